@@ -1,0 +1,5 @@
+#include <cstdio>
+
+int main() {
+    std::puts(M365STAGE_VERSION);
+}
