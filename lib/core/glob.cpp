@@ -1,0 +1,52 @@
+#include "core/glob.hpp"
+
+#include <cstddef>
+
+namespace m365stage::core {
+namespace {
+
+char lower(char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+std::size_t next_character(std::string_view text, std::size_t at) {
+    ++at;
+    while (at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80) {
+        ++at;
+    }
+    return at;
+}
+
+}  // namespace
+
+// Only the last star ever needs another try: what an earlier star could take instead, the last one can take
+// too.
+bool glob_match(std::string_view pattern, std::string_view text) {
+    std::size_t p = 0;
+    std::size_t t = 0;
+    std::size_t after_star = std::string_view::npos;
+    std::size_t star_text = 0;
+    while (t < text.size()) {
+        if (p < pattern.size() && pattern[p] == '*') {
+            after_star = ++p;
+            star_text = t;
+        } else if (p < pattern.size() && pattern[p] == '?') {
+            ++p;
+            t = next_character(text, t);
+        } else if (p < pattern.size() && lower(pattern[p]) == lower(text[t])) {
+            ++p;
+            ++t;
+        } else if (after_star != std::string_view::npos) {
+            p = after_star;
+            t = ++star_text;
+        } else {
+            return false;
+        }
+    }
+    while (p < pattern.size() && pattern[p] == '*') {
+        ++p;
+    }
+    return p == pattern.size();
+}
+
+}  // namespace m365stage::core

@@ -1,0 +1,53 @@
+#include "core/glob.hpp"
+
+#include <doctest/doctest.h>
+
+#include <string>
+
+using m365stage::core::glob_match;
+
+TEST_SUITE("core") {
+    TEST_CASE("glob: the whole text must match") {
+        struct row {
+            const char* pattern;
+            const char* text;
+            bool matches;
+        };
+        const row rows[] = {
+            {"*", "", true},
+            {"*", "anything/at all", true},
+            {"", "", true},
+            {"", "a", false},
+            {"svc-*@contoso.com", "svc-print@contoso.com", true},
+            {"svc-*@contoso.com", "svc-@contoso.com", true},
+            {"svc-*@contoso.com", "ann@contoso.com", false},
+            {"svc-*@contoso.com", "svc-a@contoso.com.evil", false},
+            {"SVC-*@Contoso.COM", "svc-a@contoso.com", true},
+            {"a?c", "abc", true},
+            {"a?c", "ac", false},
+            {"a?c", "a\xc3\xa4"
+                    "c",
+             true},
+            {"a?", "a\xf0\x9f\x98\x80", true},
+            {"*a*b*c*", "xxaxxbxxcxx", true},
+            {"*a*b*c*", "xxcxxbxxaxx", false},
+            {"*.com", "a.com.com", true},
+            {"[a]", "a", false},
+            {"\\*", "\\anything", true},
+        };
+        for (const row& r : rows) {
+            CAPTURE(r.pattern);
+            CAPTURE(r.text);
+            CHECK(glob_match(r.pattern, r.text) == r.matches);
+        }
+    }
+
+    TEST_CASE("glob: many stars over a long text take no exponential time") {
+        std::string pattern;
+        for (int i = 0; i < 50; ++i) {
+            pattern += "*a";
+        }
+        pattern += "b";
+        CHECK_FALSE(glob_match(pattern, std::string(20'000, 'a')));
+    }
+}
