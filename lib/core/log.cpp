@@ -1,0 +1,123 @@
+#include "core/log.hpp"
+
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <array>
+#include <chrono>
+#include <mutex>
+#include <nlohmann/json.hpp>
+
+#include "core/time.hpp"
+
+namespace m365stage::core {
+namespace {
+
+using steady = std::chrono::steady_clock;
+
+/// Lets 200 lines of a level through in 10 s and counts the rest.
+class volume_bound {
+public:
+    /// False if the line is to be dropped; `dropped` is how many were dropped in the window that just ended.
+    bool admit(log_level level, std::uint64_t& dropped) {
+        auto& w = windows_[static_cast<std::size_t>(level)];
+        const auto now = steady::now();
+        dropped = 0;
+        if (now - w.start > std::chrono::seconds(10)) {
+            dropped = w.dropped;
+            w = {now, 0, 0};
+        }
+        if (w.lines >= 200) {
+            ++w.dropped;
+            return false;
+        }
+        ++w.lines;
+        return true;
+    }
+
+private:
+    struct window {
+        steady::time_point start{};
+        std::uint64_t lines = 0;
+        std::uint64_t dropped = 0;
+    };
+    std::array<window, 4> windows_;
+};
+
+struct sink {
+    std::shared_ptr<spdlog::logger> logger = std::make_shared<spdlog::logger>(
+        "m365stage", std::make_shared<spdlog::sinks::stderr_sink_mt>()
+    );
+    log_format format = log_format::text;
+    volume_bound volume;
+    std::mutex lock;
+};
+
+sink& instance() {
+    static sink s;
+    return s;
+}
+
+spdlog::level::level_enum spd(log_level level) {
+    constexpr std::array levels{
+        spdlog::level::debug, spdlog::level::info, spdlog::level::warn, spdlog::level::err
+    };
+    return levels[static_cast<std::size_t>(level)];
+}
+
+std::string cleaned(std::string_view line) {
+    constexpr std::size_t longest = 2000;
+    std::string out(line.substr(0, longest));
+    for (char& c : out) {
+        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+            c = ' ';
+        }
+    }
+    return out;
+}
+
+void write(sink& s, log_level level, const std::string& line) {
+    if (s.format == log_format::json) {
+        constexpr std::array names{"debug", "info", "warning", "error"};
+        const nlohmann::json object{
+            {"time", format_timestamp(now_seconds())},
+            {"level", names[static_cast<std::size_t>(level)]},
+            {"message", line}
+        };
+        s.logger->log(spd(level), object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    } else if (s.format == log_format::journal) {
+        constexpr std::array priority{"<7>", "<6>", "<4>", "<3>"};
+        s.logger->log(spd(level), priority[static_cast<std::size_t>(level)] + line);
+    } else {
+        s.logger->log(spd(level), line);
+    }
+}
+
+}  // namespace
+
+void configure_log(log_level lowest, log_format format) {
+    auto& s = instance();
+    const std::lock_guard guard(s.lock);
+    s.format = format;
+    s.logger->set_level(spd(lowest));
+    s.logger->set_pattern(format == log_format::text ? "%H:%M:%S %l: %v" : "%v");
+    s.logger->flush_on(spdlog::level::info);
+}
+
+void log(log_level level, std::string_view line) {
+    auto& s = instance();
+    if (!s.logger->should_log(spd(level))) {
+        return;
+    }
+    const std::lock_guard guard(s.lock);
+    std::uint64_t dropped = 0;
+    const bool admitted = s.volume.admit(level, dropped);
+    if (dropped > 0) {
+        write(s, level, "(" + std::to_string(dropped) + " more lines like the ones before were left out)");
+    }
+    if (admitted) {
+        write(s, level, cleaned(line));
+    }
+}
+
+}  // namespace m365stage::core

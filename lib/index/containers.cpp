@@ -1,0 +1,169 @@
+#include "index/containers.hpp"
+
+#include "core/hash.hpp"
+
+namespace m365stage::index {
+namespace {
+
+// Statements are kept by the address of their text, so the column list is pasted into literals.
+#define CONTAINER_COLUMNS                                                                                    \
+    "SELECT id, key, at_key, kind, owner_kind, owner_id, owner_name, remote_id, name, root_item, state, "    \
+    "cursor, cursor_state, shape, spare_cursor, round, round_full, settle, completed_at, departed_at, "      \
+    "live_items, live_bytes, guard_held, guard_round, guard_approved, error_kind, error_text FROM container "
+constexpr std::string_view select_container = CONTAINER_COLUMNS "ORDER BY key";
+constexpr std::string_view select_by_id = CONTAINER_COLUMNS "WHERE id=?";
+constexpr std::string_view select_by_key = CONTAINER_COLUMNS "WHERE key=?";
+#undef CONTAINER_COLUMNS
+
+container read(row r) {
+    container c;
+    c.id = static_cast<container_id>(r.integer(0));
+    c.key = r.text(1);
+    c.at_key = r.text(2);
+    c.kind = r.text(3);
+    c.owner_kind = r.text(4);
+    c.owner_id = r.text(5);
+    c.owner_name = r.text(6);
+    c.remote_id = r.text(7);
+    c.name = r.text(8);
+    if (auto root = r.maybe_integer(9)) {
+        c.root = static_cast<item_id>(*root);
+    }
+    c.state = r.text(10);
+    c.cursor = r.text(11);
+    c.cursor_state = static_cast<index::cursor_state>(r.integer(12));
+    c.shape = r.text(13);
+    c.spare_cursor = r.text(14);
+    c.round = r.integer(15);
+    c.round_full = r.integer(16) != 0;
+    c.settle = r.integer(17) != 0;
+    c.completed_at = r.maybe_integer(18);
+    c.departed_at = r.maybe_integer(19);
+    c.live_items = r.integer(20);
+    c.live_bytes = r.integer(21);
+    c.guard_held = r.integer(22);
+    c.guard_round = r.maybe_integer(23);
+    c.guard_approved = r.maybe_integer(24);
+    c.error_kind = r.text(25);
+    c.error_text = r.text(26);
+    return c;
+}
+
+/// The wanted key, or with a tag when another container has it already.
+std::string free_key(database& db, const found_container& f) {
+    const auto holder = db.text("SELECT kind || ' ' || remote_id FROM container WHERE key=?", f.key);
+    if (!holder || *holder == f.kind + " " + f.remote_id) {
+        return f.key;
+    }
+    return f.key + "~" + core::short_tag(f.remote_id);
+}
+
+}  // namespace
+
+std::string_view to_string(item_type t) {
+    switch (t) {
+        case item_type::file: return "file";
+        case item_type::folder: return "folder";
+        case item_type::package: return "package";
+        case item_type::shortcut: return "shortcut";
+        case item_type::unknown: break;
+    }
+    return "unknown";
+}
+
+std::string_view to_string(change_kind k) {
+    switch (k) {
+        case change_kind::created: return "created";
+        case change_kind::content: return "content";
+        case change_kind::metadata: return "metadata";
+        case change_kind::renamed: return "renamed";
+        case change_kind::moved: return "moved";
+        case change_kind::deleted: return "deleted";
+    }
+    return "unknown";
+}
+
+std::vector<container> containers(database& db) {
+    std::vector<container> out;
+    db.query(select_container, [&](row r) { out.push_back(read(r)); });
+    return out;
+}
+
+std::optional<container> find_container(database& db, container_id id) {
+    std::optional<container> out;
+    db.query(select_by_id, [&](row r) { out = read(r); }, id);
+    return out;
+}
+
+std::optional<container> find_container(database& db, std::string_view key) {
+    std::optional<container> out;
+    db.query(select_by_key, [&](row r) { out = read(r); }, key);
+    return out;
+}
+
+container_id upsert_container(database& db, const found_container& f) {
+    const auto id = db.number("SELECT id FROM container WHERE kind=? AND remote_id=?", f.kind, f.remote_id);
+    const auto key = free_key(db, f);
+    if (id) {
+        db.run(
+            "UPDATE container SET key=?1, owner_kind=?2, owner_id=?3, owner_name=?4, name=?5, state='active', "
+            "departed_at=NULL WHERE id=?6 AND (key<>?1 OR owner_kind<>?2 OR owner_id<>?3 OR owner_name<>?4 OR name<>?5 OR state<>'active')",
+            key, f.owner_kind, f.owner_id, f.owner_name, f.name, *id
+        );
+        return static_cast<container_id>(*id);
+    }
+    db.run(
+        "INSERT INTO container (key, kind, owner_kind, owner_id, owner_name, remote_id, name) VALUES (?,?,?,?,?,?,?)",
+        key, f.kind, f.owner_kind, f.owner_id, f.owner_name, f.remote_id, f.name
+    );
+    return static_cast<container_id>(db.last_id());
+}
+
+void mark_departed(database& db, container_id id, unix_seconds now) {
+    db.run("UPDATE container SET state='departed', departed_at=? WHERE id=? AND state<>'departed'", now, id);
+}
+
+void set_unavailable(database& db, container_id id, std::string_view kind, std::string_view text, unix_seconds now) {
+    db.run("UPDATE container SET state='unavailable' WHERE id=? AND state='active'", id);
+    set_container_error(db, id, kind, text, now);
+}
+
+void set_container_error(
+    database& db, container_id id, std::string_view kind, std::string_view text, unix_seconds now
+) {
+    db.run("UPDATE container SET error_kind=?, error_text=?, error_at=? WHERE id=?", kind, text, now, id);
+}
+
+void clear_container_error(database& db, container_id id) {
+    db.run("UPDATE container SET error_kind=NULL, error_text=NULL, error_at=NULL WHERE id=? AND error_kind IS NOT NULL", id);
+}
+
+void begin_round(database& db, container_id id) {
+    db.run(
+        "UPDATE container SET round=round+1, round_full=(cursor IS NULL), spare_cursor=cursor, cursor_state=1 "
+        "WHERE id=? AND cursor_state<>1",
+        id
+    );
+}
+
+void drop_cursor(database& db, container_id id) {
+    db.run("UPDATE container SET cursor=NULL, spare_cursor=NULL, cursor_state=0 WHERE id=?", id);
+}
+
+bool use_spare_cursor(database& db, container_id id) {
+    return db.run(
+               "UPDATE container SET cursor=spare_cursor, spare_cursor=NULL, cursor_state=2 "
+               "WHERE id=? AND spare_cursor IS NOT NULL AND spare_cursor<>cursor",
+               id
+           ) > 0;
+}
+
+void set_setting(database& db, std::string_view key, std::string_view value) {
+    db.run("INSERT INTO setting (key, value) VALUES (?,?) ON CONFLICT (key) DO UPDATE SET value=excluded.value", key, value);
+}
+
+std::optional<std::string> setting(database& db, std::string_view key) {
+    return db.text("SELECT value FROM setting WHERE key=?", key);
+}
+
+}  // namespace m365stage::index

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "index/database.hpp"
+#include "index/rows.hpp"
+
+namespace m365stage::index {
+
+/// What discovery found: one drive (mailbox folder, calendar, ...) of one owner.
+struct found_container {
+    found_container() = default;
+    std::string key, kind, owner_kind, owner_id, owner_name, remote_id, name;
+};
+
+std::vector<container> containers(database& db);
+std::optional<container> find_container(database& db, container_id id);
+std::optional<container> find_container(database& db, std::string_view key);
+
+/// Adds the container or brings its row up to date; one that had departed is active again.
+/// A key that another remote object has already gets a tag, so that keys stay unique and stable.
+container_id upsert_container(database& db, const found_container& f);
+
+/// Marks a container as departed (once); its files stay until the retention is over.
+void mark_departed(database& db, container_id id, unix_seconds now);
+void set_unavailable(database& db, container_id id, std::string_view kind, std::string_view text, unix_seconds now);
+void set_container_error(database& db, container_id id, std::string_view kind, std::string_view text, unix_seconds now);
+void clear_container_error(database& db, container_id id);
+
+/// Begins a round: without a cursor a full one, which ends by sweeping what it did not see.
+/// Does nothing if the container is in the middle of one.
+void begin_round(database& db, container_id id);
+
+/// Throws the cursor away: the next round starts from nothing. What is in the tree stays as it is.
+void drop_cursor(database& db, container_id id);
+
+/// Goes back to the deltaLink before the present one (contract Q22). False if there is none.
+bool use_spare_cursor(database& db, container_id id);
+
+void set_setting(database& db, std::string_view key, std::string_view value);
+std::optional<std::string> setting(database& db, std::string_view key);
+
+}  // namespace m365stage::index

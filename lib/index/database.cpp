@@ -1,0 +1,203 @@
+#include "index/database.hpp"
+
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <unordered_map>
+
+#include "index/migrations.hpp"
+
+namespace m365stage::index {
+namespace {
+
+[[noreturn]] void fail(sqlite3* db, int code, std::string_view what) {
+    const int primary = code & 0xFF;
+    const bool disk = primary == SQLITE_FULL || primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN;
+    core::error e(disk ? core::error_kind::disk : core::error_kind::index, db != nullptr ? sqlite3_errmsg(db) : sqlite3_errstr(code));
+    e.operation = "index";
+    e.object = std::string(what.substr(0, 60));
+    if (primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB) {
+        e.hint = "index.db is damaged: move it away and run 'm365stage index rebuild' (the tree is not affected)";
+    } else if (primary == SQLITE_FULL) {
+        e.hint = "the disk of stage.root is full: free some space, nothing is lost";
+    }
+    throw core::fatal(std::move(e));
+}
+
+}  // namespace
+
+bool row::is_null(int column) const {
+    return sqlite3_column_type(statement_, column) == SQLITE_NULL;
+}
+
+std::int64_t row::integer(int column) const {
+    return sqlite3_column_int64(statement_, column);
+}
+
+std::string row::text(int column) const {
+    const auto* data = reinterpret_cast<const char*>(sqlite3_column_text(statement_, column));
+    const auto size = static_cast<std::size_t>(sqlite3_column_bytes(statement_, column));
+    return data == nullptr ? std::string() : std::string(data, size);
+}
+
+std::string row::bytes(int column) const {
+    const auto* data = static_cast<const char*>(sqlite3_column_blob(statement_, column));
+    const auto size = static_cast<std::size_t>(sqlite3_column_bytes(statement_, column));
+    return data == nullptr ? std::string() : std::string(data, size);
+}
+
+std::optional<std::int64_t> row::maybe_integer(int column) const {
+    if (is_null(column)) {
+        return std::nullopt;
+    }
+    return integer(column);
+}
+
+std::optional<std::string> row::maybe_text(int column) const {
+    if (is_null(column)) {
+        return std::nullopt;
+    }
+    return text(column);
+}
+
+struct database::impl {
+    sqlite3* handle = nullptr;
+    // Statements live as long as the connection; the SQL texts are literals, so their number is bounded.
+    std::unordered_map<std::string_view, sqlite3_stmt*> statements;
+
+    impl() = default;
+    impl(const impl&) = delete;
+    impl& operator=(const impl&) = delete;
+    ~impl() {
+        for (auto& [sql, s] : statements) {
+            sqlite3_finalize(s);
+        }
+        sqlite3_close(handle);
+    }
+};
+
+database::database(const std::string& file, mode m) : impl_(std::make_unique<impl>()) {
+    if (m == mode::read_write) {
+        // SQLite gives its -wal and -shm files the mode of the main file, so this covers all three.
+        const int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        if (fd >= 0) {
+            ::close(fd);
+        }
+    }
+    const int flags = m == mode::read_write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READWRITE;
+    const int rc = sqlite3_open_v2(file.c_str(), &impl_->handle, flags | SQLITE_OPEN_NOMUTEX, nullptr);
+    if (rc != SQLITE_OK) {
+        fail(impl_->handle, rc, file);
+    }
+    sqlite3_extended_result_codes(impl_->handle, 1);
+    sqlite3_busy_timeout(impl_->handle, 10'000);
+    // NORMAL: a commit survives the end of the process, not of the power. Where the order of index and tree
+    // matters, the apply step puts a barrier over the whole file system (tree/batch.hpp).
+    script(
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON; "
+        "PRAGMA cache_size=-8192; PRAGMA mmap_size=0; PRAGMA temp_store=FILE; PRAGMA wal_autocheckpoint=4000;"
+        "PRAGMA journal_size_limit=67108864; PRAGMA trusted_schema=OFF;"
+    );
+    if (m == mode::read_write) {
+        migrate(*this);
+    } else {
+        script("PRAGMA query_only=ON;");
+        check_version(*this);
+    }
+}
+
+database::~database() = default;
+
+database::use::~use() {
+    sqlite3_reset(statement);
+    sqlite3_clear_bindings(statement);
+}
+
+sqlite3_stmt* database::take(std::string_view sql) {
+    auto found = impl_->statements.find(sql);
+    if (found != impl_->statements.end()) {
+        return found->second;
+    }
+    sqlite3_stmt* s = nullptr;
+    const int rc = sqlite3_prepare_v3(
+        impl_->handle, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT, &s, nullptr
+    );
+    if (rc != SQLITE_OK) {
+        fail(impl_->handle, rc, sql);
+    }
+    impl_->statements.emplace(sql, s);
+    return s;
+}
+
+bool database::step(sqlite3_stmt* s) {
+    const int rc = sqlite3_step(s);
+    if (rc == SQLITE_ROW) {
+        return true;
+    }
+    if (rc != SQLITE_DONE) {
+        fail(impl_->handle, rc, sqlite3_sql(s));
+    }
+    return false;
+}
+
+std::int64_t database::finish(sqlite3_stmt* s) {
+    while (step(s)) {
+    }
+    return sqlite3_changes64(impl_->handle);
+}
+
+void database::bind_integer(sqlite3_stmt* s, int index, std::int64_t value) {
+    sqlite3_bind_int64(s, index, value);
+}
+
+void database::bind_text(sqlite3_stmt* s, int index, std::string_view value) {
+    sqlite3_bind_text64(s, index, value.data(), value.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
+}
+
+void database::bind_blob(sqlite3_stmt* s, int index, std::string_view value) {
+    sqlite3_bind_blob64(s, index, value.data(), value.size(), SQLITE_TRANSIENT);
+}
+
+void database::bind_null(sqlite3_stmt* s, int index) {
+    sqlite3_bind_null(s, index);
+}
+
+std::int64_t database::last_id() const {
+    return sqlite3_last_insert_rowid(impl_->handle);
+}
+
+void database::script(const std::string& sql) {
+    const int rc = sqlite3_exec(impl_->handle, sql.c_str(), nullptr, nullptr, nullptr);
+    if (rc != SQLITE_OK) {
+        fail(impl_->handle, rc, sql);
+    }
+}
+
+std::string database::integrity() {
+    std::string out;
+    query("PRAGMA quick_check(5)", [&](row r) {
+        if (r.text(0) != "ok") {
+            out += (out.empty() ? "" : "; ") + r.text(0);
+        }
+    });
+    return out;
+}
+
+database::transaction::transaction(database& db) : db_(db) {
+    db_.run("BEGIN IMMEDIATE");
+}
+
+database::transaction::~transaction() {
+    if (open_) {
+        sqlite3_exec(db_.impl_->handle, "ROLLBACK", nullptr, nullptr, nullptr);
+    }
+}
+
+void database::transaction::commit() {
+    db_.run("COMMIT");
+    open_ = false;
+}
+
+}  // namespace m365stage::index

@@ -1,0 +1,397 @@
+#include "index/items.hpp"
+
+#include "core/hash.hpp"
+#include "index/containers.hpp"
+
+namespace m365stage::index {
+namespace {
+
+/// What decides whether content has to be fetched again. An unknown field never decides.
+struct content_facts {
+    std::int64_t size = 0;
+    std::string hash;
+    std::int64_t ctag = 0;
+    unix_seconds mtime = 0;
+};
+
+/// Contract 5.8: hashes decide when both are there; otherwise size, time and cTag.
+bool content_differs(const content_facts& have, const content_facts& now) {
+    if (!have.hash.empty() && !now.hash.empty()) {
+        return have.hash != now.hash;
+    }
+    return have.size != now.size || have.mtime != now.mtime ||
+           (have.ctag != 0 && now.ctag != 0 && have.ctag != now.ctag);
+}
+
+struct item_row {
+    item_id id{};
+    item_type type = item_type::unknown;
+    std::optional<std::int64_t> parent;
+    std::string name;
+    std::int64_t etag = 0, meta = 0, seen_round = 0, gone_round = 0;
+    bool in_tree = false;  ///< placed, or parked between two places
+    std::optional<std::string> sha256;
+    content_facts staged;
+    std::optional<content_facts> wanted;  ///< of the pending row, if content is due
+    bool pending = false;
+};
+
+std::optional<item_row> find(database& db, container_id container, std::string_view remote_id) {
+    std::optional<item_row> out;
+    db.query(
+        "SELECT i.id, i.type, i.parent, i.name, i.etag, i.meta, i.seen_round, i.gone_round, "
+        "i.at_parent IS NOT NULL OR i.parked, i.sha256, i.size, i.hash, i.ctag, i.mtime, "
+        "p.content, p.size, p.hash, p.ctag, p.mtime "
+        "FROM item AS i LEFT JOIN pending AS p ON p.item_id=i.id WHERE i.container_id=? AND i.remote_id=?",
+        [&](row r) {
+            item_row i;
+            i.id = static_cast<item_id>(r.integer(0));
+            i.type = static_cast<item_type>(r.integer(1));
+            i.parent = r.maybe_integer(2);
+            i.name = r.text(3);
+            i.etag = r.integer(4);
+            i.meta = r.integer(5);
+            i.seen_round = r.integer(6);
+            i.gone_round = r.integer(7);
+            i.in_tree = r.integer(8) != 0;
+            if (!r.is_null(9)) {
+                i.sha256 = r.bytes(9);
+            }
+            i.staged = {r.integer(10), r.text(11), r.integer(12), r.integer(13)};
+            i.pending = !r.is_null(14);
+            if (r.integer(14) != 0) {
+                i.wanted = content_facts{r.integer(15), r.text(16), r.integer(17), r.integer(18)};
+            }
+            out = std::move(i);
+            return false;
+        },
+        container, remote_id
+    );
+    return out;
+}
+
+class page_writer {
+public:
+    page_writer(database& db, const container& c, unix_seconds now, unix_seconds url_until)
+        : db_(db), container_(c), now_(now), url_until_(url_until) {}
+
+    page_outcome outcome;
+
+    void take(const item_change& change) {
+        ++outcome.items;
+        auto found = find(db_, container_.id, change.remote_id);
+        if (change.removed) {
+            if (found) {
+                remove(*found);
+            }
+            return;  // a tombstone of something we never knew (contract Q11)
+        }
+        if (found && found->type != item_type::unknown && is_folder(found->type) != is_folder(change.type)) {
+            retire(*found);
+            found.reset();
+        }
+        if (!found) {
+            create(change);
+        } else {
+            update(change, *found);
+        }
+    }
+
+    std::int64_t live_change() const { return live_change_; }
+
+private:
+    std::optional<std::int64_t> parent_of(const item_change& change) {
+        if (change.root || change.parent_remote_id.empty()) {
+            return std::nullopt;
+        }
+        if (change.parent_remote_id == last_parent_id_) {
+            return last_parent_;
+        }
+        auto id = db_.number(
+            "SELECT id FROM item WHERE container_id=? AND remote_id=?", container_.id, change.parent_remote_id
+        );
+        if (!id) {  // a child before its parent: a placeholder, filled when the parent comes (contract Q13)
+            db_.run(
+                "INSERT INTO item (container_id, remote_id, type, name) VALUES (?,?,0,'')", container_.id,
+                change.parent_remote_id
+            );
+            id = db_.last_id();
+        }
+        last_parent_id_ = change.parent_remote_id;
+        last_parent_ = id;
+        return id;
+    }
+
+    void create(const item_change& c) {
+        const auto parent = parent_of(c);
+        const int dirty = is_folder(c.type) || has_twin(parent, c.name, 0) ? 1 : 0;
+        db_.run(
+            "INSERT INTO item (container_id, remote_id, type, parent, name, etag, meta, seen_round, dirty) "
+            "VALUES (?,?,?,?,?,?,?,?,?)",
+            container_.id, c.remote_id, c.type, parent, c.name, mark(c.etag), core::fingerprint(c.meta),
+            container_.round, dirty
+        );
+        const auto id = static_cast<item_id>(db_.last_id());
+        ++outcome.created;
+        if (c.root) {
+            db_.run("UPDATE container SET root_item=? WHERE id=?", id, container_.id);
+        } else {
+            ++live_change_;
+        }
+        enqueue(id, c, c.content, c.permissions);
+    }
+
+    void update(const item_change& c, const item_row& have) {
+        const auto parent = parent_of(c);
+        const bool was_placeholder = have.type == item_type::unknown;
+        const bool returned = have.gone_round != 0;
+        const bool elsewhere = have.parent != parent || have.name != c.name || was_placeholder || returned;
+        const auto meta = core::fingerprint(c.meta);
+        const auto etag = mark(c.etag);
+        const content_facts now{c.size, c.hash, mark(c.ctag), c.mtime};
+        const bool other_content =
+            c.content && (have.wanted ? content_differs(*have.wanted, now)
+                                      : (!have.sha256 || content_differs(have.staged, now)));
+        const bool other_meta = meta != have.meta || (c.content && !have.wanted && have.staged.mtime != c.mtime);
+        const bool etag_alone = etag != have.etag && !other_content && meta == have.meta && !elsewhere;
+        const bool permissions =
+            c.permissions && (c.permissions_changed || other_meta || was_placeholder || etag_alone);
+
+        if (elsewhere || meta != have.meta || etag != have.etag || have.seen_round != container_.round) {
+            db_.run(
+                "UPDATE item SET type=?, parent=?, name=?, etag=?, meta=?, seen_round=?, gone_round=0, "
+                "dirty=max(dirty, ?) WHERE id=?",
+                c.type, parent, c.name, etag, meta, container_.round, elsewhere ? 1 : 0, have.id
+            );
+        }
+        if (elsewhere) {
+            flag_twins(parent, c.name, have.id);
+        }
+        if ((was_placeholder || returned) && !c.root) {
+            ++live_change_;
+        }
+        if (c.root) {
+            db_.run("UPDATE container SET root_item=? WHERE id=? AND root_item IS NOT ?1", have.id, container_.id);
+        }
+        if (other_content || other_meta || permissions || was_placeholder) {
+            ++outcome.changed;
+            enqueue(have.id, c, other_content || have.wanted.has_value(), permissions);
+        } else if (elsewhere) {
+            ++outcome.changed;
+            enqueue(have.id, c, have.wanted.has_value(), false);  // the sidecar names name and parent
+        } else {
+            ++outcome.unchanged;
+            if (have.pending && !c.url.empty()) {
+                db_.run("UPDATE pending SET url=?, url_until=? WHERE item_id=?", c.url, url_until_, have.id);
+            }
+        }
+    }
+
+    /// Puts the work on the list, or replaces what is there. Failures of an older version are forgotten.
+    void enqueue(item_id id, const item_change& c, bool content, bool permissions) {
+        const bool refused = !c.refusal.empty();
+        const auto state = (content || permissions) ? work_state::to_fetch : work_state::to_apply;
+        // What the service refuses to serve is looked at again once a day, not at every pass.
+        constexpr unix_seconds refused_pause = 86'400;
+        db_.run(
+            "INSERT INTO pending (item_id, container_id, state, version, content, permissions, meta, size, hash, ctag, "
+            "mtime, url, url_until, owed_since, attempts, next_try, reason, error) "
+            "VALUES (?1,?2,?3,1,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17) "
+            "ON CONFLICT (item_id) DO UPDATE SET state=excluded.state, version=version+1, "
+            "content=excluded.content, permissions=max(permissions, excluded.permissions), meta=excluded.meta, "
+            "size=excluded.size, hash=excluded.hash, ctag=excluded.ctag, mtime=excluded.mtime, url=excluded.url, "
+            "url_until=excluded.url_until, spool=NULL, spool_inode=NULL, spool_size=NULL, spool_sha256=NULL, "
+            "verdict=NULL, first_bytes=NULL, attempts=excluded.attempts, next_try=excluded.next_try, "
+            "reason=excluded.reason, error=excluded.error",
+            id, container_.id, state, content, permissions, c.meta, c.size,
+            c.hash, mark(c.ctag), c.mtime, maybe(c.url), url_until_, now_, refused ? 1 : 0,
+            refused ? now_ + refused_pause : 0, maybe(c.refusal), maybe(c.refusal_text)
+        );
+    }
+
+    void remove(const item_row& have) {
+        if (have.type == item_type::unknown || have.gone_round != 0) {
+            return;
+        }
+        db_.run("UPDATE item SET gone_round=?, dirty=1, seen_round=? WHERE id=?", container_.round, container_.round, have.id);
+        ++outcome.removed;
+        --live_change_;
+    }
+
+    /// The same id is a folder now and was a file before, or the reverse: the old one goes, under a name of its own.
+    void retire(const item_row& have) {
+        remove(have);
+        db_.run("UPDATE item SET remote_id=remote_id || '#' || id WHERE id=?", have.id);
+        last_parent_id_.clear();
+    }
+
+    bool has_twin(std::optional<std::int64_t> parent, std::string_view name, std::int64_t self) {
+        return parent && db_.number("SELECT 1 FROM item WHERE parent=? AND name=? AND id<>? LIMIT 1", *parent, name, self);
+    }
+
+    /// Two live items of one name: both places are looked at when the round settles.
+    void flag_twins(std::optional<std::int64_t> parent, std::string_view name, item_id self) {
+        if (parent) {
+            db_.run("UPDATE item SET dirty=1 WHERE parent=? AND name=? AND id<>? AND dirty=0", *parent, name, self);
+        }
+    }
+
+    static std::int64_t mark(std::string_view text) { return text.empty() ? 0 : core::fingerprint(text); }
+    static std::optional<std::string_view> maybe(std::string_view text) {
+        return text.empty() ? std::nullopt : std::optional(text);
+    }
+
+    database& db_;
+    const container& container_;
+    unix_seconds now_;
+    unix_seconds url_until_;
+    std::int64_t live_change_ = 0;
+    std::string last_parent_id_;
+    std::optional<std::int64_t> last_parent_;
+};
+
+/// Ends a full round: what it did not see is gone.
+void sweep(database& db, const container& c) {
+    db.run(
+        "UPDATE item SET gone_round=?1, dirty=1 WHERE container_id=?2 AND seen_round<>?1 AND gone_round=0 AND type<>0 "
+        "AND parent IS NOT NULL",
+        c.round, c.id
+    );
+    db.run(
+        "UPDATE container SET live_items=(SELECT count(*) FROM item WHERE container_id=?1 AND gone_round=0 AND type<>0 "
+        "AND parent IS NOT NULL) WHERE id=?1",
+        c.id
+    );
+}
+
+container require(database& db, container_id id) {
+    auto c = find_container(db, id);
+    if (!c) {
+        throw core::fatal(core::error(core::error_kind::internal, "a page came for a container that does not exist"));
+    }
+    return std::move(*c);
+}
+
+}  // namespace
+
+page_outcome apply_page(database& db, container_id id, const delta_page& page, unix_seconds now) {
+    database::transaction t(db);
+    const auto c = require(db, id);
+    page_writer writer(db, c, now, page.url_until);
+    for (const auto& change : page.items) {
+        writer.take(change);
+    }
+    db.run("UPDATE container SET live_items=live_items+? WHERE id=?", writer.live_change(), id);
+    if (page.last) {
+        if (c.round_full) {
+            sweep(db, c);
+        }
+        const bool work = c.round_full || writer.outcome.any_new() ||
+                          db.number("SELECT 1 FROM item WHERE container_id=? AND dirty<>0 LIMIT 1", id).has_value();
+        db.run(
+            "UPDATE container SET cursor=?, cursor_state=2, shape=?, completed_at=?, settle=max(settle, ?), error_kind=NULL, error_text=NULL, "
+            "error_at=NULL WHERE id=?",
+            page.cursor, page.shape, now, work, id
+        );
+    } else {
+        db.run("UPDATE container SET cursor=?, cursor_state=1, shape=? WHERE id=?", page.cursor, page.shape, id);
+    }
+    t.commit();
+    return writer.outcome;
+}
+
+void apply_single(database& db, container_id id, const item_change& change, unix_seconds now, unix_seconds url_until) {
+    database::transaction t(db);
+    const auto c = require(db, id);
+    page_writer writer(db, c, now, url_until);
+    writer.take(change);
+    db.run("UPDATE container SET live_items=live_items+?, settle=1 WHERE id=?", writer.live_change(), id);
+    t.commit();
+}
+
+void mark_gone(database& db, container_id id, item_id item) {
+    database::transaction t(db);
+    const auto changed = db.run(
+        "UPDATE item SET gone_round=(SELECT max(round, 1) FROM container WHERE id=?), dirty=1 "
+        "WHERE id=? AND gone_round=0",
+        id, item
+    );
+    db.run("UPDATE container SET live_items=live_items-?, settle=1 WHERE id=?", changed, id);
+    t.commit();
+}
+
+std::vector<std::string> unknown_parents(database& db, container_id id, int limit) {
+    std::vector<std::string> out;
+    db.query(
+        "SELECT remote_id FROM item WHERE container_id=? AND type=0 AND gone_round=0 LIMIT ?",
+        [&](row r) { out.push_back(r.text(0)); }, id, limit
+    );
+    return out;
+}
+
+std::vector<work_item> colliding_items(database& db, container_id id, int limit) {
+    std::vector<work_item> out;
+    db.query(
+        "SELECT min(id), remote_id, name FROM item WHERE container_id=? AND gone_round=0 AND type<>0 AND parent IS NOT NULL "
+        "GROUP BY parent, name HAVING count(*)>1 LIMIT ?",
+        [&](row r) {
+            work_item w;
+            w.id = static_cast<item_id>(r.integer(0));
+            w.remote_id = r.text(1);
+            w.name = r.text(2);
+            out.push_back(std::move(w));
+        },
+        id, limit
+    );
+    return out;
+}
+
+std::string path_in_tree(database& db, item_id item) {
+    std::string path;
+    auto at = static_cast<std::int64_t>(item);
+    for (;;) {
+        std::optional<std::int64_t> parent;
+        std::string name;
+        db.query(
+            "SELECT at_parent, at_name FROM item WHERE id=?",
+            [&](row r) {
+                parent = r.maybe_integer(0);
+                name = r.text(1);
+            },
+            at
+        );
+        if (!parent) {
+            const auto root = db.text("SELECT at_key FROM container WHERE root_item=?", at);
+            return root ? *root + path : std::string();
+        }
+        path.insert(0, "/" + name);
+        at = *parent;
+    }
+}
+
+std::string path_of_names(database& db, item_id item) {
+    std::string path;
+    std::optional<std::int64_t> at = static_cast<std::int64_t>(item);
+    // Bounded, because the service could describe a cycle of parents.
+    for (int depth = 0; at && depth < 1000; ++depth) {
+        std::optional<std::int64_t> parent;
+        std::string name;
+        db.query(
+            "SELECT parent, name FROM item WHERE id=?",
+            [&](row r) {
+                parent = r.maybe_integer(0);
+                name = r.text(1);
+            },
+            *at
+        );
+        if (!parent) {
+            const auto key = db.text("SELECT key FROM container WHERE root_item=?", *at);
+            return key ? *key + path : std::string();
+        }
+        path.insert(0, "/" + name);
+        at = parent;
+    }
+    return {};
+}
+
+}  // namespace m365stage::index

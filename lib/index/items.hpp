@@ -1,0 +1,46 @@
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "index/database.hpp"
+#include "index/rows.hpp"
+
+namespace m365stage::index {
+
+/// One page of a delta round and the cursor behind it.
+struct delta_page {
+    delta_page() = default;
+    std::vector<item_change> items;  ///< in the order of the feed; the last occurrence of an id wins
+    std::string cursor;              ///< the nextLink, or the deltaLink of the last page
+    bool last = false;
+    std::string shape;               ///< of the request that began the round
+    unix_seconds url_until = 0;      ///< until when the pages' download URLs are good
+};
+
+/// Records a page and its cursor in one transaction. A last page completes the round: what a full round did not
+/// see is marked as gone, and the container waits for `settle`.
+/// Requires: begin_round() was called for this round.
+page_outcome apply_page(database& db, container_id id, const delta_page& page, unix_seconds now);
+
+/// Records a fresh look at one item (outside of a round).
+void apply_single(database& db, container_id id, const item_change& change, unix_seconds now, unix_seconds url_until);
+
+/// Marks one item as gone, as a tombstone would.
+void mark_gone(database& db, container_id id, item_id item);
+
+/// Remote ids that items name as their parent, but that the feed never brought. At most `limit`.
+std::vector<std::string> unknown_parents(database& db, container_id id, int limit);
+
+/// Pairs of live items with the same parent and name: the older row of each (contract Q9). At most `limit`.
+std::vector<work_item> colliding_items(database& db, container_id id, int limit);
+
+/// Path below tree/ where the item lies now; empty if it is not in the tree.
+std::string path_in_tree(database& db, item_id item);
+
+/// Path of names that the service has for it, below the container's key; empty if a parent is unknown.
+std::string path_of_names(database& db, item_id item);
+
+}  // namespace m365stage::index

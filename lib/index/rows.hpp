@@ -1,0 +1,119 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "core/time.hpp"
+
+namespace m365stage::index {
+
+using core::unix_seconds;
+
+/// Row ids of our own; never shown to users, never valid in another index.
+enum class container_id : std::int64_t {};
+enum class item_id : std::int64_t {};
+
+// The numbers of these enums are stored: do not renumber.
+enum class item_type { unknown = 0, file = 1, folder = 2, package = 3, shortcut = 4 };
+enum class cursor_state { none = 0, mid_round = 1, complete = 2 };
+enum class work_state { to_fetch = 0, to_apply = 1 };
+enum class change_kind { created = 1, content = 2, metadata = 3, renamed = 4, moved = 5, deleted = 6 };
+
+/// "file", "folder", "package", "shortcut", "unknown".
+std::string_view to_string(item_type t);
+std::string_view to_string(change_kind k);
+
+/// True for what is a folder in the tree.
+constexpr bool is_folder(item_type t) {
+    return t == item_type::folder || t == item_type::package;
+}
+
+/// One delta stream, as table `container` holds it.
+struct container {
+    container() = default;
+    container_id id{};
+    std::string key;     ///< path below tree/: "users/ann@contoso.com/onedrive"
+    std::string at_key;  ///< where it is in the tree now; empty: nowhere yet
+    std::string kind;    ///< "drive"
+    std::string owner_kind, owner_id, owner_name;
+    std::string remote_id, name;
+    std::optional<item_id> root;
+    std::string state;  ///< active | departed | unavailable
+    std::string cursor;
+    index::cursor_state cursor_state = index::cursor_state::none;
+    std::string shape, spare_cursor;
+    std::int64_t round = 0;
+    bool round_full = false, settle = false;
+    std::optional<unix_seconds> completed_at, departed_at;
+    std::int64_t live_items = 0, live_bytes = 0;
+    std::int64_t guard_held = 0;
+    std::optional<std::int64_t> guard_round, guard_approved;
+    std::string error_kind, error_text;
+};
+
+/// What a delta page says of one object; made by a source, taken by `apply_page`.
+/// An object that is gone has only `remote_id` and `removed`.
+struct item_change {
+    item_change() = default;
+    std::string remote_id;
+    bool removed = false;
+    bool root = false;
+    item_type type = item_type::unknown;
+    std::string parent_remote_id;  ///< empty for the root
+    std::string name;
+    std::int64_t size = 0;           ///< bytes as announced; never negative
+    unix_seconds mtime = 0;          ///< of the file in the tree
+    std::string etag, ctag;          ///< opaque; may be empty
+    std::string hash;                ///< as the service gives it; may be empty
+    std::string meta;                ///< canonical JSON for the sidecar; no field that changes by itself
+    std::string url;                 ///< pre-authenticated download; secret; may be empty
+    bool content = false;            ///< has content to be fetched
+    bool permissions = false;        ///< has permissions of its own
+    bool permissions_changed = false;  ///< the service said so
+    std::string refusal;             ///< the service will not serve it: a core::error_kind's name; empty otherwise
+    std::string refusal_text;
+};
+
+/// What one page did to the index.
+struct page_outcome {
+    page_outcome() = default;
+    std::int64_t items = 0, created = 0, changed = 0, unchanged = 0, removed = 0;
+    bool any_new() const { return created + changed + removed > 0; }
+};
+
+/// One item to be fetched.
+struct work_item {
+    work_item() = default;
+    item_id id{};
+    container_id container{};
+    std::string remote_id, name;
+    std::int64_t version = 0;
+    bool content = false, permissions = false;
+    std::int64_t size = 0;
+    std::string hash;
+    unix_seconds mtime = 0;
+    std::string url;
+    unix_seconds url_until = 0;
+    int attempts = 0;
+    std::string first_bytes;  ///< sha256 of an earlier download that did not match; empty: none
+};
+
+/// What fetching one item brought.
+struct fetch_result {
+    fetch_result() = default;
+    item_id id{};
+    std::int64_t version = 0;
+    std::string spool;  ///< file name in spool/; empty: there was no content to fetch
+    std::int64_t spool_inode = 0;
+    std::int64_t size = 0;
+    std::string sha256;   ///< 32 bytes
+    std::string verdict;  ///< "", "altered_by_service"
+    std::optional<std::string> access;  ///< permissions, canonical JSON; nullopt: not read
+    // A fresh look at the item may have brought newer facts than the page did.
+    std::optional<std::string> meta;
+    std::optional<std::string> hash;
+    std::optional<unix_seconds> mtime;
+};
+
+}  // namespace m365stage::index

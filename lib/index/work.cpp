@@ -1,0 +1,116 @@
+#include "index/work.hpp"
+
+#include <algorithm>
+
+#include "core/hash.hpp"
+
+namespace m365stage::index {
+
+std::vector<work_item> due_work(database& db, container_id c, unix_seconds now, int limit) {
+    std::vector<work_item> out;
+    db.query(
+        "SELECT p.item_id, p.container_id, i.remote_id, i.name, p.version, p.content, p.permissions, p.size, p.hash, "
+        "p.mtime, p.url, p.url_until, p.attempts, p.first_bytes "
+        "FROM pending AS p INDEXED BY pending_due JOIN item AS i ON i.id=p.item_id "
+        "WHERE p.container_id=?1 AND p.state=0 AND p.next_try<=?2 AND i.gone_round=0 "
+        "ORDER BY p.next_try, p.item_id LIMIT ?3",
+        [&](row r) {
+            work_item w;
+            w.id = static_cast<item_id>(r.integer(0));
+            w.container = static_cast<container_id>(r.integer(1));
+            w.remote_id = r.text(2);
+            w.name = r.text(3);
+            w.version = r.integer(4);
+            w.content = r.integer(5) != 0;
+            w.permissions = r.integer(6) != 0;
+            w.size = r.integer(7);
+            w.hash = r.text(8);
+            w.mtime = r.integer(9);
+            w.url = r.text(10);
+            w.url_until = r.integer(11);
+            w.attempts = static_cast<int>(r.integer(12));
+            w.first_bytes = r.bytes(13);
+            out.push_back(std::move(w));
+        },
+        c, now, limit
+    );
+    return out;
+}
+
+std::vector<container_id> containers_with_due_work(database& db, unix_seconds now) {
+    std::vector<container_id> out;
+    db.query(
+        "SELECT id FROM container AS c WHERE state='active' AND EXISTS "
+        "(SELECT 1 FROM pending AS p WHERE p.container_id=c.id AND p.state=0 AND p.next_try<=?)",
+        [&](row r) { out.push_back(static_cast<container_id>(r.integer(0))); }, now
+    );
+    return out;
+}
+
+std::vector<bool> record_fetched(database& db, const std::vector<fetch_result>& results) {
+    std::vector<bool> taken;
+    taken.reserve(results.size());
+    database::transaction t(db);
+    for (const auto& f : results) {
+        const bool content = !f.spool.empty();
+        const auto changed = db.run(
+            "UPDATE pending SET state=1, spool=?3, spool_inode=?4, spool_size=?5, spool_sha256=?6, verdict=?7, "
+            "access=coalesce(?8, access), meta=coalesce(?9, meta), hash=coalesce(?10, hash), mtime=coalesce(?11, mtime), "
+            "url=NULL, first_bytes=NULL, reason=NULL, error=NULL WHERE item_id=?1 AND version=?2 AND state=0",
+            f.id, f.version, content ? std::optional(f.spool) : std::nullopt,
+            content ? std::optional(f.spool_inode) : std::nullopt, content ? std::optional(f.size) : std::nullopt,
+            content ? std::optional(as_blob(f.sha256)) : std::nullopt,
+            f.verdict.empty() ? std::nullopt : std::optional(f.verdict), f.access, f.meta, f.hash, f.mtime
+        );
+        if (changed > 0 && f.meta) {
+            db.run("UPDATE item SET meta=? WHERE id=?", core::fingerprint(*f.meta), f.id);
+        }
+        taken.push_back(changed > 0);
+    }
+    t.commit();
+    return taken;
+}
+
+unix_seconds retry_pause(core::error_kind kind, int attempts) {
+    constexpr unix_seconds minute = 60;
+    constexpr unix_seconds day = 86'400;
+    if (!core::is_transient(kind) && kind != core::error_kind::locked && kind != core::error_kind::not_found) {
+        return day;  // nothing but a person or the service's owner changes that
+    }
+    return std::min(day, minute << std::min(attempts, 10));
+}
+
+void record_failure(
+    database& db, item_id id, std::int64_t version, const core::error& why, unix_seconds now, std::string_view first_bytes
+) {
+    const auto attempts = db.number("SELECT attempts FROM pending WHERE item_id=?", id).value_or(0);
+    db.run(
+        "UPDATE pending SET attempts=attempts+1, next_try=?3, reason=?4, error=?5, url=NULL, "
+        "first_bytes=coalesce(?6, first_bytes) WHERE item_id=?1 AND version=?2",
+        id, version, now + retry_pause(why.kind, static_cast<int>(attempts)), core::to_string(why.kind), core::describe(why),
+        first_bytes.empty() ? std::nullopt : std::optional(as_blob(first_bytes))
+    );
+}
+
+void record_vanished(database& db, container_id c, item_id id, std::int64_t version) {
+    database::transaction t(db);
+    const auto changed = db.run(
+        "UPDATE item SET gone_round=(SELECT max(round, 1) FROM container WHERE id=?1), dirty=1 WHERE id=?2 AND gone_round=0 "
+        "AND EXISTS (SELECT 1 FROM pending WHERE item_id=?2 AND version=?3)",
+        c, id, version
+    );
+    db.run("UPDATE container SET live_items=live_items-?, settle=1 WHERE id=?", changed, c);
+    t.commit();
+}
+
+std::vector<std::string> spool_files_in_use(database& db) {
+    std::vector<std::string> out;
+    db.query("SELECT spool FROM pending WHERE spool IS NOT NULL", [&](row r) { out.push_back(r.text(0)); });
+    return out;
+}
+
+std::int64_t spooled_bytes(database& db) {
+    return db.number("SELECT sum(spool_size) FROM pending WHERE state=1 AND spool_size IS NOT NULL").value_or(0);
+}
+
+}  // namespace m365stage::index

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "index/database.hpp"
+#include "index/rows.hpp"
+
+namespace m365stage::index {
+
+/// Work of one container that is due now, the longest due first; at most `limit`. Items that the service has
+/// removed in the meantime are left out. What is being fetched already is still in the list.
+std::vector<work_item> due_work(database& db, container_id c, unix_seconds now, int limit);
+
+/// Containers that have work which is due now.
+std::vector<container_id> containers_with_due_work(database& db, unix_seconds now);
+
+/// Records what was fetched; the item waits to be applied. False for a result whose row a page has replaced or
+/// removed in the meantime: its spool file is to be thrown away. One transaction for all.
+std::vector<bool> record_fetched(database& db, const std::vector<fetch_result>& results);
+
+/// Records a failure: the item is owed, tried again after a pause that grows with the tries.
+/// `first_bytes`: sha256 of a download that did not match what was announced; empty: none.
+void record_failure(
+    database& db, item_id id, std::int64_t version, const core::error& why, unix_seconds now, std::string_view first_bytes
+);
+
+/// The item vanished between listing and fetching: not an error; the next round tells (contract Q12).
+void record_vanished(database& db, container_id c, item_id id, std::int64_t version);
+
+/// Pause before the next try after `attempts` failures of this kind, in seconds.
+unix_seconds retry_pause(core::error_kind kind, int attempts);
+
+/// Names of spool files that rows still refer to.
+std::vector<std::string> spool_files_in_use(database& db);
+
+/// Bytes that wait in the spool.
+std::int64_t spooled_bytes(database& db);
+
+}  // namespace m365stage::index

@@ -1,0 +1,367 @@
+#include "tree/stage_root.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+namespace m365stage::tree {
+namespace {
+
+// Well below PATH_MAX, so that a path and the name behind it always fit into one call.
+constexpr std::size_t longest_direct_path = 3000;
+
+core::result<void> done() {
+    return core::result<void>();
+}
+
+file_facts facts_of(const struct stat& st) {
+    file_facts f;
+    f.inode = st.st_ino;
+    f.size = st.st_size;
+    f.mtime = st.st_mtim.tv_sec;
+    f.folder = S_ISDIR(st.st_mode);
+    f.regular = S_ISREG(st.st_mode);
+    return f;
+}
+
+}  // namespace
+
+unique_fd& unique_fd::operator=(unique_fd&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+}
+
+unique_fd::~unique_fd() {
+    if (fd_ >= 0) {
+        ::close(fd_);
+    }
+}
+
+core::error stage_root::fail(std::string_view what, const std::string& path, int code) const {
+    core::error_kind kind = core::error_kind::disk;
+    if (code == ENOENT) {
+        kind = core::error_kind::not_found;
+    } else if (code == EEXIST || code == ENOTEMPTY) {
+        kind = core::error_kind::conflict;
+    }
+    core::error e(kind, std::strerror(code));
+    e.operation = std::string(what);
+    e.object = path_ + "/" + path;
+    if (code == ENOSPC || code == EDQUOT) {
+        e.hint = "the disk of stage.root is full: free some space; nothing is lost, the next pass goes on";
+    } else if (code == EROFS || code == EACCES || code == EPERM) {
+        e.hint = "stage.root must be writable for the service's user";
+    }
+    return e;
+}
+
+core::result<std::unique_ptr<stage_root>> stage_root::open(const std::string& path, root_options options) {
+    std::unique_ptr<stage_root> root(new stage_root);
+    root->path_ = path;
+    while (root->path_.size() > 1 && root->path_.back() == '/') {
+        root->path_.pop_back();
+    }
+    root->options_ = options;
+    std::error_code ec;
+    std::filesystem::create_directories(path, ec);
+    root->root_ = unique_fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!root->root_) {
+        return root->fail("open", "", errno);
+    }
+    for (const char* folder : {"tree", "spool"}) {
+        if (auto made = root->make_folder(folder); !made) {
+            return made.error();
+        }
+    }
+    struct stat tree {};
+    struct stat spool {};
+    if (::fstatat(root->root_.get(), "tree", &tree, 0) != 0 || ::fstatat(root->root_.get(), "spool", &spool, 0) != 0) {
+        return root->fail("look at", "tree", errno);
+    }
+    if (tree.st_dev != spool.st_dev) {
+        core::error e(core::error_kind::usage, "tree/ and spool/ are on different file systems");
+        e.object = path;
+        e.hint = "files are renamed from spool/ into tree/: mount one file system at stage.root";
+        return e;
+    }
+    return root;
+}
+
+core::result<unique_fd> stage_root::lock() {
+    unique_fd fd(::openat(root_.get(), ".lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    if (!fd) {
+        return fail("lock", ".lock", errno);
+    }
+    if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+        std::array<char, 64> text{};
+        const auto size = ::pread(fd.get(), text.data(), text.size() - 1, 0);
+        core::error e(
+            core::error_kind::busy,
+            "another m365stage works on it" + (size > 0 ? " (process " + std::string(text.data()) + ")" : std::string())
+        );
+        e.object = path_;
+        e.hint = "wait for it to end, or ask the running service";
+        return e;
+    }
+    const std::string pid = std::to_string(::getpid());
+    if (::ftruncate(fd.get(), 0) != 0 || ::pwrite(fd.get(), pid.data(), pid.size(), 0) < 0) {
+        return fail("write", ".lock", errno);
+    }
+    return fd;
+}
+
+core::result<stage_root::place> stage_root::locate(const std::string& path) const {
+    place p;
+    if (path.size() <= longest_direct_path) {
+        p.folder = root_.get();
+        p.leaf = path;
+        return p;
+    }
+    std::size_t from = 0;
+    int folder = root_.get();
+    while (path.size() - from > longest_direct_path) {
+        const auto slash = path.rfind('/', from + longest_direct_path);
+        if (slash == std::string::npos || slash <= from) {
+            return fail("open", path, ENAMETOOLONG);
+        }
+        unique_fd next(::openat(
+            folder, path.substr(from, slash - from).c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
+        ));
+        if (!next) {
+            return fail("open", path, errno);
+        }
+        p.held = std::move(next);
+        folder = p.held.get();
+        from = slash + 1;
+    }
+    p.folder = folder;
+    p.leaf = path.substr(from);
+    return p;
+}
+
+core::result<file_facts> stage_root::look(const std::string& path) const {
+    auto at = locate(path);
+    if (!at) {
+        return at.error();
+    }
+    struct stat st {};
+    if (::fstatat(at->folder, at->leaf.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) {
+        return fail("look at", path, errno == ENOTDIR ? ENOENT : errno);
+    }
+    return facts_of(st);
+}
+
+core::result<void> stage_root::rename(const std::string& from, const std::string& to) const {
+    auto source = locate(from);
+    if (!source) {
+        return source.error();
+    }
+    auto target = locate(to);
+    if (!target) {
+        return target.error();
+    }
+    if (::renameat(source->folder, source->leaf.c_str(), target->folder, target->leaf.c_str()) != 0) {
+        auto e = fail("rename", from, errno);
+        e.object += " to " + to;
+        return e;
+    }
+    return done();
+}
+
+core::result<void> stage_root::make_folder(const std::string& path) const {
+    auto at = locate(path);
+    if (!at) {
+        return at.error();
+    }
+    if (::mkdirat(at->folder, at->leaf.c_str(), options_.folder_mode) != 0) {
+        if (errno != EEXIST) {
+            return fail("make folder", path, errno);
+        }
+        struct stat st {};
+        if (::fstatat(at->folder, at->leaf.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISDIR(st.st_mode)) {
+            return fail("make folder", path, EEXIST);
+        }
+        return done();  // neither mode nor group of what exists is touched: ctime must not move
+    }
+    if (options_.group && ::fchownat(at->folder, at->leaf.c_str(), static_cast<uid_t>(-1), *options_.group, AT_SYMLINK_NOFOLLOW) != 0) {
+        return fail("set the group of", path, errno);
+    }
+    return done();
+}
+
+core::result<void> stage_root::remove_empty_folder(const std::string& path) const {
+    auto at = locate(path);
+    if (!at) {
+        return at.error();
+    }
+    if (::unlinkat(at->folder, at->leaf.c_str(), AT_REMOVEDIR) != 0 && errno != ENOTEMPTY && errno != ENOENT &&
+        errno != EEXIST) {
+        return fail("remove folder", path, errno);
+    }
+    return done();
+}
+
+core::result<void> stage_root::remove_file(const std::string& path) const {
+    auto at = locate(path);
+    if (!at) {
+        return at.error();
+    }
+    if (::unlinkat(at->folder, at->leaf.c_str(), 0) != 0 && errno != ENOENT) {
+        return fail("remove", path, errno);
+    }
+    return done();
+}
+
+core::result<void> stage_root::remove_all(const std::string& path) const {
+    auto facts = look(path);
+    if (!facts) {
+        return facts.error().kind == core::error_kind::not_found ? done() : core::result<void>(facts.error());
+    }
+    if (!facts->folder) {
+        return remove_file(path);
+    }
+    auto names = list(path);
+    if (!names) {
+        return names.error();
+    }
+    for (const auto& name : *names) {
+        if (auto removed = remove_all(path + "/" + name); !removed) {
+            return removed;
+        }
+    }
+    return remove_empty_folder(path);
+}
+
+core::result<void> stage_root::set_mtime(const std::string& path, core::unix_seconds t) const {
+    auto at = locate(path);
+    if (!at) {
+        return at.error();
+    }
+    const std::array<timespec, 2> times{timespec{0, UTIME_OMIT}, timespec{t, 0}};
+    if (::utimensat(at->folder, at->leaf.c_str(), times.data(), AT_SYMLINK_NOFOLLOW) != 0) {
+        return fail("set the time of", path, errno);
+    }
+    return done();
+}
+
+core::result<unique_fd> stage_root::create(const std::string& path) const {
+    auto at = locate(path);
+    if (!at) {
+        return at.error();
+    }
+    unique_fd fd(::openat(
+        at->folder, at->leaf.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, options_.file_mode
+    ));
+    if (!fd) {
+        return fail("create", path, errno);
+    }
+    if (options_.group && ::fchown(fd.get(), static_cast<uid_t>(-1), *options_.group) != 0) {
+        return fail("set the group of", path, errno);
+    }
+    return fd;
+}
+
+core::result<unique_fd> stage_root::open_file(const std::string& path) const {
+    auto at = locate(path);
+    if (!at) {
+        return at.error();
+    }
+    unique_fd fd(::openat(at->folder, at->leaf.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+    if (!fd) {
+        return fail("open", path, errno);
+    }
+    return fd;
+}
+
+core::result<file_facts> stage_root::write_file(const std::string& path, std::string_view text) const {
+    auto fd = create(path);
+    if (!fd) {
+        return fd.error();
+    }
+    while (!text.empty()) {
+        const auto n = ::write(fd->get(), text.data(), text.size());
+        if (n < 0 && errno != EINTR) {
+            return fail("write", path, errno);
+        }
+        text.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
+    }
+    struct stat st {};
+    if (::fstat(fd->get(), &st) != 0) {
+        return fail("look at", path, errno);
+    }
+    return facts_of(st);
+}
+
+core::result<std::string> stage_root::read_file(const std::string& path, std::size_t limit) const {
+    auto fd = open_file(path);
+    if (!fd) {
+        return fd.error();
+    }
+    std::string out;
+    std::array<char, 16384> buffer;
+    for (;;) {
+        const auto n = ::read(fd->get(), buffer.data(), buffer.size());
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            return fail("read", path, errno);
+        }
+        if (n == 0) {
+            return out;
+        }
+        out.append(buffer.data(), static_cast<std::size_t>(n));
+        if (out.size() > limit) {
+            core::error e(core::error_kind::too_large, "larger than " + std::to_string(limit) + " bytes");
+            e.object = path_ + "/" + path;
+            return e;
+        }
+    }
+}
+
+core::result<std::vector<std::string>> stage_root::list(const std::string& path) const {
+    auto at = locate(path);
+    if (!at) {
+        return at.error();
+    }
+    const int fd = ::openat(at->folder, at->leaf.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) {
+        return fail("list", path, errno);
+    }
+    const std::unique_ptr<DIR, int (*)(DIR*)> folder(::fdopendir(fd), &::closedir);
+    std::vector<std::string> names;
+    while (const dirent* entry = ::readdir(folder.get())) {
+        const std::string_view name = entry->d_name;
+        if (name != "." && name != "..") {
+            names.emplace_back(name);
+        }
+    }
+    std::sort(names.begin(), names.end());
+    return names;
+}
+
+core::result<void> stage_root::barrier() const {
+    if (::syncfs(root_.get()) != 0) {
+        return fail("sync", "", errno);
+    }
+    return done();
+}
+
+core::result<std::uint64_t> stage_root::free_bytes() const {
+    struct statvfs st {};
+    if (::fstatvfs(root_.get(), &st) != 0) {
+        return fail("look at", "", errno);
+    }
+    return static_cast<std::uint64_t>(st.f_bavail) * st.f_frsize;
+}
+
+}  // namespace m365stage::tree
