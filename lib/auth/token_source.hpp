@@ -25,13 +25,13 @@ enum class credential_kind { secret, certificate, federated_token, managed_ident
 struct credential {
     credential() = default;
     credential_kind kind = credential_kind::secret;
-    std::string login_url;   ///< "https://login.microsoftonline.com"
-    std::string graph_url;   ///< "https://graph.microsoft.com"; the scope is this + "/.default"
-    std::string tenant;      ///< GUID or verified domain
-    std::string client_id;   ///< for a managed identity: empty for the system-assigned one
+    std::string login_url;  ///< "https://login.microsoftonline.com"
+    std::string graph_url;  ///< "https://graph.microsoft.com"; the scope is this + "/.default"
+    std::string tenant;     ///< GUID or verified domain
+    std::string client_id;  ///< for a managed identity: empty for the system-assigned one
     std::string secret_file;
-    std::string certificate_file;     ///< PEM with certificate and private key
-    bool certificate_rs256 = false;   ///< RS256 + x5t (SHA-1) instead of PS256 + x5t#S256 (contract 1.2)
+    std::string certificate_file;    ///< PEM with certificate and private key
+    bool certificate_rs256 = false;  ///< RS256 + x5t (SHA-1) instead of PS256 + x5t#S256 (contract 1.2)
     std::string federated_token_file;
     std::string managed_identity_url = "http://169.254.169.254";
 };
@@ -51,8 +51,9 @@ public:
     virtual ~token_source() = default;
     virtual task<core::result<token>> get() = 0;
 
-    /// Says that `rejected` was refused by Graph with 401: the next get() fetches a new one (with `claims`, the decoded
-    /// claims challenge, if it came with one). Does nothing if another token has been fetched in the meantime.
+    /// Says that `rejected` was refused by Graph with 401: the next get() fetches a new one (with `claims`,
+    /// the decoded claims challenge, if it came with one). Does nothing if another token has been fetched in
+    /// the meantime.
     virtual void reject(const std::string& rejected, std::string claims) = 0;
 };
 
@@ -66,7 +67,8 @@ struct token_facts {
 };
 std::optional<token_facts> decode_token(const std::string& access_token);
 
-/// When the certificate in this PEM file ends. Errors: usage (file missing, no certificate, key does not fit).
+/// When the certificate in this PEM file ends. Errors: usage (file missing, no certificate, key does not
+/// fit).
 core::result<std::chrono::system_clock::time_point> certificate_end(const std::string& pem_file);
 
 }  // namespace m365stage::auth

@@ -36,7 +36,8 @@ struct scope {
 struct call {
     call() = default;
     http::method verb = http::method::get;
-    std::string target;  ///< "/v1.0/..." relative to the Graph host, or an absolute nextLink/deltaLink, used untouched
+    std::string target;  ///< "/v1.0/..." relative to the Graph host, or an absolute nextLink/deltaLink, used
+                         ///< untouched
     http::header_list fields;  ///< Prefer, If-Match, ...; authorisation, agent and request ids are added
     std::string body;          ///< sent as application/json unless `fields` has a Content-Type
     graph::scope where;
@@ -54,7 +55,7 @@ struct page {
     std::unique_ptr<nlohmann::json> value;  ///< always an array; elements may be anything
     std::string next_link;                  ///< exactly one of the two is set in a delta feed;
     std::string delta_link;                 ///< a plain collection's last page has neither
-    bool repaired = false;                  ///< the JSON had to be mended (lone surrogates, raw control characters)
+    bool repaired = false;  ///< the JSON had to be mended (lone surrogates, raw control characters)
 };
 
 /// Time spent, by what it was spent on, and what the service said, since start; for `status` and the metrics.
@@ -63,7 +64,8 @@ struct statistics {
     std::uint64_t requests = 0, retries = 0, throttled = 0, bytes_received = 0;
     double resource_units = 0;
     std::chrono::nanoseconds waited_for_service{0};  ///< pauses and budgets, summed over requests
-    std::chrono::nanoseconds waited_for_network{0};  ///< from sending to the end of the body, summed over requests
+    std::chrono::nanoseconds waited_for_network{0
+    };  ///< from sending to the end of the body, summed over requests
 };
 
 struct client_options {
@@ -71,7 +73,8 @@ struct client_options {
     std::string graph_url = "https://graph.microsoft.com";
     std::uint64_t max_json_bytes = 16u << 20;
     unsigned max_attempts = 6;  ///< for transient failures; throttling does not count against it
-    /// SharePoint's resource units a minute: nullopt = unlimited; `learn` moves the budget by what the service does.
+    /// SharePoint's resource units a minute: nullopt = unlimited; `learn` moves the budget by what the
+    /// service does.
     std::optional<double> sharepoint_units_per_minute;
     std::optional<double> sharepoint_units_per_day;
     bool learn = true;
@@ -81,9 +84,9 @@ struct client_options {
     std::vector<std::string> download_hosts;
 };
 
-/// Microsoft Graph: authorisation, retries with full jitter, Retry-After to the letter, budgets and pauses per
-/// scope, typed errors.
-/// Errors:  everything in core::error_kind that has an HTTP meaning; transient ones have been tried
+/// Microsoft Graph: authorisation, retries with full jitter, Retry-After to the letter, budgets and pauses
+/// per scope, typed errors. Errors:  everything in core::error_kind that has an HTTP meaning; transient ones
+/// have been tried
 ///          `max_attempts` times. `not_found`, `resync`, `forbidden`... are never retried.
 /// Cancel:  at any await. Threads: the io_context's thread only. Lifetime: outlives its calls.
 class client {
@@ -99,10 +102,11 @@ public:
     /// A page of a collection. Refuses links that leave the Graph host (protocol).
     virtual task<core::result<page>> get_page(call c) = 0;
 
-    /// The body of a 200/206 goes to `sink`. A `target` on the Graph host is authorised and follows its redirect
-    /// without Authorization; an absolute URL on another host (pre-authenticated) never gets any. One attempt only
-    /// (besides pauses for throttling and one renewal of a token): the caller resumes by Range. Errors of a
-    /// pre-authenticated URL come as they are: 401, 403, 404 there usually mean that it has expired.
+    /// The body of a 200/206 goes to `sink`. A `target` on the Graph host is authorised and follows its
+    /// redirect without Authorization; an absolute URL on another host (pre-authenticated) never gets any.
+    /// One attempt only (besides pauses for throttling and one renewal of a token): the caller resumes by
+    /// Range. Errors of a pre-authenticated URL come as they are: 401, 403, 404 there usually mean that it
+    /// has expired.
     virtual task<core::result<http::response>> download(call c, http::body_sink& sink) = 0;
 
     virtual statistics stats() const = 0;
@@ -115,12 +119,14 @@ public:
 };
 
 std::unique_ptr<client> make_client(
-    boost::asio::io_context& io, http::transport& transport, auth::token_source& tokens, client_options options
+    boost::asio::io_context& io, http::transport& transport, auth::token_source& tokens,
+    client_options options
 );
 
 /// The units of one call, as contract 3.2 lists them.
 namespace units {
-inline constexpr unsigned single = 1, delta_with_token = 1, download = 1, query = 2, write = 2, permissions = 5;
+inline constexpr unsigned single = 1, delta_with_token = 1, download = 1, query = 2, write = 2,
+                          permissions = 5;
 }
 
 /// SharePoint's published budget for a tenant of that many licences: units a minute and a day (contract 3.2).

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <string>
+
+#include "core/error.hpp"
+
+namespace m365stage::auth {
+
+/// A small file with something secret, without its line end. Read on the network thread: it is a few
+/// kilobytes about once an hour. Errors: usage (missing, not readable, empty, over 1 MiB, not a regular
+/// file); never the content.
+core::result<std::string> read_secret_file(const std::string& path);
+
+}  // namespace m365stage::auth

@@ -1,0 +1,157 @@
+#include "graph/governor.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+namespace m365stage::graph {
+namespace {
+
+void wake_next(lane& l) {
+    if (!l.queue.empty()) {
+        l.queue.front()->ring();
+    }
+}
+
+// A place in the queue; given up also when the waiting coroutine is cancelled.
+class place {
+public:
+    place(std::shared_ptr<lane> l, async::alarm* bell)
+        : lane_(std::move(l)), at_(lane_->queue.insert(lane_->queue.end(), bell)) {}
+    place(const place&) = delete;
+    place& operator=(const place&) = delete;
+    ~place() {
+        bool first = is_first();
+        lane_->queue.erase(at_);
+        if (first) {
+            wake_next(*lane_);
+        }
+    }
+    bool is_first() const { return at_ == lane_->queue.begin(); }
+
+private:
+    std::shared_ptr<lane> lane_;
+    std::list<async::alarm*>::iterator at_;
+};
+
+std::optional<double> number(const http::header_list& fields, std::string_view name) {
+    auto text = fields.find(name);
+    if (!text) {
+        return std::nullopt;
+    }
+    double out = 0;
+    auto [end, failed] = std::from_chars(text->data(), text->data() + text->size(), out);
+    bool whole = failed == std::errc() && end == text->data() + text->size();
+    return whole && out >= 0 && out < 1e9 ? std::optional(out) : std::nullopt;
+}
+
+}  // namespace
+
+permit& permit::operator=(permit&& other) noexcept {
+    if (this != &other) {
+        end();
+        lane_ = std::move(other.lane_);
+        sent_ = other.sent_;
+    }
+    return *this;
+}
+
+void permit::end() {
+    if (std::shared_ptr<lane> l = std::move(lane_)) {
+        l->rules.release();
+        wake_next(*l);
+    }
+}
+
+governor::governor(async::timing& clock, const client_options& options) : clock_(clock) {
+    limits sharepoint;
+    sharepoint.units_per_minute = options.sharepoint_units_per_minute;
+    sharepoint.units_per_day = options.sharepoint_units_per_day;
+    sharepoint.learn = options.learn;
+    sharepoint_ = std::make_shared<lane>(sharepoint);
+    directory_ = std::make_shared<lane>(limits());
+    mailbox_limits_.concurrency = options.mailbox_concurrency;
+    mailbox_limits_.requests_per_10min = options.mailbox_requests_per_10min;
+}
+
+std::shared_ptr<lane> governor::lane_of(const scope& where) {
+    switch (where.svc) {
+        case service::sharepoint:
+            return sharepoint_;
+        case service::outlook:
+            break;
+        case service::directory:
+            return directory_;
+    }
+    if (auto at = mailboxes_.find(where.key); at != mailboxes_.end()) {
+        return at->second;
+    }
+    if (mailboxes_.size() >= sweep_at_) {
+        forget_idle();
+    }
+    auto fresh = std::make_shared<lane>(mailbox_limits_);
+    mailboxes_.emplace(where.key, fresh);
+    return fresh;
+}
+
+void governor::forget_idle() {
+    auto now = clock_.now();
+    std::erase_if(mailboxes_, [&](auto& entry) {
+        lane& l = *entry.second;
+        return l.queue.empty() && entry.second.use_count() == 1 && l.rules.idle(now);
+    });
+    // The next sweep is due when the map has doubled: its cost stays in proportion.
+    sweep_at_ = std::max<std::size_t>(64, 2 * mailboxes_.size());
+}
+
+task<permit> governor::admit(scope where, unsigned units) {
+    std::shared_ptr<lane> l = lane_of(where);
+    std::unique_ptr<async::alarm> bell = clock_.make_alarm();
+    place mine(l, bell.get());
+    while (true) {
+        steady_point at = steady_point::max();
+        if (mine.is_first()) {
+            auto now = clock_.now();
+            at = l->rules.earliest(now, units);
+            if (at <= now) {
+                l->rules.take(now, units);
+                co_return permit(l, now);
+            }
+        }
+        co_await bell->wait_until(at);
+    }
+}
+
+void governor::refused(const permit& p, std::optional<std::chrono::milliseconds> retry_after) {
+    p.where()->rules.refused(clock_.now(), p.sent(), retry_after, clock_.random());
+}
+
+void governor::answered(const permit& p, const http::header_list& fields) {
+    limiter& rules = p.where()->rules;
+    rules.answered(p.sent());
+    auto limit = number(fields, "RateLimit-Limit");
+    auto remaining = number(fields, "RateLimit-Remaining");
+    auto reset = number(fields, "RateLimit-Reset");
+    if (limit && remaining && reset) {
+        rules.told(clock_.now(), *limit, *remaining, std::chrono::seconds(static_cast<std::int64_t>(*reset)));
+    }
+}
+
+std::optional<steady_point> governor::paused_until(const scope& where) const {
+    auto now = clock_.now();
+    switch (where.svc) {
+        case service::sharepoint:
+            return sharepoint_->rules.paused_until(now);
+        case service::outlook:
+            break;
+        case service::directory:
+            return directory_->rules.paused_until(now);
+    }
+    auto at = mailboxes_.find(where.key);
+    return at == mailboxes_.end() ? std::nullopt : at->second->rules.paused_until(now);
+}
+
+std::optional<double> governor::sharepoint_budget() const {
+    return sharepoint_->rules.units_per_minute();
+}
+
+}  // namespace m365stage::graph

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "async/timing.hpp"
+#include "graph/client.hpp"
+#include "graph/limiter.hpp"
+
+namespace m365stage::graph {
+
+/// One throttling scope: its rules and who waits, in order of arrival.
+struct lane {
+    explicit lane(const limits& l) : rules(l) {}
+    limiter rules;
+    std::list<async::alarm*> queue;
+};
+
+/// Leave to send one request now. Ends with the request: the place of a concurrent request is free again
+/// then.
+class permit {
+public:
+    permit() = default;
+    permit(std::shared_ptr<lane> l, steady_point at) : lane_(std::move(l)), sent_(at) {}
+    permit(permit&& other) noexcept : lane_(std::move(other.lane_)), sent_(other.sent_) {}
+    permit& operator=(permit&& other) noexcept;
+    ~permit() { end(); }
+
+    void end();
+    lane* where() const { return lane_.get(); }
+    steady_point sent() const { return sent_; }
+
+private:
+    std::shared_ptr<lane> lane_;
+    steady_point sent_{};
+};
+
+/// Keeps all requests of a throttling scope within its budget and its pauses (contract 3): fair, in order of
+/// arrival. Threads: the io_context's thread only. Lifetime: outlives its waiters.
+class governor {
+public:
+    governor(async::timing& clock, const client_options& options);
+
+    /// Returns when a request of that scope may be sent; it must be sent without another wait. Cancel: at any
+    /// time.
+    task<permit> admit(scope where, unsigned units);
+
+    /// The answer to a permitted request said to slow down.
+    void refused(const permit& p, std::optional<std::chrono::milliseconds> retry_after);
+    /// Any other answer; reads RateLimit headers.
+    void answered(const permit& p, const http::header_list& fields);
+
+    std::optional<steady_point> paused_until(const scope& where) const;
+    std::optional<double> sharepoint_budget() const;
+    std::size_t mailboxes() const { return mailboxes_.size(); }
+
+private:
+    std::shared_ptr<lane> lane_of(const scope& where);
+    void forget_idle();
+
+    async::timing& clock_;
+    limits mailbox_limits_;
+    std::shared_ptr<lane> directory_;
+    std::shared_ptr<lane> sharepoint_;
+    std::map<std::string, std::shared_ptr<lane>, std::less<>> mailboxes_;
+    std::size_t sweep_at_ = 64;
+};
+
+}  // namespace m365stage::graph

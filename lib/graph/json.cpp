@@ -1,0 +1,227 @@
+#include "graph/json.hpp"
+
+#include <array>
+#include <cstdint>
+#include <optional>
+
+namespace m365stage::graph {
+namespace {
+
+constexpr std::string_view replacement = "\xEF\xBF\xBD";
+constexpr int deepest = 64;
+
+// How many bytes at `at` form one valid UTF-8 character; 0 if none do.
+std::size_t character_length(std::string_view text, std::size_t at) {
+    auto byte = [&](std::size_t i) {
+        return at + i < text.size() ? static_cast<unsigned char>(text[at + i]) : 0u;
+    };
+    auto tail = [&](std::size_t i) { return (byte(i) & 0xC0u) == 0x80u; };
+    unsigned first = byte(0);
+    if (first < 0x80) {
+        return 1;
+    }
+    if (first >= 0xC2 && first <= 0xDF) {
+        return tail(1) ? 2 : 0;
+    }
+    if (first >= 0xE0 && first <= 0xEF) {
+        bool overlong = first == 0xE0 && byte(1) < 0xA0;
+        bool surrogate = first == 0xED && byte(1) > 0x9F;
+        return tail(1) && tail(2) && !overlong && !surrogate ? 3 : 0;
+    }
+    if (first >= 0xF0 && first <= 0xF4) {
+        bool overlong = first == 0xF0 && byte(1) < 0x90;
+        bool beyond = first == 0xF4 && byte(1) > 0x8F;
+        return tail(1) && tail(2) && tail(3) && !overlong && !beyond ? 4 : 0;
+    }
+    return 0;
+}
+
+std::optional<unsigned> hex4(std::string_view text, std::size_t at) {
+    if (at + 4 > text.size()) {
+        return std::nullopt;
+    }
+    unsigned out = 0;
+    for (char c : text.substr(at, 4)) {
+        unsigned digit = 0;
+        if (c >= '0' && c <= '9') {
+            digit = static_cast<unsigned>(c - '0');
+        } else if (c >= 'a' && c <= 'f') {
+            digit = static_cast<unsigned>(c - 'a') + 10;
+        } else if (c >= 'A' && c <= 'F') {
+            digit = static_cast<unsigned>(c - 'A') + 10;
+        } else {
+            return std::nullopt;
+        }
+        out = out * 16 + digit;
+    }
+    return out;
+}
+
+std::optional<unsigned> unicode_escape(std::string_view text, std::size_t at) {
+    if (at + 6 > text.size() || text[at] != '\\' || text[at + 1] != 'u') {
+        return std::nullopt;
+    }
+    return hex4(text, at + 2);
+}
+
+bool is_high(unsigned unit) {
+    return unit >= 0xD800 && unit <= 0xDBFF;
+}
+
+bool is_low(unsigned unit) {
+    return unit >= 0xDC00 && unit <= 0xDFFF;
+}
+
+// Copies one escape at `at` and returns its length.
+std::size_t mend_escape(std::string_view text, std::size_t at, std::string& out) {
+    auto unit = unicode_escape(text, at);
+    if (!unit) {
+        // Any other escape goes as a pair, so that an escaped quote does not end the string.
+        std::size_t length = at + 1 < text.size() && static_cast<unsigned char>(text[at + 1]) < 0x80 ? 2 : 1;
+        out.append(text.substr(at, length));
+        return length;
+    }
+    if (is_high(*unit)) {
+        auto next = unicode_escape(text, at + 6);
+        if (next && is_low(*next)) {
+            out.append(text.substr(at, 12));
+            return 12;
+        }
+    }
+    if (is_high(*unit) || is_low(*unit)) {
+        out += "\\ufffd";
+    } else {
+        out.append(text.substr(at, 6));
+    }
+    return 6;
+}
+
+void escape_control(unsigned char byte, std::string& out) {
+    constexpr std::string_view hex = "0123456789abcdef";
+    out += "\\u00";
+    out += hex[byte >> 4];
+    out += hex[byte & 15];
+}
+
+// Brackets outside of strings; a bound before parsing, since destroying a deep value recurses.
+bool is_too_deep(std::string_view body) {
+    int depth = 0;
+    bool in_string = false;
+    for (std::size_t i = 0; i < body.size(); ++i) {
+        char c = body[i];
+        if (in_string) {
+            if (c == '\\') {
+                ++i;
+            } else if (c == '"') {
+                in_string = false;
+            }
+        } else if (c == '"') {
+            in_string = true;
+        } else if (c == '{' || c == '[') {
+            if (++depth > deepest) {
+                return true;
+            }
+        } else if (c == '}' || c == ']') {
+            --depth;
+        }
+    }
+    return false;
+}
+
+}  // namespace
+
+std::string valid_utf8(std::string_view text) {
+    std::string out;
+    out.reserve(text.size());
+    for (std::size_t at = 0; at < text.size();) {
+        std::size_t length = character_length(text, at);
+        out.append(length == 0 ? replacement : text.substr(at, length));
+        at += length == 0 ? 1 : length;
+    }
+    return out;
+}
+
+std::string mend_json(std::string_view body) {
+    std::string out;
+    out.reserve(body.size() + 64);
+    bool in_string = false;
+    for (std::size_t at = 0; at < body.size();) {
+        char c = body[at];
+        auto byte = static_cast<unsigned char>(c);
+        if (in_string && c == '\\') {
+            at += mend_escape(body, at, out);
+            continue;
+        }
+        if (c == '"') {
+            in_string = !in_string;
+        }
+        if (in_string && byte < 0x20) {
+            escape_control(byte, out);
+            ++at;
+            continue;
+        }
+        std::size_t length = character_length(body, at);
+        out.append(length == 0 ? replacement : body.substr(at, length));
+        at += length == 0 ? 1 : length;
+    }
+    return out;
+}
+
+std::string_view nature_of(std::string_view body) {
+    auto at = body.find_first_not_of(" \t\r\n");
+    if (at == std::string_view::npos) {
+        return "nothing";
+    }
+    std::string_view start = body.substr(at, 16);
+    if (start.starts_with("\xEF\xBB\xBF")) {
+        start.remove_prefix(3);
+    }
+    if (start.starts_with("<?xml")) {
+        return "XML";
+    }
+    if (start.starts_with('<')) {
+        return "HTML";
+    }
+    if (start.starts_with('[')) {
+        return "a JSON array";
+    }
+    if (start.starts_with('{')) {
+        return "broken JSON";
+    }
+    if (start.starts_with('"')) {
+        return "a JSON string";
+    }
+    for (char c : start) {
+        auto byte = static_cast<unsigned char>(c);
+        if (byte < 0x20 && c != '\t' && c != '\r' && c != '\n') {
+            return "binary data";
+        }
+    }
+    return "text";
+}
+
+core::result<parsed_object> parse_object(std::string_view body) {
+    using nlohmann::json;
+    core::error bad(core::error_kind::protocol, "");
+    if (is_too_deep(body)) {
+        bad.cause = "the answer's JSON is nested deeper than " + std::to_string(deepest) + " levels";
+        return bad;
+    }
+    parsed_object out;
+    out.value = json::parse(body, nullptr, false);
+    if (out.value.is_discarded() && body.find_first_of("{[") != std::string_view::npos) {
+        std::string mended = mend_json(body);
+        // Mending may move where strings end, so the bound is checked once more.
+        if (mended != body && !is_too_deep(mended)) {
+            out.value = json::parse(mended, nullptr, false);
+            out.repaired = !out.value.is_discarded();
+        }
+    }
+    if (!out.value.is_object()) {
+        bad.cause = "the answer is " + std::string(nature_of(body)) + " instead of a JSON object";
+        return bad;
+    }
+    return out;
+}
+
+}  // namespace m365stage::graph
