@@ -40,12 +40,13 @@ private:
 };
 
 /// Separate limits for the phases of a call. `idle` is the longest pause between two reads that brought
-/// something; besides, a body slower than `min_bytes_per_second` over any whole `idle` window counts as stalled
-/// (a trickle is not progress).
+/// something; besides, a body slower than `min_bytes_per_second` over any whole `idle` window counts as
+/// stalled (a trickle is not progress).
 struct timeouts {
     timeouts() = default;
-    std::chrono::milliseconds connect{15'000};     ///< name look-up, TCP, proxy CONNECT, TLS handshake together
-    std::chrono::milliseconds first_byte{120'000}; ///< from the last byte of the request to the answer's header
+    std::chrono::milliseconds connect{15'000};  ///< name look-up, TCP, proxy CONNECT, TLS handshake together
+    std::chrono::milliseconds first_byte{120'000
+    };  ///< from the last byte of the request to the answer's header
     std::chrono::milliseconds idle{60'000};
     std::uint64_t min_bytes_per_second = 256;
 };
@@ -53,11 +54,12 @@ struct timeouts {
 struct request {
     request() = default;
     method verb = method::get;
-    std::string url;   ///< absolute, http or https; sent as it is, never re-encoded (contract 2.8)
+    std::string url;  ///< absolute, http or https; sent as it is, never re-encoded (contract 2.8)
     header_list fields;
     std::string body;  ///< held in memory: tokens, JSON, upload fragments
     timeouts limits;
-    std::uint64_t max_body_bytes = 16u << 20;  ///< of an answer that is kept in memory (`send`, errors of `download`)
+    std::uint64_t max_body_bytes =
+        16u << 20;  ///< of an answer that is kept in memory (`send`, errors of `download`)
     /// Follow up to 5 redirects of GET and HEAD. `Authorization` and cookies go to the same origin only.
     bool follow_redirects = false;
 };
@@ -81,9 +83,11 @@ public:
 };
 
 /// Sends requests; what the modules above see of HTTP. Implemented by `make_client` and by the tests' fakes.
-/// Errors:  transport, timeout, protocol, too_large, cancelled. An HTTP status, whatever it is, is a response and
+/// Errors:  transport, timeout, protocol, too_large, cancelled. An HTTP status, whatever it is, is a response
+/// and
 ///          not an error. Errors name method and origin, never path or query (these may hold secrets).
-/// Cancel:  at any await; the connection is closed. Retry: one silent repeat if a pooled connection turned out
+/// Cancel:  at any await; the connection is closed. Retry: one silent repeat if a pooled connection turned
+/// out
 ///          to be stale before any byte of an answer came.
 /// Threads: the io_context's thread only. Lifetime: the transport outlives the call.
 class transport {
@@ -91,8 +95,8 @@ public:
     virtual ~transport() = default;
     virtual task<core::result<response>> send(request r) = 0;
 
-    /// Like send, but the body of a 200 or 206 goes to `sink`, undecoded, never held; for any other status the
-    /// body is in the response. A body shorter than its Content-Length is the error `transport`.
+    /// Like send, but the body of a 200 or 206 goes to `sink`, undecoded, never held; for any other status
+    /// the body is in the response. A body shorter than its Content-Length is the error `transport`.
     virtual task<core::result<response>> download(request r, body_sink& sink) = 0;
 };
 
