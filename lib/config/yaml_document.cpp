@@ -205,6 +205,7 @@ private:
         }
         if (levels_.empty()) {
             root = std::move(value);
+            root.line = root.type == node_type::null ? 0 : root.line;  // an empty file has no line to name
             return;
         }
         level& parent = levels_.back();
@@ -228,8 +229,9 @@ private:
 
     void take_value(level& parent, node value) {
         parent.has_key = false;
-        // A value that is left out has the mark of what follows it.
-        if (value.type == node_type::null) {
+        // A value that is left out has the mark of what follows it, and a block its first line: of both,
+        // people look for the key.
+        if (value.text.empty()) {
             value.line = parent.pending.line;
         }
         for (const member& m : parent.value.members) {
@@ -303,7 +305,8 @@ node read_yaml(std::string_view text, problem_list& problems) {
     }
     builder build(problems);
     try {
-        std::istringstream stream{std::string(text)};
+        // yaml-cpp takes the end of the file for the missing quote of a text; at an end marker it complains.
+        std::istringstream stream(std::string(text) + "\n...\n");
         YAML::Parser parser(stream);
         while (parser.HandleNextDocument(build)) {
         }
