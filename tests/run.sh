@@ -1,0 +1,137 @@
+#!/bin/bash
+# The tests of m365stage, all of them, from a fresh checkout on Debian 12. See tests/README.md.
+#   tests/run.sh               everything (about half an hour on two cores when nothing is built)
+#   tests/run.sh --quick       without the sanitizer build
+#   tests/run.sh --only STAGE  one stage: install lint build unit scenario thirdparty e2e bench sanitizers
+# The last line is "N passed, N failed" (stages); the exit code is 1 if any stage failed.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+quick=no
+only=
+usage() {
+    sed -n '2,6s/^# \{0,1\}//p' "$0"
+}
+while [ $# -gt 0 ]; do
+    case $1 in
+        --quick) quick=yes ;;
+        --only)
+            only=${2:?--only needs the name of a stage}
+            shift
+            ;;
+        -h | --help)
+            usage
+            exit 0
+            ;;
+        *)
+            usage >&2
+            exit 2
+            ;;
+    esac
+    shift
+done
+case $only in
+    "" | install | lint | build | unit | scenario | thirdparty | e2e | bench | sanitizers) ;;
+    *)
+        usage >&2
+        exit 2
+        ;;
+esac
+
+jobs=$(nproc)
+passed=0
+failed=0
+summary=()
+
+# stage NAME TITLE COMMAND...: runs one stage in a shell of its own, so that none can disturb the next.
+stage() {
+    local name=$1 title=$2 start=$SECONDS
+    shift 2
+    if [ -n "$only" ] && [ "$only" != "$name" ]; then
+        return 0
+    fi
+    printf '\n=== %s: %s\n' "$name" "$title"
+    local verdict=passed
+    if ("$@"); then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        verdict=FAILED
+    fi
+    local line
+    line=$(printf '%-11s %-6s %5d s' "$name" "$verdict" $((SECONDS - start)))
+    printf -- '--- %s\n' "$line"
+    summary+=("$line")
+}
+
+# optional NAME TITLE SCRIPT: a stage whose script this checkout may not have.
+optional() {
+    if [ -e "$3" ]; then
+        stage "$1" "$2" bash "$3"
+    elif [ "$only" = "$1" ]; then
+        echo "$3 is not in this checkout" >&2
+        failed=$((failed + 1))
+    fi
+}
+
+configure() {
+    local folder=$1 compiler=$2
+    shift 2
+    # A build folder remembers its compiler; one made with another compiler is of no use.
+    if [ -f "$folder/CMakeCache.txt" ] && ! grep -q "^CMAKE_CXX_COMPILER:[A-Z]*=.*$compiler\$" "$folder/CMakeCache.txt"; then
+        rm -rf "$folder"
+    fi
+    CXX=$compiler cmake -S . -B "$folder" -G Ninja -DM365STAGE_WERROR=ON -DM365STAGE_TESTS=ON "$@" > "$folder.log" 2>&1 || {
+        cat "$folder.log"
+        return 1
+    }
+    rm -f "$folder.log"
+}
+
+build() {
+    configure build clang++-19 -DCMAKE_BUILD_TYPE=Release && ninja -C build -j "$jobs" --quiet
+}
+
+# CTest's own summary, and the whole output of what failed.
+ctest_in() {
+    local folder=$1
+    shift
+    ctest --test-dir "$folder" --output-on-failure --no-tests=error -j "$jobs" --timeout 600 "$@"
+}
+
+# g++ 12 with sanitizers: only there do the errors show that this compiler makes with coroutines.
+sanitizers() {
+    # Two of the largest files at once need 3.5 GB.
+    local memory_kb parallel=$jobs
+    memory_kb=$(sed -n 's/^MemTotal: *\([0-9]*\) kB/\1/p' /proc/meminfo)
+    if [ $((memory_kb / 2000000)) -lt "$parallel" ]; then
+        parallel=$((memory_kb / 2000000 > 0 ? memory_kb / 2000000 : 1))
+    fi
+    configure build-asan g++ -DCMAKE_BUILD_TYPE=None -DCMAKE_CXX_FLAGS=-O1 -DM365STAGE_SANITIZE=address || return 1
+    local targets
+    mapfile -t targets < <(ninja -C build-asan -t targets all | sed -nE 's/^((unit|fuzz_replay)_[a-z0-9_]+): phony$/\1/p')
+    if [ ${#targets[@]} -eq 0 ]; then
+        echo "there are no unit tests to build"
+        return 1
+    fi
+    ninja -C build-asan -j "$parallel" --quiet "${targets[@]}" || return 1
+    ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1 \
+        ctest_in build-asan -R '^(unit|fuzz_replay)_'
+}
+
+stage install "packages of Debian 12" sh tests/install.sh test
+stage lint "rules that no compiler checks" bash tests/lint/run.sh
+stage build "release build, clang++-19, warnings are errors" build
+stage unit "CTest: unit tests and replayed fuzz cases" ctest_in build
+optional scenario "the daemon against the simulated tenant" tests/scenario/run.sh
+optional thirdparty "the simulated tenant against clients of others" tests/thirdparty/run.sh
+optional e2e "backup and restore with Bareos" tests/e2e/run.sh
+optional bench "a small benchmark run" tests/bench/smoke.sh
+if [ "$quick" = no ]; then
+    stage sanitizers "unit tests, g++ 12 with address and undefined behaviour sanitizers" sanitizers
+fi
+
+printf '\n=== summary (%d min %d s)\n' $((SECONDS / 60)) $((SECONDS % 60))
+printf '%s\n' "${summary[@]}"
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
