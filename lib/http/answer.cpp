@@ -46,16 +46,22 @@ private:
     void on_request_impl(bhttp::verb, string_view, string_view, int, error_code&) override {}
     void on_response_impl(int code, string_view, int, error_code&) override { head.status = code; }
 
-    void on_field_impl(bhttp::field, string_view name, string_view value, error_code&) override {
-        if (!is_header_done()) {  // trailers of a chunked body are not wanted
-            head.fields.add({name.data(), name.size()}, {value.data(), value.size()});
+    void on_field_impl(bhttp::field, string_view name, string_view value, error_code& ec) override {
+        if (is_header_done()) {  // trailers of a chunked body are not wanted
+            return;
         }
+        // Beast's own limit is for what it has to look at in one piece, not for the sum of the fields.
+        header_bytes_ += name.size() + value.size() + 4;
+        if (header_bytes_ > max_header_bytes) {
+            ec = bhttp::error::header_limit;
+            return;
+        }
+        head.fields.add({name.data(), name.size()}, {value.data(), value.size()});
     }
 
-    void on_header_impl(error_code&) override {}
-
-    void on_body_init_impl(const boost::optional<std::uint64_t>& declared, error_code& ec) override {
-        if (!declared) {
+    void on_header_impl(error_code& ec) override {
+        const auto declared = content_length();
+        if (!declared || basic_parser::is_done()) {
             return;
         }
         length = *declared;
@@ -67,6 +73,7 @@ private:
         body.reserve(static_cast<std::size_t>(is_bounded() ? *declared : std::min(*declared, piece)));
     }
 
+    void on_body_init_impl(const boost::optional<std::uint64_t>&, error_code&) override {}
     std::size_t on_body_impl(string_view bytes, error_code& ec) override { return take(bytes, ec); }
     void on_chunk_header_impl(std::uint64_t, string_view, error_code&) override {}
     std::size_t on_chunk_body_impl(std::uint64_t, string_view bytes, error_code& ec) override {
@@ -75,6 +82,7 @@ private:
     void on_finish_impl(error_code&) override {}
 
     answer_limits limits_;
+    std::size_t header_bytes_ = 0;
 };
 
 namespace {
@@ -123,6 +131,9 @@ core::result<std::size_t> answer_parser::feed(std::string_view bytes) {
                 return core::error(
                     core::error_kind::protocol, "the server switches to a protocol nobody asked for"
                 );
+            }
+            if (++interim_answers_ > max_interim_answers) {
+                return core::error(core::error_kind::protocol, "the server sends no end of 1xx answers");
             }
             impl_ = std::make_unique<impl>(limits_);
         }

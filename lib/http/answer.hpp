@@ -11,6 +11,7 @@
 namespace m365stage::http {
 
 constexpr std::size_t max_header_bytes = 64u << 10;
+constexpr int max_interim_answers = 32;
 
 /// What of an answer's body is bounded.
 struct answer_limits {
@@ -51,6 +52,7 @@ private:
     class impl;
     std::unique_ptr<impl> impl_;
     answer_limits limits_;
+    int interim_answers_ = 0;
 };
 
 }  // namespace m365stage::http

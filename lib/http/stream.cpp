@@ -40,6 +40,13 @@ class stream_on final : public stream {
 public:
     template <class... Args>
     explicit stream_on(Args&&... args) : layer_(std::forward<Args>(args)...) {}
+    ~stream_on() override {
+        if constexpr (!std::is_same_v<Layer, tcp::socket>) {
+            retire_tls(layer_.native_handle());
+        }
+    }
+    stream_on(const stream_on&) = delete;
+    stream_on& operator=(const stream_on&) = delete;
 
     task<io_result> read_some(char* to, std::size_t size) override {
         return layer_.async_read_some(asio::buffer(to, size), token);
@@ -257,6 +264,7 @@ task<stream_result> tcp_connector::encrypt(
         throw_aborted();
     }
     if (ec) {
+        to.session->session.reset();  // should the old session be the reason, the next try goes without it
         co_return handshake_failure(ssl, to.origin.host, reason_of(ec));
     }
     co_return stream_result(std::move(out));

@@ -114,6 +114,10 @@ bool prepare_tls(SSL* ssl, const std::string& host, const std::shared_ptr<sessio
     return true;
 }
 
+void retire_tls(SSL* ssl) {
+    SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+}
+
 core::error handshake_failure(SSL* ssl, const std::string& host, const std::string& fallback) {
     const long verdict = SSL_get_verify_result(ssl);
     if (verdict == X509_V_OK) {

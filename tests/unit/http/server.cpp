@@ -128,6 +128,21 @@ void peer::wait_for_close() {
     }
 }
 
+bool peer::wait_for_close_at_most(std::chrono::milliseconds span) {
+    pollfd one{fd_, POLLIN, 0};
+    return ::poll(&one, 1, static_cast<int>(span.count())) == 0;
+}
+
+void peer::shutdown_and_drain() {
+    if (ssl_) {
+        SSL_shutdown(ssl_);
+    }
+    ::shutdown(fd_, SHUT_WR);
+    char piece[16384];
+    while (::recv(fd_, piece, sizeof piece, 0) > 0) {
+    }
+}
+
 void peer::reset() {
     const linger now{1, 0};
     ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &now, sizeof now);

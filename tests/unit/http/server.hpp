@@ -3,6 +3,7 @@
 #include <openssl/types.h>
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -32,7 +33,11 @@ public:
     void write(std::string_view bytes);
     /// Returns when the client has closed the connection: a condition to wait for instead of sleeping.
     void wait_for_close();
-    /// Ends the connection with a reset.
+    /// True if the client is still there after `span`; false at once when it has closed.
+    bool wait_for_close_at_most(std::chrono::milliseconds span);
+    /// Says that nothing more will be sent, then reads until the client closes.
+    void shutdown_and_drain();
+    /// The connection will end with a reset.
     void reset();
     /// Passes bytes both ways between this client and 127.0.0.1:`port` until one side closes.
     void relay_to(int port);
