@@ -52,6 +52,9 @@ struct shared_state {
 };
 
 core::error named(core::error e, const credential& who) {
+    if (!e.object.empty()) {
+        e.cause = e.object + ": " + e.cause;  // a file of the credential
+    }
     e.operation = "sign in";
     e.object = who.kind == credential_kind::managed_identity
                    ? "as managed identity " + (who.client_id.empty() ? "of the machine" : who.client_id)
@@ -234,15 +237,11 @@ public:
             // Valid still: nobody waits for a renewal ahead of time.
             co_return s->current->token;
         }
-        if (!s->running) {
-            start(s, executor);
-        }
-        std::shared_ptr<renewal> mine = s->running;
-        if (mine) {
-            co_await wait_for(s, mine);
-            if (mine->failure) {
-                co_return *mine->failure;
-            }
+        // A renewal may be over before start() returns: its outcome is in what start() returns.
+        std::shared_ptr<renewal> mine = s->running ? s->running : start(s, executor);
+        co_await wait_for(s, mine);
+        if (mine->failure) {
+            co_return *mine->failure;
         }
         if (!s->current) {
             co_return core::error(core::error_kind::unauthorized, "the new token was refused at once");
@@ -258,7 +257,9 @@ public:
     }
 
 private:
-    static void start(const std::shared_ptr<shared_state>& s, const asio::any_io_executor& executor) {
+    static std::shared_ptr<renewal> start(
+        const std::shared_ptr<shared_state>& s, const asio::any_io_executor& executor
+    ) {
         auto mine = std::make_shared<renewal>();
         s->running = mine;
         auto done = [s, mine](std::exception_ptr failure) {
@@ -269,6 +270,7 @@ private:
         asio::co_spawn(
             executor, renew(s, mine), asio::bind_cancellation_slot(mine->stop.slot(), std::move(done))
         );
+        return mine;
     }
 
     static task<void> wait_for(std::shared_ptr<shared_state> s, std::shared_ptr<renewal> mine) {

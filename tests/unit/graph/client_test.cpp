@@ -1,0 +1,362 @@
+#include <doctest/doctest.h>
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <nlohmann/json.hpp>
+
+#include "../../support/fake_transport.hpp"
+#include "auth/encoding.hpp"
+#include "auth/token_source.hpp"
+#include "graph/client_parts.hpp"
+
+using namespace m365stage;
+using namespace m365stage::test;
+using core::error_kind;
+
+namespace {
+
+class fake_tokens final : public auth::token_source {
+public:
+    auth::task<core::result<auth::token>> get() override {
+        if (failure) {
+            co_return *failure;
+        }
+        auth::token out;
+        out.value = "token-" + std::to_string(number);
+        out.expires = std::chrono::system_clock::time_point::max();
+        co_return out;
+    }
+    void reject(const std::string& rejected, std::string claims) override {
+        rejections.emplace_back(rejected, std::move(claims));
+        ++number;
+    }
+    int number = 1;
+    std::optional<core::error> failure;
+    std::vector<std::pair<std::string, std::string>> rejections;
+};
+
+struct world {
+    explicit world(graph::client_options o = graph::client_options()) {
+        o.graph_url = "https://graph.example";
+        client = graph::make_client(net, tokens, o, clock);
+    }
+    graph::call call(
+        std::string target, graph::service svc = graph::service::directory, std::string key = {}
+    ) {
+        graph::call out;
+        out.target = std::move(target);
+        out.where = graph::scope(svc, std::move(key));
+        out.object = "users/ann";
+        return out;
+    }
+    boost::asio::io_context io;
+    fake_timing clock{io};
+    fake_transport net{clock};
+    fake_tokens tokens;
+    std::unique_ptr<graph::client> client;
+};
+
+}  // namespace
+
+TEST_SUITE("graph") {
+    TEST_CASE("client: a call carries what Graph wants to see") {
+        world w;
+        w.net.script(answer(200, R"({"id":"1"})"));
+        w.net.script(answer(201, R"({"id":"2"})"));
+        auto got = w.clock.run(w.client->get_json(w.call("/v1.0/users/1")));
+        REQUIRE(got.has_value());
+        CHECK((*got)["id"] == "1");
+        CHECK(w.net.requests[0].what.url == "https://graph.example/v1.0/users/1");
+        CHECK(w.net.field(0, "Authorization") == "Bearer token-1");
+        CHECK(w.net.field(0, "User-Agent").starts_with("NONISV|m365stage|m365stage/"));
+        CHECK(w.net.field(0, "Accept") == "application/json;odata.metadata=minimal");
+        CHECK(w.net.field(0, "client-request-id").size() == 36);
+        graph::call post = w.call("/v1.0/x");
+        post.verb = http::method::post;
+        post.body = "{}";
+        CHECK(w.clock.run(w.client->send(post))->status == 201);
+        CHECK(w.net.field(1, "Content-Type") == "application/json");
+        CHECK(w.net.field(0, "client-request-id") != w.net.field(1, "client-request-id"));
+        CHECK(w.client->stats().requests == 2);
+    }
+
+    TEST_CASE("client: a transient failure is tried again, a permanent one is not") {
+        world w;
+        w.net.script(core::error(error_kind::transport, "reset"));
+        w.net.script(answer(502, "<html>"));
+        w.net.script(answer(404, ""));
+        w.net.script(answer(200, "{}"));
+        CHECK(w.clock.run(w.client->get_json(w.call("/v1.0/x"))).has_value());
+        CHECK(w.clock.seconds_passed() == doctest::Approx(0.5 + 1 + 2));
+        CHECK(w.client->stats().retries == 3);
+        w.net.script(answer(403, R"({"error":{"code":"accessDenied","message":"No."}})"));
+        auto got = w.clock.run(w.client->send(w.call("/v1.0/x")));
+        REQUIRE(got.has_error());
+        CHECK(got.error().kind == error_kind::forbidden);
+        CHECK(got.error().object == "users/ann");
+        CHECK(w.net.requests.size() == 5);
+    }
+
+    TEST_CASE("client: the number of attempts is bounded, and what may have happened is not repeated") {
+        world w;
+        w.net.respond = [](const http::request&) { return answer(500, ""); };
+        CHECK(w.clock.run(w.client->send(w.call("/v1.0/x"))).error().kind == error_kind::server);
+        CHECK(w.net.requests.size() == 6);
+        graph::call post = w.call("/v1.0/x");
+        post.verb = http::method::post;
+        post.idempotent = false;
+        CHECK(w.clock.run(w.client->send(post)).has_error());
+        CHECK(w.net.requests.size() == 7);
+    }
+
+    TEST_CASE("client: a 401 renews the token once; 'expired' is given some seconds") {
+        world w;
+        w.net.script(answer(401, ""));
+        w.net.script(answer(200, "{}"));
+        CHECK(w.clock.run(w.client->send(w.call("/v1.0/x"))).has_value());
+        CHECK(w.net.field(1, "Authorization") == "Bearer token-2");
+        w.net.script(answer(401, ""));
+        w.net.script(answer(401, ""));
+        CHECK(w.clock.run(w.client->send(w.call("/v1.0/x"))).error().kind == error_kind::unauthorized);
+
+        world late;
+        std::string expired =
+            R"({"error":{"code":"InvalidAuthenticationToken","message":"Access token has expired or is not yet valid."}})";
+        for (int i = 0; i < 5; ++i) {
+            late.net.script(answer(401, expired));
+        }
+        late.net.script(answer(200, "{}"));
+        CHECK(late.clock.run(late.client->send(late.call("/v1.0/x"))).has_value());
+        CHECK(late.clock.seconds_passed() == doctest::Approx(12));
+        CHECK(late.tokens.rejections.size() == 5);
+    }
+
+    TEST_CASE("client: a claims challenge reaches the token source decoded") {
+        world w;
+        std::string claims = R"({"access_token":{"nbf":{"essential":true}}})";
+        w.net.script(answer(
+            401, "", "WWW-Authenticate",
+            "Bearer error=\"insufficient_claims\", claims=\"" + auth::base64url(claims) + "\""
+        ));
+        w.net.script(answer(200, "{}"));
+        CHECK(w.clock.run(w.client->send(w.call("/v1.0/x"))).has_value());
+        REQUIRE(w.tokens.rejections.size() == 1);
+        CHECK(w.tokens.rejections[0] == std::make_pair(std::string("token-1"), claims));
+    }
+
+    TEST_CASE("client: a login that fails ends the call before anything is sent") {
+        world w;
+        w.tokens.failure = core::error(error_kind::auth_refused, "wrong secret");
+        CHECK(w.clock.run(w.client->send(w.call("/v1.0/x"))).error().kind == error_kind::auth_refused);
+        CHECK(w.net.requests.empty());
+    }
+
+    TEST_CASE("client: one 429 with Retry-After 120 keeps all 32 calls of the scope from sending") {
+        for (auto svc : {graph::service::sharepoint, graph::service::directory}) {
+            graph::client_options o;
+            o.sharepoint_units_per_minute = 1250;
+            world w(o);
+            w.net.latency = std::chrono::milliseconds(100);
+            bool refused = false;
+            w.net.respond = [&](const http::request&) {
+                if (!refused && w.net.requests.size() == 5) {
+                    refused = true;
+                    return answer(429, "", "Retry-After", "120");
+                }
+                return answer(200, "{}");
+            };
+            int good = 0;
+            for (int i = 0; i < 32; ++i) {
+                auto done = [&](std::exception_ptr e, core::result<http::response> r) {
+                    good += !e && r.has_value();
+                };
+                boost::asio::co_spawn(w.io, w.client->send(w.call("/v1.0/x", svc)), done);
+            }
+            w.clock.drive(std::chrono::seconds(60));
+            CHECK(w.client->paused_until(graph::scope(svc)).has_value());
+            w.clock.drive();
+            CHECK(good == 32);
+            double told = 0.0;
+            for (const auto& r : w.net.requests) {
+                CHECK((r.at < 0.2 || r.at >= w.net.requests[4].at + 0.1 + 120));
+                told = std::max(told, r.at);
+            }
+            CHECK(told > 120);
+            CHECK_FALSE(w.client->paused_until(graph::scope(svc)).has_value());
+            CHECK(w.client->stats().throttled == 1);
+        }
+    }
+
+    TEST_CASE("client: a throttled mailbox does not hold another one, and four requests at once are the most"
+    ) {
+        world w;
+        w.net.latency = std::chrono::milliseconds(100);
+        w.net.script(answer(429, "", "Retry-After", "600"));
+        w.net.respond = [](const http::request&) { return answer(200, "{}"); };
+        int good = 0;
+        auto done = [&](std::exception_ptr e, core::result<http::response> r) {
+            good += !e && r.has_value();
+        };
+        boost::asio::co_spawn(w.io, w.client->send(w.call("/v1.0/a", graph::service::outlook, "ann")), done);
+        for (int i = 0; i < 12; ++i) {
+            boost::asio::co_spawn(
+                w.io, w.client->send(w.call("/v1.0/b", graph::service::outlook, "bob")), done
+            );
+        }
+        w.clock.drive(std::chrono::seconds(30));
+        CHECK(good == 12);
+        CHECK(w.net.most_in_flight == 5);
+        CHECK(w.client->paused_until(graph::scope(graph::service::outlook, "ann")).has_value());
+        CHECK_FALSE(w.client->paused_until(graph::scope(graph::service::outlook, "bob")).has_value());
+        w.clock.drive();
+        CHECK(good == 13);
+        CHECK(w.net.requests.back().at == doctest::Approx(600.1));
+    }
+
+    TEST_CASE("client: a caller that is cancelled in the queue leaves no gap and stops nobody") {
+        world w;
+        w.net.latency = std::chrono::seconds(10);
+        w.net.respond = [](const http::request&) { return answer(200, "{}"); };
+        boost::asio::cancellation_signal stop;
+        int good = 0;
+        bool cancelled = false;
+        auto done = [&](std::exception_ptr e, core::result<http::response> r) {
+            good += !e && r.has_value();
+        };
+        auto ended = [&](std::exception_ptr e, core::result<http::response>) { cancelled = e != nullptr; };
+        for (int i = 0; i < 8; ++i) {
+            auto task = w.client->send(w.call("/v1.0/a", graph::service::outlook, "ann"));
+            if (i == 4) {
+                boost::asio::co_spawn(
+                    w.io, std::move(task), boost::asio::bind_cancellation_slot(stop.slot(), ended)
+                );
+            } else {
+                boost::asio::co_spawn(w.io, std::move(task), done);
+            }
+        }
+        w.io.poll();
+        stop.emit(boost::asio::cancellation_type::terminal);
+        w.clock.drive();
+        CHECK(cancelled);
+        CHECK(good == 7);
+        CHECK(w.net.requests.size() == 7);
+        CHECK(w.clock.seconds_passed() == doctest::Approx(20));
+    }
+
+    TEST_CASE("page: links are handed on untouched, and must stay on the Graph host") {
+        world w;
+        w.net.script(answer(
+            200, R"({"value":[{"id":1},7],"@odata.nextLink":"https://graph.example/v1.0/d?$skiptoken=a%2Fb"})"
+        ));
+        w.net.script(
+            answer(200, R"({"value":[],"@odata.deltaLink":"https://graph.example:443/v1.0/d?token=1"})")
+        );
+        w.net.script(answer(
+            200,
+            R"({"value":[],"@odata.nextLink":"https://graph.example/n","@odata.deltaLink":"https://graph.example/d"})"
+        ));
+        auto first = w.clock.run(w.client->get_page(w.call("/v1.0/d")));
+        REQUIRE(first.has_value());
+        CHECK(first->value->size() == 2);
+        CHECK(first->next_link == "https://graph.example/v1.0/d?$skiptoken=a%2Fb");
+        auto second = w.clock.run(w.client->get_page(w.call(first->next_link)));
+        REQUIRE(second.has_value());
+        CHECK(w.net.requests[1].what.url == first->next_link);
+        CHECK(second->delta_link == "https://graph.example:443/v1.0/d?token=1");
+        auto both = w.clock.run(w.client->get_page(w.call("/v1.0/d")));
+        CHECK(both->next_link == "https://graph.example/n");
+        CHECK(both->delta_link.empty());
+        for (std::string bad :
+             {R"({"value":[],"@odata.nextLink":"https://evil.example/v1.0"})",
+              R"({"value":[],"@odata.nextLink":"http://graph.example/v1.0"})",
+              R"({"value":[],"@odata.nextLink":"https://graph.example@evil.example/"})",
+              R"({"value":[],"@odata.deltaLink":"https://graph.example:444/"})",
+              R"({"value":[],"@odata.deltaLink":"/v1.0/d"})", R"({"value":[],"@odata.nextLink":7})", R"({})",
+              R"({"value":{}})", "<html>", ""}) {
+            CAPTURE(bad);
+            w.net.script(answer(200, bad));
+            auto got = w.clock.run(w.client->get_page(w.call("/v1.0/d")));
+            REQUIRE(got.has_error());
+            CHECK(got.error().kind == error_kind::protocol);
+            CHECK(core::describe(got.error()).find("evil.example/v1.0") == std::string::npos);
+        }
+    }
+
+    TEST_CASE("download: Graph's redirect is followed without Authorization") {
+        world w;
+        w.net.script(answer(302, "", "Location", "https://contoso.sharepoint.com/f?tempauth=x"));
+        w.net.script(answer(200, "content"));
+        text_sink sink;
+        auto got = w.clock.run(w.client->download(w.call("/v1.0/drives/1/items/2/content"), sink));
+        REQUIRE(got.has_value());
+        CHECK(got->status == 200);
+        CHECK(sink.text == "content");
+        CHECK(w.net.field(0, "Authorization") == "Bearer token-1");
+        CHECK(w.net.field(1, "Authorization") == "(none)");
+        CHECK(w.net.field(1, "Accept") == "*/*");
+        CHECK_FALSE(w.net.requests[0].what.follow_redirects);
+        CHECK(w.client->stats().bytes_received == 7);
+    }
+
+    TEST_CASE("download: a pre-authenticated URL never gets a token and its errors come as they are") {
+        world w;
+        graph::call c = w.call("https://contoso.sharepoint.com/f?tempauth=x", graph::service::sharepoint);
+        c.fields.set("Authorization", "Bearer leaked");
+        c.fields.set("Range", "bytes=5-");
+        text_sink sink;
+        w.net.script(answer(206, "rest"));
+        CHECK(w.clock.run(w.client->download(c, sink))->status == 206);
+        CHECK(w.net.field(0, "Authorization") == "(none)");
+        CHECK(w.net.field(0, "Range") == "bytes=5-");
+        for (auto [status, kind] :
+             {std::pair(401, error_kind::unauthorized), std::pair(403, error_kind::forbidden),
+              std::pair(404, error_kind::not_found), std::pair(500, error_kind::server)}) {
+            std::size_t before = w.net.requests.size();
+            w.net.script(answer(status, ""));
+            auto got = w.clock.run(w.client->download(c, sink));
+            CHECK(got.error().kind == kind);
+            CHECK(w.net.requests.size() == before + 1);
+        }
+        CHECK(w.tokens.rejections.empty());
+        w.net.script(answer(429, "", "Retry-After", "9"));
+        w.net.script(answer(200, "all"));
+        CHECK(w.clock.run(w.client->download(c, sink)).has_value());
+        CHECK(sink.text == "restall");
+    }
+
+    TEST_CASE("download: hosts and schemes that are not allowed are refused before anything is sent") {
+        graph::client_options o;
+        o.download_hosts = {"sharepoint.com", ".svc.ms"};
+        world w(o);
+        text_sink sink;
+        for (std::string url :
+             {"http://contoso.sharepoint.com/f", "https://evilsharepoint.com/f",
+              "https://sharepoint.com.evil.example/f", "https://a@contoso.sharepoint.com/f",
+              "ftp://contoso.sharepoint.com/", "relative", "https://contoso.sharepoint.com/a b"}) {
+            CAPTURE(url);
+            auto got = w.clock.run(w.client->download(w.call(url), sink));
+            REQUIRE(got.has_error());
+            CHECK(got.error().kind == error_kind::protocol);
+        }
+        CHECK(w.net.requests.empty());
+        for (std::string url :
+             {"https://Contoso-my.SharePoint.com/f", "https://x.svc.ms/f", "https://sharepoint.com/"}) {
+            w.net.script(answer(200, "x"));
+            CHECK(w.clock.run(w.client->download(w.call(url), sink)).has_value());
+        }
+        w.net.script(answer(302, "", "Location", "http://contoso.sharepoint.com/f"));
+        CHECK(w.clock.run(w.client->download(w.call("/v1.0/f"), sink)).error().kind == error_kind::protocol);
+    }
+
+    TEST_CASE("download: redirects in a circle and without an aim end") {
+        world w;
+        text_sink sink;
+        w.net.script(answer(302));
+        CHECK(w.clock.run(w.client->download(w.call("/v1.0/f"), sink)).error().kind == error_kind::protocol);
+        w.net.respond = [](const http::request&) {
+            return answer(302, "", "Location", "https://a.example/");
+        };
+        CHECK(w.clock.run(w.client->download(w.call("/v1.0/f"), sink)).error().kind == error_kind::protocol);
+        CHECK(w.net.requests.size() == 7);
+    }
+}
