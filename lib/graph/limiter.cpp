@@ -22,7 +22,7 @@ constexpr double used_share = 0.985;
 constexpr double burst_share = 0.02;
 
 // Learning. Until the first refusal the budget is searched for; after it, changed with care.
-constexpr double search_per_minute = 0.10;
+constexpr double search_per_minute = 0.15;
 constexpr double creep_per_minute = 0.01;
 constexpr double probe_per_minute = 0.004;
 constexpr double step_down = 0.95;
