@@ -26,7 +26,10 @@ void run_coro(
     };
     boost::asio::co_spawn(io, f(), finished);
     io.restart();
-    io.run_for(deadline);
+    const auto latest = std::chrono::steady_clock::now() + deadline;
+    while (!done && io.run_one_until(latest) > 0) {
+    }
+    io.poll();  // what the end of the coroutine has set in motion
     if (failure) {
         std::rethrow_exception(failure);
     }

@@ -1,0 +1,165 @@
+#include "http/exchange.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <boost/asio/error.hpp>
+
+#include "../../support/doctest_result.hpp"
+#include "../../support/run_coro.hpp"
+
+namespace m365stage::test {
+
+using namespace http;
+using boost::system::error_code;
+using core::error_kind;
+
+namespace {
+
+/// A stream without sockets: gives `answer` in pieces and fails at the n-th operation.
+class scripted_stream final : public stream {
+public:
+    scripted_stream(std::string answer, int fail_at, error_code with)
+        : answer_(std::move(answer)), fail_at_(fail_at), error_(with) {}
+
+    task<io_result> read_some(char* to, std::size_t size) override {
+        const bool fail = operations++ == fail_at_;
+        if (fail || answer_.empty()) {
+            co_return io_result(fail ? error_ : error_code(boost::asio::error::eof), 0);
+        }
+        const std::size_t n = std::min({size, answer_.size(), std::size_t{7}});
+        answer_.copy(to, n);
+        answer_.erase(0, n);
+        co_return io_result(error_code(), n);
+    }
+    task<io_result> write_all(std::string_view bytes) override {
+        if (operations++ == fail_at_) {
+            co_return io_result(error_, 0);
+        }
+        written += bytes;
+        co_return io_result(error_code(), bytes.size());
+    }
+    void abort() noexcept override {}
+    bool looks_dead() override { return false; }
+
+    int operations = 0;
+    std::string written;
+
+private:
+    std::string answer_;
+    int fail_at_;
+    error_code error_;
+};
+
+class counting_sink final : public body_sink {
+public:
+    explicit counting_sink(int fail_at) : fail_at_(fail_at) {}
+    task<core::result<void>> begin(const response&) override { co_return step(); }
+    task<core::result<void>> write(std::span<const std::byte> bytes) override {
+        size += bytes.size();
+        co_return step();
+    }
+    std::size_t size = 0;
+
+private:
+    core::result<void> step() {
+        if (calls_++ == fail_at_) {
+            return core::error(error_kind::disk, "full");
+        }
+        return {};
+    }
+    int fail_at_;
+    int calls_ = 0;
+};
+
+const std::string chunked =
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n";
+
+struct outcome {
+    core::result<response> got = response();
+    bool threw = false;
+    bool reusable = false;
+    bool stale = false;
+    int operations = 0;
+};
+
+outcome talk(int fail_at, error_code with, body_sink* sink = nullptr, std::size_t body_bytes = 200'000) {
+    outcome out;
+    request r;
+    r.verb = method::put;
+    r.body = std::string(body_bytes, 'b');
+    const auto at = parse_url("https://h/").value();
+    boost::asio::io_context io;
+    watchdog dog(io);
+    scripted_stream on(chunked, fail_at, with);
+    run_coro(io, [&]() -> task<void> {
+        exchange e(on, dog, r, at);
+        const std::string head = "HEAD\r\n\r\n";
+        try {
+            out.got = co_await e.run(head, sink);
+        } catch (const boost::system::system_error&) {
+            out.threw = true;
+        }
+        out.reusable = e.can_reuse();
+        out.stale = e.was_stale();
+    });
+    out.operations = on.operations;
+    if (fail_at < 0) {
+        CHECK(on.written == "HEAD\r\n\r\n" + r.body);
+    }
+    return out;
+}
+
+}  // namespace
+
+TEST_SUITE("http: exchange") {
+    TEST_CASE("each step may fail: an error, never a half answer, and the stream is not used again") {
+        const auto whole = talk(-1, {});
+        REQUIRE(whole.got);
+        CHECK(whole.got->body == "hello world");
+        CHECK(whole.reusable);
+        REQUIRE(whole.operations > 10);
+        for (int n = 0; n < whole.operations; ++n) {
+            CAPTURE(n);
+            for (const error_code ec :
+                 {error_code(boost::asio::error::connection_reset), error_code(boost::asio::error::eof)}) {
+                const auto o = talk(n, ec);
+                CHECK_FALSE(o.threw);
+                CHECK_FALSE(o.reusable);
+                // A failed write still receives an answer that is there.
+                const bool in_write = n < 5;
+                CHECK(o.got.has_value() == in_write);
+                if (!o.got) {
+                    CHECK(o.got.error().kind == error_kind::transport);
+                    CHECK(o.stale == (n == 5));
+                }
+            }
+            const auto cancelled = talk(n, boost::asio::error::operation_aborted);
+            CHECK(cancelled.threw);
+            CHECK_FALSE(cancelled.reusable);
+        }
+    }
+
+    TEST_CASE("a small body leaves with its header in one write") {
+        const auto o = talk(-1, {}, nullptr, 1000);
+        REQUIRE(o.got);
+        const int reads = static_cast<int>((chunked.size() + 6) / 7);
+        CHECK(o.operations == 1 + reads);
+    }
+
+    TEST_CASE("each call of the sink may fail: its error, and the stream is not used again") {
+        counting_sink fine(-1);
+        const auto whole = talk(-1, {}, &fine);
+        REQUIRE(whole.got);
+        CHECK(whole.got->body.empty());
+        CHECK(fine.size == 11);
+        for (int n = 0; n < 2; ++n) {
+            counting_sink sink(n);
+            const auto o = talk(-1, {}, &sink);
+            REQUIRE_FALSE(o.got);
+            CHECK(o.got.error().kind == error_kind::disk);
+        }
+    }
+}
+
+}  // namespace m365stage::test
