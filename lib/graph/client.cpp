@@ -1,5 +1,7 @@
 #include "graph/client.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include "auth/encoding.hpp"
 #include "auth/token_source.hpp"
 #include "graph/client_parts.hpp"
@@ -76,7 +78,7 @@ public:
         if (!parsed) {
             co_return told(parsed.error(), *answer, object);
         }
-        co_return std::move(parsed->value);
+        co_return std::move(*parsed->value);
     }
 
     task<core::result<page>> get_page(call c) override {

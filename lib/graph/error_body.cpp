@@ -88,7 +88,7 @@ error_body read_error_body(std::string_view body) {
         return out;
     }
     out.json = true;
-    const json& root = parsed->value;
+    const json& root = *parsed->value;
     const json* error = member(root, {"error", "odata.error", "Error"});
     if (error == nullptr) {
         read_chain(root, out);

@@ -107,7 +107,6 @@ constexpr std::array message_rows{
         "the tenant's subscription to this service has lapsed"
     },
     error_row{0, "ole conversion failed", unsupported, never, unreadable},
-    error_row{400, "current version", bad_request, never, ""},
 };
 
 const error_row* find(

@@ -109,6 +109,13 @@ bool is_get(const asked& request) {
     return request.verb == http::method::get || request.verb == http::method::head;
 }
 
+// "404 FILE NOT FOUND" of a file host speaks of the URL, not of the user: only what is said of content
+// counts.
+bool holds_for_file_hosts(error_kind kind) {
+    return kind == error_kind::malware || kind == error_kind::locked || kind == error_kind::throttled ||
+           kind == error_kind::transport || kind == error_kind::insufficient || kind == error_kind::conflict;
+}
+
 // The exceptions that depend on more than one field.
 void apply_exceptions(
     const asked& request, const http::response& answer, const error_body& body, verdict& out
@@ -157,10 +164,10 @@ verdict judge(const asked& request, const http::response& answer) {
     out.why.kind = by_status.kind;
     out.retry = by_status.retry;
     bool infected = lower(answer.fields.find("X-Virus-Infected").value_or("")) == "true";
-    if (const error_row* row = find_message_row(answer.status, body.all_messages)) {
+    const error_row* row = find_message_row(answer.status, body.all_messages);
+    row = row != nullptr ? row : best.row;
+    if (row != nullptr && (!request.preauthenticated || holds_for_file_hosts(row->kind))) {
         apply(out, *row);
-    } else if (best.row != nullptr) {
-        apply(out, *best.row);
     }
     if (infected) {
         apply(out, *find_code_row(answer.status, "malwaredetected"));

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <nlohmann/json.hpp>
 #include <optional>
 
 namespace m365stage::graph {
@@ -130,6 +131,11 @@ bool is_too_deep(std::string_view body) {
 
 }  // namespace
 
+parsed_object::parsed_object() = default;
+parsed_object::parsed_object(parsed_object&&) noexcept = default;
+parsed_object& parsed_object::operator=(parsed_object&&) noexcept = default;
+parsed_object::~parsed_object() = default;
+
 std::string valid_utf8(std::string_view text) {
     std::string out;
     out.reserve(text.size());
@@ -208,19 +214,20 @@ core::result<parsed_object> parse_object(std::string_view body) {
         return bad;
     }
     parsed_object out;
-    out.value = json::parse(body, nullptr, false);
-    if (out.value.is_discarded() && body.find_first_of("{[") != std::string_view::npos) {
+    json value = json::parse(body, nullptr, false);
+    if (value.is_discarded() && body.find_first_of("{[") != std::string_view::npos) {
         std::string mended = mend_json(body);
         // Mending may move where strings end, so the bound is checked once more.
         if (mended != body && !is_too_deep(mended)) {
-            out.value = json::parse(mended, nullptr, false);
-            out.repaired = !out.value.is_discarded();
+            value = json::parse(mended, nullptr, false);
+            out.repaired = !value.is_discarded();
         }
     }
-    if (!out.value.is_object()) {
+    if (!value.is_object()) {
         bad.cause = "the answer is " + std::string(nature_of(body)) + " instead of a JSON object";
         return bad;
     }
+    out.value = std::make_unique<json>(std::move(value));
     return out;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 
@@ -9,8 +10,11 @@
 namespace m365stage::graph {
 
 struct parsed_object {
-    parsed_object() = default;
-    nlohmann::json value;
+    parsed_object();
+    parsed_object(parsed_object&&) noexcept;
+    parsed_object& operator=(parsed_object&&) noexcept;
+    ~parsed_object();
+    std::unique_ptr<nlohmann::json> value;  ///< always an object
     bool repaired = false;
 };
 

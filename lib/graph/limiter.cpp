@@ -264,7 +264,8 @@ std::optional<double> limiter::units_per_minute() const {
 }
 
 bool limiter::idle(steady_point now) {
-    return in_flight_ == 0 && now >= pause_ && refusals_ == 0 && window_.empty(now) && !units_;
+    bool calm = refusals_ == 0 || now > refused_at_ + std::chrono::minutes(10);
+    return in_flight_ == 0 && now >= pause_ && calm && window_.empty(now) && !units_;
 }
 
 sharepoint_budget published_budget(unsigned licences) {

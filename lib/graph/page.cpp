@@ -1,5 +1,7 @@
 #include "graph/page.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include "graph/json.hpp"
 
 namespace m365stage::graph {
@@ -36,16 +38,17 @@ core::result<page> parse_page(std::string_view body, const link_rules& rules) {
     if (!parsed) {
         return parsed.error();
     }
-    auto value = parsed->value.find("value");
-    if (value == parsed->value.end() || !value->is_array()) {
+    nlohmann::json& root = *parsed->value;
+    auto value = root.find("value");
+    if (value == root.end() || !value->is_array()) {
         return core::error(core::error_kind::protocol, "the answer is no page: it has no array \"value\"");
     }
     page out;
-    auto next = link_of(parsed->value, "@odata.nextLink", rules);
+    auto next = link_of(root, "@odata.nextLink", rules);
     if (!next) {
         return next.error();
     }
-    auto delta = link_of(parsed->value, "@odata.deltaLink", rules);
+    auto delta = link_of(root, "@odata.deltaLink", rules);
     if (!delta) {
         return delta.error();
     }

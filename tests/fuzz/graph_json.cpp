@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <nlohmann/json.hpp>
 #include <string_view>
 
 #include "graph/json.hpp"
@@ -13,7 +14,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     static const link_rules rules("https://graph.microsoft.com", {});
     std::string_view body(reinterpret_cast<const char*>(data), size);
     auto parsed = parse_object(body);
-    if (parsed && parsed->value.dump().empty()) {
+    if (parsed && parsed->value->dump().empty()) {
         std::abort();
     }
     auto page = parse_page(body, rules);
