@@ -5,7 +5,7 @@
 #   tests/run.sh --only STAGE  one stage: install lint build unit scenario thirdparty e2e bench sanitizers
 # The last line is "N passed, N failed" (stages); the exit code is 1 if any stage failed.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 1
 
 quick=no
 only=

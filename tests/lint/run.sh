@@ -1,7 +1,7 @@
 #!/bin/bash
 # Runs every lint that is quick: one line for each, details only for those that fail.
 set -uo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit 1
 failed=0
 lint() {
     local name=$1 start=$SECONDS output
