@@ -23,7 +23,8 @@ public:
         }
         auth::token out;
         out.value = "token-" + std::to_string(number);
-        out.expires = std::chrono::system_clock::time_point::max();
+        out.expires = clock == nullptr ? std::chrono::system_clock::time_point::max() : clock->wall() + life;
+        ++asked;
         co_return out;
     }
     void reject(const std::string& rejected, std::string claims) override {
@@ -31,6 +32,9 @@ public:
         ++number;
     }
     int number = 1;
+    int asked = 0;
+    const fake_timing* clock = nullptr;  ///< set: tokens end after `life`
+    std::chrono::seconds life{60};
     std::optional<core::error> failure;
     std::vector<std::pair<std::string, std::string>> rejections;
 };
@@ -149,6 +153,43 @@ TEST_SUITE("graph") {
         w.tokens.failure = core::error(error_kind::auth_refused, "wrong secret");
         CHECK(w.clock.run(w.client->send(w.call("/v1.0/x"))).error().kind == error_kind::auth_refused);
         CHECK(w.net.requests.empty());
+    }
+
+    TEST_CASE("client: a pause that outlives the token ends with a new one") {
+        world w;
+        w.tokens.clock = &w.clock;
+        w.net.script(answer(429, "", "Retry-After", "600"));
+        w.net.script(answer(200, "{}"));
+        CHECK(w.clock.run(w.client->send(w.call("/v1.0/x"))).has_value());
+        CHECK(w.tokens.asked == 3);
+        CHECK(w.net.requests[1].at >= 600);
+    }
+
+    TEST_CASE(
+        "client: a 503 without a body ends as `server`, so that the page can shrink; the scope does not pause"
+    ) {
+        world w;
+        w.net.respond = [](const http::request&) { return answer(503, ""); };
+        auto got = w.clock.run(w.client->get_page(w.call("/v1.0/x")));
+        REQUIRE(got.has_error());
+        CHECK(got.error().kind == error_kind::server);
+        CHECK(got.error().http_status == 503);
+        CHECK(w.client->stats().throttled == 0);
+    }
+
+    TEST_CASE("client: an upload URL gets no token either") {
+        world w;
+        w.net.script(answer(202, R"({"nextExpectedRanges":["5-"]})"));
+        graph::call put = w.call("https://contoso.sharepoint.com/up?tempauth=x", graph::service::sharepoint);
+        put.verb = http::method::put;
+        put.body = "12345";
+        put.fields.set("Content-Range", "bytes 0-4/9");
+        put.fields.set("Content-Type", "application/octet-stream");
+        CHECK(w.clock.run(w.client->send(put))->status == 202);
+        CHECK(w.net.field(0, "Authorization") == "(none)");
+        CHECK(w.net.field(0, "Content-Type") == "application/octet-stream");
+        put.target = "http://contoso.sharepoint.com/up?tempauth=x";
+        CHECK(w.clock.run(w.client->send(put)).error().kind == error_kind::protocol);
     }
 
     TEST_CASE("client: one 429 with Retry-After 120 keeps all 32 calls of the scope from sending") {

@@ -130,6 +130,8 @@ TEST_SUITE("graph") {
         CHECK(graph::judge(request, answer(401)).why.kind == error_kind::unauthorized);
         CHECK(graph::judge(request, answer(403)).why.kind == error_kind::forbidden);
         CHECK(graph::judge(request, answer(404)).why.kind == error_kind::not_found);
+        CHECK(graph::judge(request, answer(404, "404 FILE NOT FOUND")).why.kind == error_kind::not_found);
+        CHECK(graph::judge(request, answer(423, body("resourceLocked"))).why.kind == error_kind::locked);
         CHECK(
             graph::judge(request, answer(403, "", "X-Virus-Infected", "true")).why.kind == error_kind::malware
         );
