@@ -1,7 +1,6 @@
 // The admin API under /_sim: JSON in, JSON out, no authentication. README.md describes it.
 #include <cstdio>
 #include <filesystem>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
@@ -243,6 +242,7 @@ response admin_settings(world& w, const json& b) {
     w.content_url_lifetime = b.value("content_url_lifetime", w.content_url_lifetime);
     w.range_needs_accept = b.value("range_needs_accept", w.range_needs_accept);
     w.ignore_ranges = b.value("ignore_ranges", w.ignore_ranges);
+    w.reject_authorization = b.value("reject_authorization", w.reject_authorization);
     w.page_size = b.value("page_size", w.page_size);
     w.page_size_max = b.value("page_size_max", w.page_size_max);
     w.manners.max_concurrency = b.value("max_concurrency", w.manners.max_concurrency);
@@ -254,6 +254,7 @@ response admin_settings(world& w, const json& b) {
          {"content_url_lifetime", w.content_url_lifetime},
          {"range_needs_accept", w.range_needs_accept},
          {"ignore_ranges", w.ignore_ranges},
+         {"reject_authorization", w.reject_authorization},
          {"page_size", w.page_size},
          {"page_size_max", w.page_size_max},
          {"max_concurrency", w.manners.max_concurrency},

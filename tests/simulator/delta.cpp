@@ -307,6 +307,18 @@ std::string link_of(const request& r, const drive& d, const feed_token& t) {
     return r.origin() + "/v1.0/drives/" + d.id + "/root/delta?token=" + encode(d, t);
 }
 
+/// A client may ask for its last page again: finished rounds stay until 64 others have finished.
+void finish_round(world& w, std::uint64_t number) {
+    if (number == 0) {
+        return;
+    }
+    w.finished_rounds.push_back(number);
+    if (w.finished_rounds.size() > 64) {
+        w.rounds.erase(w.finished_rounds.front());
+        w.finished_rounds.pop_front();
+    }
+}
+
 response answer_page(
     world& w, const request& r, drive& d, feed_token t, const std::shared_ptr<delta_round>& round
 ) {
@@ -354,16 +366,10 @@ response answer_page(
     if (more && next.round == 0) {
         next.round = w.next_round++;
         w.rounds[next.round] = round;
-        if (w.rounds.size() > 4096) {
-            w.rounds.erase(w.rounds.begin());
-        }
     }
     if (!more) {
         next = {false, round->upto, 0, 0, t.shape, 0};
-        if (t.round != 0) {
-            // The round stays for a while: a client may ask for its last page again.
-            w.rounds.erase(w.rounds.begin(), w.rounds.lower_bound(t.round > 256 ? t.round - 256 : 0));
-        }
+        finish_round(w, t.round);
     }
     std::string body = R"({"@odata.context":")" + r.origin() + "/v1.0/$metadata#Collection(driveItem)\",";
     body += more ? R"("@odata.nextLink":")" : R"("@odata.deltaLink":")";

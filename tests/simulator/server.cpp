@@ -58,16 +58,27 @@ void replace_all(std::string& text, std::string_view what, const std::string& wi
     }
 }
 
+std::string request_id(std::uint64_t serial) {
+    return guid_of(mix(serial), mix(serial + 1));
+}
+
+/// Error bodies name the request; only here its ids are known.
+void name_request(const request& r, response& out, std::uint64_t serial) {
+    if (out.status < 400 || out.file) {
+        return;
+    }
+    std::string id = request_id(serial);
+    std::string client_id = r.header("client-request-id");
+    replace_all(out.body, "@request-id@", id);
+    replace_all(out.body, "@client-request-id@", client_id.empty() ? id : client_id);
+}
+
 std::string head_of(
     const request& r, response& out, std::uint64_t serial, bool keep_alive, std::int64_t length
 ) {
     std::string head = "HTTP/1.1 " + std::to_string(out.status) + " " + reason_of(out.status) + "\r\n";
-    std::string id = guid_of(mix(serial), mix(serial + 1));
+    std::string id = request_id(serial);
     std::string client_id = r.header("client-request-id");
-    if (out.status >= 400 && !out.file) {
-        replace_all(out.body, "@request-id@", id);
-        replace_all(out.body, "@client-request-id@", client_id.empty() ? id : client_id);
-    }
     auto field = [&](std::string_view name, std::string_view value) {
         head.append(name).append(": ").append(value).append("\r\n");
     };
@@ -125,6 +136,7 @@ template <typename Stream>
 asio::awaitable<bool> write_response(
     Stream& stream, const request& r, response& out, std::uint64_t serial, bool keep_alive
 ) {
+    name_request(r, out, serial);
     std::int64_t size = out.file ? out.file_length : static_cast<std::int64_t>(out.body.size());
     static const spoil harmless;
     const spoil& damage = out.damage ? *out.damage : harmless;

@@ -30,6 +30,7 @@ void world::reset(const seed_options& o) {
     manners.reset_violations();
     manners.max_concurrency = 0;
     rounds.clear();
+    finished_rounds.clear();
     uploads.clear();
     monitors.clear();
     downloads.clear();
@@ -42,6 +43,7 @@ void world::reset(const seed_options& o) {
     content_url_lifetime = 300;
     range_needs_accept = true;
     ignore_ranges = false;
+    reject_authorization = true;
     seed_tenant(*this);
 }
 

@@ -82,12 +82,14 @@ struct world {
     std::int64_t content_url_lifetime = 300;
     bool range_needs_accept = true;
     bool ignore_ranges = false;
+    bool reject_authorization = true;  ///< of the file host: 401 for a request with a token
     std::int64_t page_size = 200;
     std::int64_t page_size_max = 5000;
     std::int64_t timestamp_token_days = 60;
 
     // State of feeds, uploads and copies.
     std::map<std::uint64_t, std::shared_ptr<delta_round>> rounds;
+    std::deque<std::uint64_t> finished_rounds;
     std::uint64_t next_round = 1;
     std::vector<feed_shape> shapes;
     std::unordered_map<std::string, upload_session> uploads;
