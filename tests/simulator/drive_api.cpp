@@ -367,17 +367,14 @@ response serve_drive(world& w, const request& r, drive& d, std::vector<std::stri
     bool creates = !verbs.empty() && ((r.method == "PUT" && verbs[0] == "content") ||
                                       verbs[0].ends_with("createUploadSession"));
     if (creates && !names.empty()) {
-        if (a.parent == no_item && r.method == "PUT") {
-            // A small upload makes the folders that its path needs.
+        if (a.parent == no_item) {
+            // An upload makes the folders that its path needs.
             a.parent = i;
             for (std::size_t n = 0; n + 1 < names.size(); ++n) {
                 item_index next = d.find_child(a.parent, names[n]);
                 a.parent =
                     next != no_item ? next : d.create(a.parent, names[n], item_kind::folder, {}, w.now());
             }
-        }
-        if (a.parent == no_item) {
-            return not_found();
         }
         return verbs[0] == "content" ? put_content(w, r, d, a.parent, a.name, a.found)
                                      : create_upload_session(w, r, d, a.parent, a.name, no_item);

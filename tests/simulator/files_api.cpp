@@ -69,7 +69,9 @@ response serve_files(world& w, const request& r) {
         w.manners.violation(
             "authorization_on_file_host", r, "a pre-authenticated URL got an Authorization header"
         );
-        return plain(401, "401 Unauthorized");
+        if (w.reject_authorization) {
+            return plain(401, "401 Unauthorized");
+        }
     }
     if (r.path.starts_with("/_upload/")) {
         return serve_upload(w, r, r.path.substr(9));
