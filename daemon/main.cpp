@@ -1,5 +1,81 @@
-#include <cstdio>
+#include <openssl/crypto.h>
+#include <sqlite3.h>
+#include <zlib.h>
 
-int main() {
-    std::puts(M365STAGE_VERSION);
+#include <CLI/CLI.hpp>
+#include <boost/version.hpp>
+#include <csignal>
+#include <cstdio>
+#include <iostream>
+#include <malloc.h>
+#include <nlohmann/json.hpp>
+
+#include "daemon/command.hpp"
+
+namespace m365stage::daemon {
+namespace {
+
+std::string version_text() {
+    return std::string("m365stage ") + M365STAGE_VERSION + "\nBoost " + std::to_string(BOOST_VERSION / 100000) + "." +
+           std::to_string(BOOST_VERSION / 100 % 1000) + "\n" + OpenSSL_version(OPENSSL_VERSION) + "\nSQLite " +
+           sqlite3_libversion() + "\nnlohmann/json " + std::to_string(NLOHMANN_JSON_VERSION_MAJOR) + "." +
+           std::to_string(NLOHMANN_JSON_VERSION_MINOR) + "." + std::to_string(NLOHMANN_JSON_VERSION_PATCH) + "\nzlib " +
+           zlibVersion();
+}
+
+constexpr const char* description =
+    "Keeps a local copy of a Microsoft 365 tenant that Bareos backs up.\n\n"
+    "Exit codes: 0 done; 1 done, but some items failed; 2 usage or configuration; 3 authentication or permission;\n"
+    "4 Microsoft 365 unreachable; 5 local disk or index; 6 held by the guard; 7 timed out or busy.";
+
+int usage_error(const CLI::App& app, const CLI::ParseError& e) {
+    // CLI11 has exit codes of its own; help and version are no errors.
+    return app.exit(e, std::cout, std::cerr) == 0 ? 0 : static_cast<int>(core::exit_code::usage);
+}
+
+int run(int argc, char** argv) {
+    CLI::App app(description, "m365stage");
+    global_options global;
+    runner chosen;
+    app.require_subcommand(1);
+    app.fallthrough();
+    app.set_version_flag("--version", version_text(), "version of the program and its libraries");
+    app.add_option("--config", global.config_file, "configuration file")->capture_default_str();
+    app.add_flag("--json", global.json, "print data as JSON");
+    add_sync(app, global, chosen);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& e) {
+        return usage_error(app, e);
+    }
+    return chosen();
+}
+
+}  // namespace
+
+int fail(const core::error& e) {
+    if (e.kind == core::error_kind::usage && e.cause.find('\n') != std::string::npos) {
+        std::fprintf(stderr, "m365stage: %s\n", e.cause.c_str());
+    } else {
+        std::fprintf(stderr, "m365stage: %s\n", core::describe(e).c_str());
+    }
+    return static_cast<int>(core::exit_code_for(e.kind));
+}
+
+}  // namespace m365stage::daemon
+
+int main(int argc, char** argv) {
+    // Writes to connections that the other side closed are answered by an error, not by a signal.
+    std::signal(SIGPIPE, SIG_IGN);
+    // Few arenas: the threads hand each other buffers, and memory should not grow with their number.
+    mallopt(M_ARENA_MAX, 2);
+    try {
+        return m365stage::daemon::run(argc, argv);
+    } catch (const m365stage::core::fatal& f) {
+        return m365stage::daemon::fail(f.why());
+    } catch (const std::exception& e) {
+        m365stage::core::error error(m365stage::core::error_kind::internal, e.what());
+        error.hint = "this is a fault of m365stage: please report it";
+        return m365stage::daemon::fail(error);
+    }
 }

@@ -23,7 +23,8 @@ CREATE TABLE container (
   cursor         TEXT,                             -- nextLink or deltaLink, to be used untouched
   cursor_state   INTEGER NOT NULL DEFAULT 0,       -- 0 none, 1 in the middle of a round, 2 round complete
   shape          TEXT NOT NULL DEFAULT '',         -- the request's shape the cursor was made with
-  spare_cursor   TEXT,                             -- the deltaLink before, until the new one has worked once
+  spare_cursor   TEXT,                             -- the deltaLink that the present or last round began with
+  older_cursor   TEXT,                             -- the one before that, for a deltaLink that turns out to be broken
   round          INTEGER NOT NULL DEFAULT 0,
   round_full     INTEGER NOT NULL DEFAULT 0,       -- 1: the round began without a cursor and ends with a sweep
   settle         INTEGER NOT NULL DEFAULT 0,       -- 1: a complete round waits for its renames and removals
@@ -78,6 +79,7 @@ CREATE TABLE pending (
   version      INTEGER NOT NULL,                   -- moves when a page replaces the row while it is being fetched
   content      INTEGER NOT NULL,                   -- 1: content must be fetched
   permissions  INTEGER NOT NULL,                   -- 1: permissions must be read
+  cause        INTEGER NOT NULL,                   -- 0 its place alone, 1 metadata, 2 content, 3 new
   meta         TEXT NOT NULL,                      -- canonical JSON of what the service says
   size         INTEGER,
   hash         TEXT,
@@ -176,8 +178,9 @@ CREATE TABLE not_covered (
 CREATE TABLE owner (
   kind      TEXT NOT NULL,
   remote_id TEXT NOT NULL,
-  name      TEXT NOT NULL,                         -- path below tree/: users/ann@contoso.com, sites/host/sites/ops
-  listed_at INTEGER NOT NULL DEFAULT 0,
-  seen_at   INTEGER NOT NULL DEFAULT 0,
+  name      TEXT NOT NULL,                         -- UPN, mail nickname, host and path of the site
+  path      TEXT NOT NULL,                         -- below tree/: users/ann@contoso.com, sites/host/sites/ops
+  listed_in INTEGER NOT NULL DEFAULT 0,                    -- pass
+  seen_in   INTEGER NOT NULL DEFAULT 0,                    -- pass
   PRIMARY KEY (kind, remote_id)
 ) STRICT, WITHOUT ROWID;

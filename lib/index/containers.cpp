@@ -110,6 +110,13 @@ container_id upsert_container(database& db, const found_container& f) {
             "departed_at=NULL WHERE id=?6 AND (key<>?1 OR owner_kind<>?2 OR owner_id<>?3 OR owner_name<>?4 OR name<>?5 OR state<>'active')",
             key, f.owner_kind, f.owner_id, f.owner_name, f.name, *id
         );
+        // A new key (the owner was renamed) moves the container's folder when the round settles.
+        const auto moved = db.run(
+            "UPDATE item SET dirty=1 WHERE dirty=0 AND id=(SELECT root_item FROM container WHERE id=? AND at_key<>key)", *id
+        );
+        if (moved > 0) {
+            db.run("UPDATE container SET settle=1 WHERE id=?", *id);
+        }
         return static_cast<container_id>(*id);
     }
     db.run(
@@ -140,20 +147,22 @@ void clear_container_error(database& db, container_id id) {
 
 void begin_round(database& db, container_id id) {
     db.run(
-        "UPDATE container SET round=round+1, round_full=(cursor IS NULL), spare_cursor=cursor, cursor_state=1 "
+        "UPDATE container SET round=round+1, round_full=(cursor IS NULL), older_cursor=spare_cursor, "
+        "spare_cursor=cursor, cursor_state=1 "
         "WHERE id=? AND cursor_state<>1",
         id
     );
 }
 
 void drop_cursor(database& db, container_id id) {
-    db.run("UPDATE container SET cursor=NULL, spare_cursor=NULL, cursor_state=0 WHERE id=?", id);
+    db.run("UPDATE container SET cursor=NULL, spare_cursor=NULL, older_cursor=NULL, cursor_state=0 WHERE id=?", id);
 }
 
-bool use_spare_cursor(database& db, container_id id) {
+bool restore_cursor(database& db, container_id id) {
     return db.run(
-               "UPDATE container SET cursor=spare_cursor, spare_cursor=NULL, cursor_state=2 "
-               "WHERE id=? AND spare_cursor IS NOT NULL AND spare_cursor<>cursor",
+               "UPDATE container SET cursor=iif(cursor=spare_cursor, older_cursor, spare_cursor), spare_cursor=NULL, "
+               "older_cursor=NULL, cursor_state=2 "
+               "WHERE id=? AND iif(cursor=spare_cursor, older_cursor, spare_cursor) IS NOT NULL",
                id
            ) > 0;
 }

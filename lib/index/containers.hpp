@@ -35,8 +35,9 @@ void begin_round(database& db, container_id id);
 /// Throws the cursor away: the next round starts from nothing. What is in the tree stays as it is.
 void drop_cursor(database& db, container_id id);
 
-/// Goes back to the deltaLink before the present one (contract Q22). False if there is none.
-bool use_spare_cursor(database& db, container_id id);
+/// Gives up a round and goes back to the deltaLink that it, or the round before it, began with (contract Q3, Q22).
+/// False if there is none, or none that was not tried just now.
+bool restore_cursor(database& db, container_id id);
 
 void set_setting(database& db, std::string_view key, std::string_view value);
 std::optional<std::string> setting(database& db, std::string_view key);

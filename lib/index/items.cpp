@@ -128,7 +128,7 @@ private:
         db_.run(
             "INSERT INTO item (container_id, remote_id, type, parent, name, etag, meta, seen_round, dirty) "
             "VALUES (?,?,?,?,?,?,?,?,?)",
-            container_.id, c.remote_id, c.type, parent, c.name, mark(c.etag), core::fingerprint(c.meta),
+            container_.id, c.remote_id, c.type, parent, c.name, mark(c.etag), core::fingerprint(c.mark),
             container_.round, dirty
         );
         const auto id = static_cast<item_id>(db_.last_id());
@@ -138,7 +138,7 @@ private:
         } else {
             ++live_change_;
         }
-        enqueue(id, c, c.content, c.permissions);
+        enqueue(id, c, c.content, c.permissions, work_cause::created);
     }
 
     void update(const item_change& c, const item_row& have) {
@@ -146,7 +146,7 @@ private:
         const bool was_placeholder = have.type == item_type::unknown;
         const bool returned = have.gone_round != 0;
         const bool elsewhere = have.parent != parent || have.name != c.name || was_placeholder || returned;
-        const auto meta = core::fingerprint(c.meta);
+        const auto meta = core::fingerprint(c.mark);
         const auto etag = mark(c.etag);
         const content_facts now{c.size, c.hash, mark(c.ctag), c.mtime};
         const bool other_content =
@@ -175,10 +175,14 @@ private:
         }
         if (other_content || other_meta || permissions || was_placeholder) {
             ++outcome.changed;
-            enqueue(have.id, c, other_content || have.wanted.has_value(), permissions);
+            const auto cause = was_placeholder ? work_cause::created
+                               : other_content ? work_cause::content
+                                               : work_cause::metadata;
+            enqueue(have.id, c, other_content || have.wanted.has_value(), permissions, cause);
         } else if (elsewhere) {
             ++outcome.changed;
-            enqueue(have.id, c, have.wanted.has_value(), false);  // the sidecar names name and parent
+            // The sidecar names name and parent.
+            enqueue(have.id, c, have.wanted.has_value(), false, work_cause::place);
         } else {
             ++outcome.unchanged;
             if (have.pending && !c.url.empty()) {
@@ -188,22 +192,24 @@ private:
     }
 
     /// Puts the work on the list, or replaces what is there. Failures of an older version are forgotten.
-    void enqueue(item_id id, const item_change& c, bool content, bool permissions) {
+    void enqueue(item_id id, const item_change& c, bool content, bool permissions, work_cause cause) {
         const bool refused = !c.refusal.empty();
+        outcome.to_fetch += content && !refused ? 1 : 0;
         const auto state = (content || permissions) ? work_state::to_fetch : work_state::to_apply;
         // What the service refuses to serve is looked at again once a day, not at every pass.
         constexpr unix_seconds refused_pause = 86'400;
         db_.run(
-            "INSERT INTO pending (item_id, container_id, state, version, content, permissions, meta, size, hash, ctag, "
-            "mtime, url, url_until, owed_since, attempts, next_try, reason, error) "
-            "VALUES (?1,?2,?3,1,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17) "
+            "INSERT INTO pending (item_id, container_id, state, version, content, permissions, cause, meta, size, hash, "
+            "ctag, mtime, url, url_until, owed_since, attempts, next_try, reason, error) "
+            "VALUES (?1,?2,?3,1,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18) "
             "ON CONFLICT (item_id) DO UPDATE SET state=excluded.state, version=version+1, "
-            "content=excluded.content, permissions=max(permissions, excluded.permissions), meta=excluded.meta, "
+            "content=excluded.content, permissions=max(permissions, excluded.permissions), "
+            "cause=max(cause, excluded.cause), meta=excluded.meta, "
             "size=excluded.size, hash=excluded.hash, ctag=excluded.ctag, mtime=excluded.mtime, url=excluded.url, "
             "url_until=excluded.url_until, spool=NULL, spool_inode=NULL, spool_size=NULL, spool_sha256=NULL, "
             "verdict=NULL, first_bytes=NULL, attempts=excluded.attempts, next_try=excluded.next_try, "
             "reason=excluded.reason, error=excluded.error",
-            id, container_.id, state, content, permissions, c.meta, c.size,
+            id, container_.id, state, content, permissions, cause, c.meta, c.size,
             c.hash, mark(c.ctag), c.mtime, maybe(c.url), url_until_, now_, refused ? 1 : 0,
             refused ? now_ + refused_pause : 0, maybe(c.refusal), maybe(c.refusal_text)
         );
@@ -344,6 +350,14 @@ std::vector<work_item> colliding_items(database& db, container_id id, int limit)
         id, limit
     );
     return out;
+}
+
+bool has_no_children(database& db, container_id id, std::string_view remote_id) {
+    return db.number(
+                 "SELECT 1 FROM item AS f WHERE f.container_id=? AND f.remote_id=? AND f.gone_round=0 AND NOT EXISTS "
+                 "(SELECT 1 FROM item AS c WHERE c.parent=f.id)",
+                 id, remote_id
+    ).has_value();
 }
 
 std::string path_in_tree(database& db, item_id item) {

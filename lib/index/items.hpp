@@ -37,6 +37,9 @@ std::vector<std::string> unknown_parents(database& db, container_id id, int limi
 /// Pairs of live items with the same parent and name: the older row of each (contract Q9). At most `limit`.
 std::vector<work_item> colliding_items(database& db, container_id id, int limit);
 
+/// True if the folder is known and nothing is known to be in it.
+bool has_no_children(database& db, container_id id, std::string_view remote_id);
+
 /// Path below tree/ where the item lies now; empty if it is not in the tree.
 std::string path_in_tree(database& db, item_id item);
 

@@ -18,6 +18,7 @@ enum class item_id : std::int64_t {};
 enum class item_type { unknown = 0, file = 1, folder = 2, package = 3, shortcut = 4 };
 enum class cursor_state { none = 0, mid_round = 1, complete = 2 };
 enum class work_state { to_fetch = 0, to_apply = 1 };
+enum class work_cause { place = 0, metadata = 1, content = 2, created = 3 };  // the greatest one stands
 enum class change_kind { created = 1, content = 2, metadata = 3, renamed = 4, moved = 5, deleted = 6 };
 
 /// "file", "folder", "package", "shortcut", "unknown".
@@ -66,11 +67,13 @@ struct item_change {
     unix_seconds mtime = 0;          ///< of the file in the tree
     std::string etag, ctag;          ///< opaque; may be empty
     std::string hash;                ///< as the service gives it; may be empty
-    std::string meta;                ///< canonical JSON for the sidecar; no field that changes by itself
+    std::string meta;                ///< canonical JSON for the sidecar
+    std::string mark;                ///< what decides whether metadata changed: `meta` without what changes by itself
     std::string url;                 ///< pre-authenticated download; secret; may be empty
     bool content = false;            ///< has content to be fetched
     bool permissions = false;        ///< has permissions of its own
     bool permissions_changed = false;  ///< the service said so
+    std::int64_t children = 0;       ///< folders: how many children the service says it has; a hint only
     std::string refusal;             ///< the service will not serve it: a core::error_kind's name; empty otherwise
     std::string refusal_text;
 };
@@ -79,6 +82,7 @@ struct item_change {
 struct page_outcome {
     page_outcome() = default;
     std::int64_t items = 0, created = 0, changed = 0, unchanged = 0, removed = 0;
+    std::int64_t to_fetch = 0;  ///< items that got content to be fetched
     bool any_new() const { return created + changed + removed > 0; }
 };
 
@@ -111,7 +115,7 @@ struct fetch_result {
     std::string verdict;  ///< "", "altered_by_service"
     std::optional<std::string> access;  ///< permissions, canonical JSON; nullopt: not read
     // A fresh look at the item may have brought newer facts than the page did.
-    std::optional<std::string> meta;
+    std::optional<std::string> meta, mark;
     std::optional<std::string> hash;
     std::optional<unix_seconds> mtime;
 };

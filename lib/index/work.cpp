@@ -56,14 +56,14 @@ std::vector<bool> record_fetched(database& db, const std::vector<fetch_result>& 
         const auto changed = db.run(
             "UPDATE pending SET state=1, spool=?3, spool_inode=?4, spool_size=?5, spool_sha256=?6, verdict=?7, "
             "access=coalesce(?8, access), meta=coalesce(?9, meta), hash=coalesce(?10, hash), mtime=coalesce(?11, mtime), "
-            "url=NULL, first_bytes=NULL, reason=NULL, error=NULL WHERE item_id=?1 AND version=?2 AND state=0",
+            "url=NULL, first_bytes=NULL, next_try=0, reason=NULL, error=NULL WHERE item_id=?1 AND version=?2 AND state=0",
             f.id, f.version, content ? std::optional(f.spool) : std::nullopt,
             content ? std::optional(f.spool_inode) : std::nullopt, content ? std::optional(f.size) : std::nullopt,
             content ? std::optional(as_blob(f.sha256)) : std::nullopt,
             f.verdict.empty() ? std::nullopt : std::optional(f.verdict), f.access, f.meta, f.hash, f.mtime
         );
-        if (changed > 0 && f.meta) {
-            db.run("UPDATE item SET meta=? WHERE id=?", core::fingerprint(*f.meta), f.id);
+        if (changed > 0 && f.mark) {
+            db.run("UPDATE item SET meta=? WHERE id=?", core::fingerprint(*f.mark), f.id);
         }
         taken.push_back(changed > 0);
     }

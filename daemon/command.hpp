@@ -1,0 +1,27 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+
+#include "core/error.hpp"
+
+namespace m365stage::daemon {
+
+/// What is common to all commands.
+struct global_options {
+    global_options() = default;
+    std::string config_file = "/etc/m365stage/config.yaml";
+    bool json = false;  ///< print data as JSON
+};
+
+/// A command puts itself under `app` and sets `run` when it was chosen. The returned number is the exit code.
+using runner = std::function<int()>;
+
+void add_sync(CLI::App& app, const global_options& global, runner& run);
+
+/// Prints an error as one line on stderr ("m365stage: ...") and returns its exit code. A configuration error may have
+/// a line for each problem.
+int fail(const core::error& e);
+
+}  // namespace m365stage::daemon

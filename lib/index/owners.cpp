@@ -1,0 +1,97 @@
+#include "index/owners.hpp"
+
+#include <algorithm>
+
+#include "index/containers.hpp"
+
+namespace m365stage::index {
+
+void upsert_owner(database& db, const owner_row& o, std::int64_t pass) {
+    db.run(
+        "INSERT INTO owner (kind, remote_id, name, path, seen_in) VALUES (?1,?2,?3,?4,?5) ON CONFLICT (kind, remote_id) DO UPDATE "
+        "SET listed_in=iif(path<>excluded.path, 0, listed_in), name=excluded.name, path=excluded.path, seen_in=excluded.seen_in",
+        o.kind, o.remote_id, o.name, o.path, pass
+    );
+}
+
+void remove_owner(database& db, std::string_view kind, std::string_view remote_id) {
+    db.run("DELETE FROM owner WHERE kind=? AND remote_id=?", kind, remote_id);
+}
+
+void remove_unseen_owners(database& db, std::string_view kind, std::int64_t pass) {
+    db.run("DELETE FROM owner WHERE kind=? AND seen_in<>?", kind, pass);
+}
+
+std::vector<owner_row> owners_to_list(database& db, int rolling, std::int64_t pass) {
+    std::vector<owner_row> out;
+    auto take = [&](row r) { out.emplace_back(r.text(0), r.text(1), r.text(2), r.text(3)); };
+    db.query(
+        "SELECT kind, remote_id, name, path FROM owner WHERE listed_in=0 "
+        "ORDER BY CASE kind WHEN 'user' THEN 0 WHEN 'group' THEN 1 ELSE 2 END, path", take
+    );
+    if (rolling > 0) {
+        db.query(
+            "SELECT kind, remote_id, name, path FROM owner WHERE listed_in<>0 AND listed_in<>? "
+            "ORDER BY listed_in, CASE kind WHEN 'user' THEN 0 WHEN 'group' THEN 1 ELSE 2 END, path LIMIT ?",
+            take, pass, rolling
+        );
+    }
+    return out;
+}
+
+void remove_unseen_sites(database& db, std::int64_t pass) {
+    db.run(
+        "DELETE FROM owner AS o WHERE kind='site' AND seen_in<>?1 AND NOT EXISTS (SELECT 1 FROM owner AS p WHERE "
+        "p.kind='site' AND p.seen_in=?1 AND p.listed_in<>?1 AND substr(o.path, 1, length(p.path)+1)=p.path || '/')",
+        pass
+    );
+}
+
+void owner_listed(
+    database& db, const owner_row& o, const std::vector<std::string>& present, bool complete, std::int64_t pass,
+    unix_seconds now
+) {
+    db.run("UPDATE owner SET listed_in=? WHERE kind=? AND remote_id=?", pass, o.kind, o.remote_id);
+    if (!complete) {
+        return;
+    }
+    std::vector<container_id> left;
+    db.query(
+        "SELECT id, remote_id FROM container WHERE owner_kind=? AND owner_id=? AND state<>'departed'",
+        [&](row r) {
+            if (std::find(present.begin(), present.end(), r.text(1)) == present.end()) {
+                left.push_back(static_cast<container_id>(r.integer(0)));
+            }
+        },
+        o.kind, o.remote_id
+    );
+    for (const auto id : left) {
+        mark_departed(db, id, now);
+    }
+}
+
+void set_not_covered(database& db, std::string_view owner, std::string_view reason, unix_seconds now) {
+    db.run("DELETE FROM not_covered WHERE owner=? AND reason<>?", owner, reason);
+    if (!reason.empty()) {
+        db.run("INSERT OR IGNORE INTO not_covered (owner, reason, since) VALUES (?,?,?)", owner, reason, now);
+    }
+}
+
+std::vector<container_owner> container_owners(database& db) {
+    std::vector<container_owner> out;
+    db.query(
+        "SELECT c.id, c.owner_kind, coalesce(o.name, c.owner_name), o.remote_id IS NOT NULL FROM container AS c "
+        "LEFT JOIN owner AS o ON o.kind=c.owner_kind AND o.remote_id=c.owner_id WHERE c.state<>'departed'",
+        [&](row r) {
+            container_owner c;
+            c.container = static_cast<container_id>(r.integer(0));
+            c.kind = r.text(1);
+            c.name = r.text(2);
+            c.known = r.integer(3) != 0;
+            out.push_back(std::move(c));
+        }
+    );
+    return out;
+}
+
+}  // namespace m365stage::index

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "index/database.hpp"
+#include "index/rows.hpp"
+
+namespace m365stage::index {
+
+/// A user, group or site that the directory has.
+struct owner_row {
+    owner_row() = default;
+    owner_row(std::string k, std::string id, std::string n, std::string p)
+        : kind(std::move(k)), remote_id(std::move(id)), name(std::move(n)), path(std::move(p)) {}
+    std::string kind, remote_id, name, path;
+};
+
+void upsert_owner(database& db, const owner_row& o, std::int64_t pass);
+void remove_owner(database& db, std::string_view kind, std::string_view remote_id);
+
+/// After a complete listing: removes owners of that kind that it did not bring.
+void remove_unseen_owners(database& db, std::string_view kind, std::int64_t pass);
+
+/// After a complete list of sites: removes those that neither it nor the list of a parent's subsites brought. A
+/// subsite whose parent was not asked in this pass stays.
+void remove_unseen_sites(database& db, std::int64_t pass);
+
+/// Owners whose containers are to be listed in the pass `pass`: all that were never listed, and the `rolling` ones that
+/// were listed longest ago.
+std::vector<owner_row> owners_to_list(database& db, int rolling, std::int64_t pass);
+
+/// Notes that an owner was listed; its containers that are not `present` any more have departed (if `complete`).
+void owner_listed(
+    database& db, const owner_row& o, const std::vector<std::string>& present, bool complete, std::int64_t pass,
+    unix_seconds now
+);
+
+/// Sets or, with an empty reason, clears what is not covered of an owner.
+void set_not_covered(database& db, std::string_view owner, std::string_view reason, unix_seconds now);
+
+struct container_owner {
+    container_owner() = default;
+    container_id container{};
+    std::string kind, name;
+    bool known = false;  ///< the directory still has it
+};
+std::vector<container_owner> container_owners(database& db);
+
+}  // namespace m365stage::index

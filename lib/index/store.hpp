@@ -1,0 +1,30 @@
+#pragma once
+
+#include <string>
+
+#include "async/worker.hpp"
+#include "index/database.hpp"
+
+namespace m365stage::index {
+
+/// The index on its own thread: every call runs there, one after the other, in the order of the calls.
+class store {
+public:
+    explicit store(const std::string& file) : database_(file, database::mode::read_write) {}
+
+    /// `fn(database&)` returns a value. Errors: what it throws (core::fatal) arrives here.
+    template <class Fn>
+    async::task<std::invoke_result_t<Fn&, database&>> call(Fn fn) {
+        auto bound = [this, fn = std::move(fn)]() mutable { return fn(database_); };
+        return worker_.run(std::move(bound));
+    }
+
+    /// Direct use, before anything runs or after everything has ended.
+    database& direct() { return database_; }
+
+private:
+    database database_;
+    async::worker worker_{1};
+};
+
+}  // namespace m365stage::index

@@ -1,0 +1,30 @@
+#pragma once
+
+#include "sync/run/context.hpp"
+
+namespace m365stage::sync {
+
+/// How a pass ended, with its numbers.
+struct pass_summary {
+    pass_summary() = default;
+    std::string outcome;  ///< "complete" | "degraded" | "failed"
+    core::exit_code exit = core::exit_code::done;
+    std::int64_t generation = 0;  ///< of the tree now; 0 if nothing was ever staged
+    bool new_generation = false;
+    std::int64_t created = 0, content = 0, metadata = 0, renamed = 0, moved = 0, deleted = 0;
+    std::int64_t owed = 0, held = 0, containers = 0, items = 0;
+    double seconds = 0;
+    pass_counters counters;
+    graph::statistics service;  ///< of this pass
+    std::optional<core::error> failure;  ///< what ended it early
+};
+
+/// One pass: recover, discover, enumerate, fetch, apply, close (design, section 4).
+/// The caller holds the root's lock. `watch`, if set, sees the context while the pass runs (progress display).
+/// Errors: none thrown; what ends a pass early is in the summary.
+task<pass_summary> run_pass(
+    boost::asio::any_io_executor executor, graph::client& graph, index::store& store, const tree::stage_root& root,
+    async::worker& disk, const pass_options& options, std::function<void(const pass_context*)> watch
+);
+
+}  // namespace m365stage::sync

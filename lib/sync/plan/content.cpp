@@ -1,0 +1,207 @@
+#include "sync/plan/content.hpp"
+
+#include "core/hash.hpp"
+#include "index/items.hpp"
+#include "tree/names.hpp"
+
+namespace m365stage::sync {
+namespace {
+
+using index::item_type;
+
+std::string hex(const std::string& bytes) {
+    return core::to_hex({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
+}
+
+std::string bytes_of_hex(const std::string& text) {
+    auto digit = [](char c) { return c <= '9' ? c - '0' : c - 'a' + 10; };
+    std::string out;
+    for (std::size_t i = 0; i + 1 < text.size(); i += 2) {
+        out += static_cast<char>(digit(text[i]) * 16 + digit(text[i + 1]));
+    }
+    return out;
+}
+
+/// One waiting row with its item.
+struct waiting {
+    placement p;
+    bool is_root = false;
+    bool in_tree = false;
+    std::optional<index::unix_seconds> staged_mtime;
+};
+
+waiting read(index::row r, const index::container& c) {
+    waiting w;
+    w.p.id = static_cast<index::item_id>(r.integer(0));
+    w.p.container = c.id;
+    w.p.version = r.integer(1);
+    w.p.cause = static_cast<index::work_cause>(r.integer(2));
+    w.p.type = static_cast<item_type>(r.integer(3));
+    w.in_tree = !r.is_null(4);
+    w.is_root = r.is_null(5);
+    w.p.content = r.integer(6) != 0;
+    w.p.spool = r.text(7);
+    w.p.inode = static_cast<std::uint64_t>(r.integer(8));
+    w.p.hash = r.text(9);
+    w.p.ctag = r.integer(10);
+    w.p.item_mtime = r.integer(11);
+    auto& s = w.p.sidecar;
+    s.kind = c.kind;
+    s.type = w.is_root ? "container" : std::string(index::to_string(w.p.type));
+    s.id = r.text(12);
+    s.name = r.text(13);
+    s.parent_id = r.text(14);
+    s.item = r.text(15);
+    s.permissions = r.text(16) == "[]" ? std::string() : r.text(16);
+    if (w.p.type == item_type::file) {
+        const bool fresh = w.p.content;
+        s.size = fresh ? r.integer(17) : r.integer(20);
+        s.sha256 = hex(fresh ? r.bytes(18) : r.bytes(21));
+        s.verdict = fresh ? r.text(19) : r.text(22);
+    }
+    w.staged_mtime = r.maybe_integer(23);
+    return w;
+}
+
+/// The container's own sidecar, in the folder above it: what `index rebuild` finds a container by.
+void describe_container(tree::sidecar& s, const index::container& c) {
+    auto quoted = [](const std::string& text) {
+        std::string out = "\"";
+        for (char ch : text) {
+            if (ch == '"' || ch == '\\') {
+                out += '\\';
+            }
+            out += static_cast<unsigned char>(ch) < 0x20 ? ' ' : ch;
+        }
+        return out + "\"";
+    };
+    s.root_id = s.id;
+    s.id = c.remote_id;
+    s.name = c.name;
+    s.owner = "{\"kind\":" + quoted(c.owner_kind) + ",\"id\":" + quoted(c.owner_id) + ",\"name\":" + quoted(c.owner_name) + "}";
+    s.permissions.clear();
+}
+
+/// Decides where a waiting item goes. False: not now.
+bool find_place(index::database& db, settler& places, const index::container& c, waiting& w) {
+    auto& p = w.p;
+    if (w.is_root) {
+        p.path = c.at_key;
+        describe_container(p.sidecar, c);
+        return !c.at_key.empty() && c.root == p.id;
+    }
+    if (w.in_tree) {
+        p.path = index::path_in_tree(db, p.id);
+    } else if (!index::is_folder(p.type)) {
+        p.place = places.target_for(p.id);
+        p.path = p.place ? p.place->path : std::string();
+    }
+    if (p.path.empty()) {
+        return false;
+    }
+    const bool in_place = w.in_tree && p.type == item_type::file && !p.content;
+    if (in_place && w.staged_mtime != p.item_mtime) {
+        p.mtime = p.item_mtime;
+    }
+    return true;
+}
+
+}  // namespace
+
+void plan_content(
+    index::database& db, const index::container& c, guard_limits guard, std::int64_t generation, index::item_id after,
+    std::size_t limit, content_batch& batch
+) {
+    std::vector<waiting> rows;
+    index::database::transaction t(db);
+    db.query(
+        "SELECT p.item_id, p.version, p.cause, i.type, i.at_parent, i.parent, p.content, p.spool, p.spool_inode, p.hash, "
+        "p.ctag, p.mtime, i.remote_id, i.name, q.remote_id, p.meta, p.access, p.spool_size, p.spool_sha256, p.verdict, "
+        "i.size, i.sha256, i.verdict, i.mtime "
+        "FROM pending AS p INDEXED BY pending_due JOIN item AS i ON i.id=p.item_id LEFT JOIN item AS q ON q.id=i.parent "
+        "WHERE p.container_id=?1 AND p.state=1 AND p.next_try=0 AND p.item_id>?2 AND i.gone_round=0 AND i.parked=0 "
+        "AND i.type<>0 ORDER BY p.item_id LIMIT ?3",
+        [&](index::row r) { rows.push_back(read(r, c)); }, c.id, after, static_cast<std::int64_t>(limit)
+    );
+    batch.exhausted = rows.size() < limit;
+    batch.last = rows.empty() ? after : rows.back().p.id;
+    settler places(db, c, guard, generation);
+    std::unordered_set<std::string> taken;
+    for (auto& w : rows) {
+        // Two of one batch may want the same place; the second waits for the round to settle.
+        if (find_place(db, places, c, w) && taken.insert(w.p.path).second) {
+            batch.files.push_back(std::move(w.p));
+        }
+    }
+    auto folders = places.take_ops();
+    write_journal(db, folders);
+    batch.folders.insert(
+        batch.folders.end(), std::make_move_iterator(folders.begin()), std::make_move_iterator(folders.end())
+    );
+    t.commit();
+}
+
+namespace {
+
+void mark_staged(index::database& db, const placement& p, const placed& how) {
+    if (p.place) {
+        db.run("UPDATE item SET at_parent=?, at_name=? WHERE id=?", p.place->parent, p.place->name, p.id);
+    }
+    if (p.content) {
+        db.run(
+            "UPDATE container SET live_bytes=live_bytes+?-coalesce((SELECT size FROM item WHERE id=?), 0) WHERE id=?",
+            *p.sidecar.size, p.id, p.container
+        );
+        db.run(
+            "UPDATE item SET inode=?, size=?, sha256=?, hash=?, ctag=?, mtime=?, verdict=? WHERE id=?", how.inode,
+            *p.sidecar.size, index::as_blob(bytes_of_hex(p.sidecar.sha256)),
+            p.hash.empty() ? std::nullopt : std::optional(p.hash), p.ctag, p.item_mtime,
+            p.sidecar.verdict.empty() ? std::nullopt : std::optional(p.sidecar.verdict), p.id
+        );
+    } else if (p.mtime) {
+        db.run("UPDATE item SET mtime=? WHERE id=?", *p.mtime, p.id);
+    }
+}
+
+void record_change(index::database& db, const placement& p, std::int64_t generation) {
+    std::optional<index::change_kind> what;
+    if (p.place) {
+        what = index::change_kind::created;
+    } else if (p.content) {
+        what = index::change_kind::content;
+    } else if (p.cause == index::work_cause::metadata) {
+        what = index::change_kind::metadata;
+    }
+    if (what) {
+        db.run(
+            "INSERT INTO change (generation, item_id, what, type, new_path) VALUES (?,?,?,?,?)", generation, p.id, *what,
+            p.type, p.path
+        );
+    }
+}
+
+}  // namespace
+
+void finish_content(
+    index::database& db, const content_batch& batch, const std::vector<tree::op_outcome>& folders,
+    const std::vector<placed>& files, std::int64_t generation
+) {
+    finish_batch(db, batch.folders, folders);
+    index::database::transaction t(db);
+    for (std::size_t i = 0; i < batch.files.size(); ++i) {
+        const auto& p = batch.files[i];
+        if (files[i].missing) {
+            db.run(
+                "UPDATE pending SET state=0, spool=NULL, spool_inode=NULL, url=NULL WHERE item_id=? AND version=?", p.id,
+                p.version
+            );
+            continue;
+        }
+        mark_staged(db, p, files[i]);
+        record_change(db, p, generation);
+        db.run("DELETE FROM pending WHERE item_id=? AND version=?", p.id, p.version);
+    }
+    t.commit();
+}
+
+}  // namespace m365stage::sync

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "index/database.hpp"
+#include "index/rows.hpp"
+#include "sync/plan/settle.hpp"
+#include "tree/ops.hpp"
+#include "tree/sidecar.hpp"
+
+namespace m365stage::sync {
+
+/// One file or sidecar that goes into the tree.
+struct placement {
+    placement() = default;
+    index::item_id id{};
+    index::container_id container{};
+    std::int64_t version = 0;
+    index::item_type type = index::item_type::unknown;
+    index::work_cause cause = index::work_cause::place;
+    std::optional<settler::target> place;  ///< set when it was not in the tree before
+    std::string path;                      ///< below tree/
+    bool content = false;
+    std::string spool;                     ///< file name in spool/
+    std::uint64_t inode = 0;               ///< of the spooled file
+    std::optional<index::unix_seconds> mtime;  ///< to be set on the file in the tree; nullopt: leave it
+    tree::sidecar sidecar;
+    std::string hash;
+    std::int64_t ctag = 0;
+    index::unix_seconds item_mtime = 0;
+};
+
+/// Files, sidecars and new folders that can go into the tree together, under one barrier.
+struct content_batch {
+    content_batch() = default;
+    std::vector<tree::op> folders;  ///< in the journal already
+    std::vector<placement> files;
+    index::item_id last{};       ///< last row looked at
+    bool exhausted = true;       ///< no rows are left behind `last`
+    bool empty() const { return folders.empty() && files.empty(); }
+};
+
+/// Looks at up to `limit` items of one container, behind row `after`, that wait to be applied, and takes those whose
+/// place is free. New folders are
+/// decided and journaled; files are not marked as staged before `finish_content`.
+/// Requires: no other batch is on its way.
+void plan_content(
+    index::database& db, const index::container& c, guard_limits guard, std::int64_t generation, index::item_id after,
+    std::size_t limit, content_batch& batch
+);
+
+/// How one placement went on disk.
+struct placed {
+    placed() = default;
+    bool missing = false;     ///< the spooled file is gone: to be fetched again
+    std::uint64_t inode = 0;
+};
+
+/// Marks the batch as staged, after the barrier, in one transaction.
+void finish_content(
+    index::database& db, const content_batch& batch, const std::vector<tree::op_outcome>& folders,
+    const std::vector<placed>& files, std::int64_t generation
+);
+
+}  // namespace m365stage::sync

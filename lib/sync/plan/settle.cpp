@@ -1,0 +1,550 @@
+#include "sync/plan/settle.hpp"
+
+#include "index/items.hpp"
+#include "tree/names.hpp"
+
+namespace m365stage::sync {
+namespace {
+
+using index::item_id;
+using index::item_type;
+
+std::string in_tree(const std::string& path) {
+    return "tree/" + path;
+}
+
+std::int64_t number(item_id id) {
+    return static_cast<std::int64_t>(id);
+}
+
+std::string folder_of(const std::string& path) {
+    const auto slash = path.rfind('/');
+    return slash == std::string::npos ? std::string() : path.substr(0, slash);
+}
+
+}  // namespace
+
+struct settler::item_row {
+    item_row() = default;
+    item_id id{};
+    item_type type = item_type::unknown;
+    std::optional<std::int64_t> parent, at_parent;
+    std::string remote_id, name, at_name;
+    std::int64_t gone_round = 0;
+    bool parked = false;
+    std::uint64_t inode = 0;
+    bool is_placed() const { return at_parent.has_value(); }
+};
+
+settler::settler(index::database& db, const index::container& c, guard_limits guard, std::int64_t generation)
+    : db_(db), container_(c), guard_(guard), generation_(generation) {}
+
+std::optional<settler::item_row> settler::load(item_id id) {
+    std::optional<item_row> out;
+    db_.query(
+        "SELECT id, type, parent, at_parent, remote_id, name, at_name, gone_round, parked, inode FROM item WHERE id=?",
+        [&](index::row r) {
+            item_row i;
+            i.id = static_cast<item_id>(r.integer(0));
+            i.type = static_cast<item_type>(r.integer(1));
+            i.parent = r.maybe_integer(2);
+            i.at_parent = r.maybe_integer(3);
+            i.remote_id = r.text(4);
+            i.name = r.text(5);
+            i.at_name = r.text(6);
+            i.gone_round = r.integer(7);
+            i.parked = r.integer(8) != 0;
+            i.inode = static_cast<std::uint64_t>(r.integer(9));
+            out = std::move(i);
+        },
+        id
+    );
+    return out;
+}
+
+/// Counts what the round would delete, with everything below deleted folders, and holds it if it is too much.
+void settler::evaluate_guard() {
+    const auto approved = container_.guard_approved.value_or(0);
+    const auto deletions = db_.number(
+                                  "WITH RECURSIVE d (id) AS (SELECT id FROM item WHERE container_id=?1 AND dirty<>0 AND "
+                                  "gone_round>?2 UNION SELECT i.id FROM item AS i JOIN d ON i.parent=d.id) "
+                                  "SELECT count(*) FROM d JOIN item USING (id) WHERE type<>0",
+                                  container_.id, approved
+    ).value_or(0);
+    const auto explicit_ones = db_.number(
+                                     "SELECT count(*) FROM item WHERE container_id=?1 AND dirty<>0 AND gone_round>?2",
+                                     container_.id, approved
+    ).value_or(0);
+    const auto before = container_.live_items + explicit_ones;
+    const bool too_many = deletions > 0 && deletions >= guard_.min_deleted_items &&
+                          static_cast<double>(deletions) > guard_.max_deleted_share * static_cast<double>(before);
+    held_ = too_many ? deletions : 0;
+    removable_after_ = too_many ? approved : container_.round;
+    db_.run(
+        "UPDATE container SET guard_held=?, guard_round=CASE WHEN ?1=0 THEN NULL ELSE coalesce(guard_round, round) END "
+        "WHERE id=? AND (guard_held<>?1 OR (?1=0 AND guard_round IS NOT NULL))",
+        held_, container_.id
+    );
+}
+
+bool settler::is_removable(const item_row& i) const {
+    return i.gone_round != 0 && (held_ == 0 || i.gone_round <= removable_after_);
+}
+
+std::vector<tree::op> settler::next(std::size_t limit) {
+    ops_.clear();
+    index::database::transaction t(db_);
+    if (!loaded_) {
+        loaded_ = true;
+        evaluate_guard();
+        // Folders come before what is in them more often than not: that is the order of their rows.
+        db_.query(
+            "SELECT id FROM item WHERE container_id=? AND dirty<>0 ORDER BY id",
+            [&](index::row r) { todo_.push_back(static_cast<item_id>(r.integer(0))); }, container_.id
+        );
+    }
+    // Every turn either decides something or ends: places first, then removals that free places, and what still
+    // blocks each other in a circle is parked.
+    while (ops_.size() < limit) {
+        if (place_all(limit) || remove_all(limit)) {
+            continue;
+        }
+        if (!park_blocked(limit)) {
+            break;
+        }
+    }
+    if (ops_.empty()) {
+        db_.run("UPDATE container SET settle=0 WHERE id=?", container_.id);
+    }
+    write_journal(db_, ops_);
+    t.commit();
+    return std::move(ops_);
+}
+
+bool settler::place_all(std::size_t limit) {
+    bool progress = false;
+    std::vector<item_id> left;
+    std::size_t i = 0;
+    for (; i < todo_.size() && ops_.size() < limit; ++i) {
+        visiting_.clear();
+        const auto what = place(todo_[i]);
+        progress = progress || what == step::done;
+        if (what == step::blocked) {
+            left.push_back(todo_[i]);
+        }
+    }
+    left.insert(left.end(), todo_.begin() + static_cast<std::ptrdiff_t>(i), todo_.end());
+    todo_ = std::move(left);
+    return progress;
+}
+
+/// The name on disk: to the letter unless somebody else has the better right to it. A held removal keeps its name;
+/// otherwise the smallest remote id does, so that the order of arrival does not matter. nullopt: while the round
+/// runs nobody knows yet.
+std::optional<std::string> settler::choose_name(const item_row& i) {
+    auto wanted = tree::local_name(i.name, i.remote_id);
+    if (wanted != i.name) {
+        return wanted;  // made of the id: nobody else's
+    }
+    bool twin = false;
+    bool yields = false;
+    db_.query(
+        "SELECT remote_id, gone_round FROM item WHERE parent=? AND name=? AND id<>? AND type<>0",
+        [&](index::row r) {
+            twin = true;
+            yields = yields || (r.integer(1) == 0 && r.text(0) < i.remote_id);
+        },
+        i.parent, i.name, i.id
+    );
+    if (twin && mid_round()) {
+        return std::nullopt;
+    }
+    if (held_ > 0) {
+        const auto holder = db_.number(
+            "SELECT 1 FROM item WHERE at_parent=? AND at_name=? AND id<>? AND gone_round>?", i.parent, i.name, i.id,
+            removable_after_
+        );
+        yields = yields || holder.has_value();
+    }
+    return yields ? tree::tagged_name(i.name, i.remote_id) : wanted;
+}
+
+/// True if `item` lies below `folder` (or is it) where things are now.
+bool settler::inside(std::int64_t folder, std::int64_t item) {
+    std::optional<std::int64_t> at = item;
+    while (at) {
+        if (*at == folder) {
+            return true;
+        }
+        at = db_.number("SELECT at_parent FROM item WHERE id=?", *at);
+    }
+    return false;
+}
+
+settler::step settler::place_root(const item_row& i) {
+    if (container_.at_key == container_.key) {
+        clear_dirty(i.id);
+        return step::kept;
+    }
+    std::string folder;
+    const auto parent = folder_of(container_.key);
+    for (std::size_t slash = parent.find('/');; slash = parent.find('/', slash + 1)) {
+        ops_.emplace_back(tree::op_kind::make_folder, "", in_tree(parent.substr(0, slash)));
+        if (slash == std::string::npos) {
+            break;
+        }
+    }
+    const auto target = in_tree(container_.key);
+    if (container_.at_key.empty()) {
+        ops_.emplace_back(tree::op_kind::make_folder, "", target, 0, number(i.id));
+        record(i, index::change_kind::created, "", container_.key);
+    } else {
+        emit_item_rename(i, in_tree(container_.at_key), target);
+        for (auto old = folder_of(container_.at_key); !old.empty(); old = folder_of(old)) {
+            ops_.emplace_back(tree::op_kind::remove_folder, "", in_tree(old) + "/" + std::string(tree::sidecar_folder));
+            ops_.emplace_back(tree::op_kind::remove_folder, "", in_tree(old));
+        }
+        record(i, index::change_kind::moved, container_.at_key, container_.key);
+    }
+    db_.run("UPDATE container SET at_key=key WHERE id=?", container_.id);
+    container_.at_key = container_.key;
+    clear_dirty(i.id);
+    return step::done;
+}
+
+settler::step settler::place(item_id id) {
+    const auto i = load(id);
+    if (!i || i->type == item_type::unknown) {
+        return step::kept;
+    }
+    if (i->gone_round != 0) {
+        if (is_removable(*i)) {
+            removals_.push_back(id);
+        }
+        return step::kept;  // a held one stays where it is, and stays dirty
+    }
+    if (!i->parent) {
+        return place_root(*i);
+    }
+    if (!visiting_.insert(number(id)).second) {
+        return step::blocked;  // the service describes a circle of folders
+    }
+    const auto parent = load(static_cast<item_id>(*i->parent));
+    if (mid_round() && (!parent || parent->gone_round != 0)) {
+        return step::blocked;
+    }
+    if (!parent || (parent->gone_round != 0 && is_removable(*parent))) {
+        // Its folder goes, and it goes with it, wherever it lies now.
+        db_.run("UPDATE item SET gone_round=?, dirty=1 WHERE id=?", parent ? parent->gone_round : container_.round, id);
+        db_.run("UPDATE container SET live_items=live_items-1 WHERE id=?", container_.id);
+        if (auto changed = load(id); is_removable(*changed)) {
+            removals_.push_back(id);
+        }
+        return step::done;
+    }
+    if (parent->type == item_type::unknown) {
+        return step::kept;  // stays dirty; the enumerator asks for the parent
+    }
+    if (!parent_ready(*parent)) {
+        return step::blocked;
+    }
+    const auto name = choose_name(*i);
+    if (!name) {
+        return step::blocked;
+    }
+    if (i->is_placed() && i->at_parent == i->parent && i->at_name == *name) {
+        clear_dirty(id);
+        return step::kept;
+    }
+    return move_to(*i, *i->parent, *name);
+}
+
+/// True if the folder is in the tree, or could be made just now.
+bool settler::parent_ready(const item_row& parent) {
+    if (parent.is_placed() || (!parent.parent && !container_.at_key.empty())) {
+        return true;
+    }
+    // A chain of new folders that the feed brought bottom-up is climbed step by step, to bound the stack.
+    constexpr std::size_t highest_climb = 500;
+    return index::is_folder(parent.type) && visiting_.size() < highest_climb && place(parent.id) == step::done;
+}
+
+std::optional<settler::target> settler::target_for(item_id id) {
+    const auto i = load(id);
+    if (!i || i->gone_round != 0 || !i->parent || i->parked) {
+        return std::nullopt;
+    }
+    const auto parent = load(static_cast<item_id>(*i->parent));
+    if (!parent || parent->gone_round != 0 || parent->type == item_type::unknown) {
+        return std::nullopt;
+    }
+    visiting_.clear();
+    visiting_.insert(number(id));
+    if (!parent_ready(*parent)) {
+        return std::nullopt;
+    }
+    auto name = choose_name(*i);
+    if (!name || db_.number("SELECT 1 FROM item WHERE at_parent=? AND at_name=?", *i->parent, *name)) {
+        return std::nullopt;
+    }
+    target t;
+    t.parent = *i->parent;
+    t.name = std::move(*name);
+    t.path = path_at(t.parent) + "/" + t.name;
+    return t;
+}
+
+settler::step settler::move_to(const item_row& i, std::int64_t parent, const std::string& name) {
+    const bool here = i.is_placed() || i.parked;
+    if (!here && !index::is_folder(i.type)) {
+        clear_dirty(i.id);  // a file is placed when its content has come
+        return step::kept;
+    }
+    const auto occupant = db_.number("SELECT id FROM item WHERE at_parent=? AND at_name=?", parent, name);
+    if (occupant && *occupant != number(i.id)) {
+        return step::blocked;
+    }
+    if (i.is_placed() && inside(number(i.id), parent)) {
+        return step::blocked;  // into itself: what is inside has to come out first
+    }
+    if (!here) {
+        make_folder(i, parent, name);
+        return step::done;
+    }
+    const auto from = i.is_placed() ? path_at(number(i.id)) : std::string();
+    const auto to = path_at(parent) + "/" + name;
+    const auto source = i.parked ? "spool/parked/" + std::to_string(number(i.id)) : in_tree(from);
+    emit_item_rename(i, source, in_tree(to));
+    if (i.is_placed()) {
+        ops_.emplace_back(
+            tree::op_kind::remove_folder, "", in_tree(folder_of(from)) + "/" + std::string(tree::sidecar_folder)
+        );
+    }
+    const bool same_folder = i.at_parent == parent;
+    record(i, same_folder ? index::change_kind::renamed : index::change_kind::moved, from, to);
+    db_.run("UPDATE item SET at_parent=?, at_name=?, parked=0, dirty=0 WHERE id=?", parent, name, i.id);
+    return step::done;
+}
+
+void settler::make_folder(const item_row& i, std::int64_t parent, const std::string& name) {
+    const auto path = path_at(parent) + "/" + name;
+    ops_.emplace_back(tree::op_kind::make_folder, "", in_tree(path), 0, number(i.id));
+    record(i, index::change_kind::created, "", path);
+    db_.run("UPDATE item SET at_parent=?, at_name=?, dirty=0 WHERE id=?", parent, name, i.id);
+}
+
+/// The item and its sidecar, in this order: see tree::resume.
+void settler::emit_item_rename(const item_row& i, const std::string& from, const std::string& to) {
+    const bool out_of_tree = to.starts_with("spool/");
+    const auto sidecar_from = from.starts_with("spool/") ? from + ".sidecar" : tree::sidecar_path(from);
+    const auto sidecar_to = out_of_tree ? to + ".sidecar" : tree::sidecar_path(to);
+    if (!out_of_tree) {
+        ops_.emplace_back(tree::op_kind::make_folder, "", folder_of(sidecar_to));
+    }
+    if (i.type != item_type::shortcut) {
+        ops_.emplace_back(tree::op_kind::rename, from, to, i.inode);
+    }
+    ops_.emplace_back(tree::op_kind::rename_sidecar, sidecar_from, sidecar_to);
+}
+
+bool settler::remove_all(std::size_t limit) {
+    bool progress = false;
+    std::vector<item_id> left;
+    // Folders that hold something which has to get out first must wait.
+    std::unordered_set<std::int64_t> holding;
+    for (const auto id : todo_) {
+        std::optional<std::int64_t> at = db_.number("SELECT at_parent FROM item WHERE id=?", id);
+        while (at && holding.insert(*at).second) {
+            at = db_.number("SELECT at_parent FROM item WHERE id=?", *at);
+        }
+    }
+    for (std::size_t n = 0; n < removals_.size(); ++n) {
+        const auto i = load(removals_[n]);
+        if (!i || i->gone_round == 0) {
+            progress = progress || i.has_value();
+            continue;  // went with its folder
+        }
+        if (ops_.size() >= limit || holding.contains(number(i->id))) {
+            left.push_back(removals_[n]);
+            continue;
+        }
+        const auto folder = i->at_parent ? load(static_cast<item_id>(*i->at_parent)) : std::nullopt;
+        if (folder && is_removable(*folder) && folder->parent && !holding.contains(*i->at_parent)) {
+            left.push_back(removals_[n]);  // goes with its folder: one rename for all
+            continue;
+        }
+        remove_subtree(*i);
+        progress = true;
+    }
+    removals_ = std::move(left);
+    return progress;
+}
+
+/// One rename into the trash for the item, whatever is below it; its rows and those of everything below go.
+void settler::remove_subtree(const item_row& top) {
+    const auto path = path_of(top);
+    if (top.is_placed() || top.parked) {
+        const auto from = top.parked ? "spool/parked/" + std::to_string(number(top.id)) : in_tree(path);
+        emit_item_rename(top, from, "spool/trash/" + std::to_string(number(top.id)));
+        if (top.is_placed()) {
+            ops_.emplace_back(
+                tree::op_kind::remove_folder, "", in_tree(folder_of(path)) + "/" + std::string(tree::sidecar_folder)
+            );
+        }
+    }
+    struct entry {
+        std::int64_t id;
+        std::string path;
+        item_type type;
+        bool live, in_tree;
+    };
+    std::vector<entry> stack{{number(top.id), path, top.type, top.gone_round == 0, top.is_placed()}};
+    while (!stack.empty()) {
+        const auto e = std::move(stack.back());
+        stack.pop_back();
+        // Below it in the tree, or known to belong there but never placed.
+        db_.query(
+            "SELECT id, at_name, type, gone_round, 1 FROM item WHERE at_parent=?1 "
+            "UNION ALL SELECT id, name, type, gone_round, 0 FROM item WHERE parent=?1 AND at_parent IS NULL AND parked=0",
+            [&](index::row r) {
+                stack.push_back(
+                    {r.integer(0), e.path + "/" + r.text(1), static_cast<item_type>(r.integer(2)), r.integer(3) == 0,
+                     r.integer(4) != 0}
+                );
+            },
+            e.id
+        );
+        remove_row(e.id, e.path, e.type, e.live, e.in_tree);
+    }
+}
+
+void settler::remove_row(std::int64_t id, const std::string& old_path, item_type type, bool live, bool in_tree) {
+    if (in_tree) {
+        db_.run(
+            "INSERT INTO change (generation, item_id, what, type, old_path) VALUES (?,?,?,?,?)", generation_, id,
+            index::change_kind::deleted, type, old_path
+        );
+    }
+    db_.run(
+        "UPDATE container SET live_items=live_items-?, live_bytes=live_bytes-coalesce((SELECT size FROM item WHERE id=?), 0) "
+        "WHERE id=?",
+        live && type != item_type::unknown ? 1 : 0, id, container_.id
+    );
+    db_.run("DELETE FROM item WHERE id=?", id);
+}
+
+/// Takes one blocked item out of the tree, so that the circle it is part of opens.
+bool settler::park_blocked(std::size_t limit) {
+    bool progress = false;
+    for (const auto id : todo_) {
+        if (ops_.size() >= limit) {
+            return true;
+        }
+        const auto i = load(id);
+        if (!i || !i->is_placed() || i->gone_round != 0 || !reaches_root(id)) {
+            continue;  // in a circle that the service itself describes: left where it is
+        }
+        const auto from = path_at(number(id));
+        emit_item_rename(*i, in_tree(from), "spool/parked/" + std::to_string(number(id)));
+        db_.run("UPDATE item SET at_parent=NULL, at_name=NULL, parked=1, dirty=1 WHERE id=?", id);
+        progress = true;
+    }
+    return progress;
+}
+
+bool settler::reaches_root(item_id id) {
+    return !index::path_of_names(db_, id).empty();
+}
+
+std::string settler::path_at(std::int64_t id) {
+    if (container_.root && number(*container_.root) == id) {
+        return container_.at_key;
+    }
+    return index::path_in_tree(db_, static_cast<item_id>(id));
+}
+
+std::string settler::path_of(const item_row& i) {
+    return i.is_placed() ? path_at(number(i.id)) : std::string();
+}
+
+void settler::record(const item_row& i, index::change_kind what, const std::string& from, const std::string& to) {
+    db_.run(
+        "INSERT INTO change (generation, item_id, what, type, old_path, new_path) VALUES (?,?,?,?,?,?)", generation_,
+        i.id, what, i.type, from.empty() ? std::nullopt : std::optional(from),
+        to.empty() ? std::nullopt : std::optional(to)
+    );
+}
+
+void settler::clear_dirty(item_id id) {
+    db_.run("UPDATE item SET dirty=0 WHERE id=? AND dirty<>0", id);
+}
+
+std::vector<tree::op> plan_container_removal(index::database& db, index::container_id id, std::int64_t generation) {
+    std::vector<tree::op> ops;
+    index::database::transaction t(db);
+    std::string path;
+    std::int64_t inode = 0;
+    std::int64_t root = 0;
+    db.query(
+        "SELECT c.at_key, i.inode, i.id FROM container AS c JOIN item AS i ON i.id=c.root_item WHERE c.id=?",
+        [&](index::row r) {
+            path = r.text(0);
+            inode = r.integer(1);
+            root = r.integer(2);
+        },
+        id
+    );
+    if (!path.empty()) {
+        const auto trash = "spool/trash/" + std::to_string(root);
+        ops.emplace_back(tree::op_kind::rename, in_tree(path), trash, static_cast<std::uint64_t>(inode));
+        ops.emplace_back(tree::op_kind::rename_sidecar, in_tree(tree::sidecar_path(path)), trash + ".sidecar");
+        for (auto above = folder_of(path); !above.empty(); above = folder_of(above)) {
+            ops.emplace_back(tree::op_kind::remove_folder, "", in_tree(above) + "/" + std::string(tree::sidecar_folder));
+            ops.emplace_back(tree::op_kind::remove_folder, "", in_tree(above));
+        }
+        db.run(
+            "INSERT INTO change (generation, item_id, what, type, old_path) VALUES (?,?,?,?,?)", generation, root,
+            index::change_kind::deleted, item_type::folder, path
+        );
+    }
+    db.run("DELETE FROM item WHERE container_id=?", id);
+    db.run("UPDATE container SET at_key=NULL, root_item=NULL, cursor=NULL, cursor_state=0 WHERE id=?", id);
+    write_journal(db, ops);
+    t.commit();
+    return ops;
+}
+
+void write_journal(index::database& db, const std::vector<tree::op>& ops) {
+    for (const auto& o : ops) {
+        db.run(
+            "INSERT INTO journal (op, source, target, inode, item_id) VALUES (?,?,?,?,?)", o.kind, o.source, o.target,
+            o.inode, o.item_id
+        );
+    }
+}
+
+std::vector<tree::op> read_journal(index::database& db) {
+    std::vector<tree::op> out;
+    db.query("SELECT op, source, target, inode, item_id FROM journal ORDER BY seq", [&](index::row r) {
+        out.emplace_back(
+            static_cast<tree::op_kind>(r.integer(0)), r.text(1), r.text(2), static_cast<std::uint64_t>(r.integer(3)),
+            r.integer(4)
+        );
+    });
+    return out;
+}
+
+void finish_batch(
+    index::database& db, const std::vector<tree::op>& ops, const std::vector<tree::op_outcome>& outcomes
+) {
+    index::database::transaction t(db);
+    for (std::size_t i = 0; i < ops.size() && i < outcomes.size(); ++i) {
+        if (ops[i].item_id != 0 && outcomes[i].inode != 0) {
+            db.run("UPDATE item SET inode=? WHERE id=?", outcomes[i].inode, ops[i].item_id);
+        }
+    }
+    db.run("DELETE FROM journal");
+    t.commit();
+}
+
+}  // namespace m365stage::sync

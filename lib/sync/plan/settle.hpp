@@ -1,0 +1,110 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "index/database.hpp"
+#include "index/rows.hpp"
+#include "tree/ops.hpp"
+
+namespace m365stage::sync {
+
+/// When a round's deletions are held for a person (promise 8).
+struct guard_limits {
+    guard_limits() = default;
+    double max_deleted_share = 0.3;    ///< of the items the container had
+    std::int64_t min_deleted_items = 50;  ///< fewer deletions than this are never held
+};
+
+/// Decides how the tree of one container gets from where its items lie to where the service has them, once a round
+/// is complete: folders made, renames (one for a folder, whatever is below it), crossing renames through
+/// spool/parked, removals through spool/trash.
+///
+/// Works in batches: each `next` decides up to a bounded number of steps and records them, with the new places, in
+/// one transaction together with the journal; the caller performs the ops, puts a barrier and calls `finish_batch`.
+/// Memory: 8 bytes for each item whose place has to be looked at.
+/// Threads: the index' worker. Requires: the container is not in the middle of a round.
+class settler {
+public:
+    settler(index::database& db, const index::container& c, guard_limits guard, std::int64_t generation);
+
+    bool mid_round() const { return container_.cursor_state == index::cursor_state::mid_round; }
+
+    /// The next batch of steps; empty when the container is settled.
+    std::vector<tree::op> next(std::size_t limit);
+
+    /// Where a file goes that is not in the tree yet.
+    struct target {
+        target() = default;
+        std::int64_t parent = 0;
+        std::string name, path;  ///< path below tree/
+    };
+
+    /// The place of such a file; folders on the way to it are made (`take_ops`). nullopt: not yet, the round has to
+    /// settle first. Inside the caller's transaction. While a round runs (`mid_round`) nothing is placed that another
+    /// item could have a better right to.
+    std::optional<target> target_for(index::item_id id);
+
+    /// Steps that `target_for` decided; the caller puts them into the journal.
+    std::vector<tree::op> take_ops() { return std::exchange(ops_, {}); }
+
+    std::int64_t held() const { return held_; }  ///< deletions that the guard holds
+
+private:
+    struct item_row;
+    enum class step { kept, done, blocked };
+
+    std::optional<item_row> load(index::item_id id);
+    void evaluate_guard();
+    bool place_all(std::size_t limit);
+    bool remove_all(std::size_t limit);
+    bool park_blocked(std::size_t limit);
+    step place(index::item_id id);
+    step place_root(const item_row& i);
+    step move_to(const item_row& i, std::int64_t parent, const std::string& name);
+    void make_folder(const item_row& i, std::int64_t parent, const std::string& name);
+    void remove_subtree(const item_row& i);
+    void remove_row(std::int64_t id, const std::string& old_path, index::item_type type, bool live, bool in_tree);
+    std::optional<std::string> choose_name(const item_row& i);
+    bool parent_ready(const item_row& parent);
+    bool reaches_root(index::item_id id);
+    bool is_removable(const item_row& i) const;
+    bool inside(std::int64_t folder, std::int64_t item);
+    std::string path_at(std::int64_t id);
+    std::string path_of(const item_row& i);
+    void emit_item_rename(const item_row& i, const std::string& from, const std::string& to);
+    void record(const item_row& i, index::change_kind what, const std::string& from, const std::string& to);
+    void clear_dirty(index::item_id id);
+
+    index::database& db_;
+    index::container container_;
+    guard_limits guard_;
+    std::int64_t generation_;
+    std::int64_t held_ = 0;
+    std::int64_t removable_after_ = 0;  ///< removals of rounds up to this one are held
+    bool loaded_ = false;
+    std::vector<index::item_id> todo_, removals_;
+    std::unordered_set<std::int64_t> visiting_;
+    std::vector<tree::op> ops_;
+};
+
+/// The steps that take a whole container out of the tree, journaled; its items' rows go, the container's stays.
+std::vector<tree::op> plan_container_removal(index::database& db, index::container_id id, std::int64_t generation);
+
+/// Removes the journal's rows and notes the inodes of new folders, after the barrier. `outcomes` belong to `ops`.
+void finish_batch(
+    index::database& db, const std::vector<tree::op>& ops, const std::vector<tree::op_outcome>& outcomes
+);
+
+/// Writes ops into the journal; inside the caller's transaction.
+void write_journal(index::database& db, const std::vector<tree::op>& ops);
+
+/// What a crash left in the journal, in order.
+std::vector<tree::op> read_journal(index::database& db);
+
+}  // namespace m365stage::sync

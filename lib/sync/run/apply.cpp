@@ -1,0 +1,358 @@
+#include "sync/run/apply.hpp"
+
+#include <algorithm>
+
+#include "core/log.hpp"
+#include "index/items.hpp"
+#include "index/work.hpp"
+#include "sync/plan/content.hpp"
+#include "sync/run/place_files.hpp"
+
+namespace m365stage::sync {
+namespace {
+
+using clock = std::chrono::steady_clock;
+
+// One barrier serves that many files; more would only delay what is on its way.
+constexpr std::size_t batch_files = 1000;
+constexpr std::size_t batch_ops = 2000;
+constexpr std::size_t batch_containers = 64;
+// While content still comes, batches are gathered for this long.
+constexpr std::chrono::milliseconds gather(100);
+
+class applier {
+public:
+    explicit applier(pass_context& pass) : pass_(pass) {}
+
+    task<void> run() {
+        auto last = clock::now() - gather;
+        for (;;) {
+            const bool draining = pass_.fetched || in_hurry_;
+            const auto since = clock::now() - last;
+            if (!draining && since < gather) {
+                co_await pass_.apply_changed.wait_for(gather - since);
+                continue;
+            }
+            const bool held = co_await lease_held();
+            const bool ended = pass_.enumerated && pass_.fetched;
+            if (held && ended) {
+                break;  // what is spooled is applied when the lease has ended
+            }
+            last = clock::now();
+            const bool did = !held && co_await step();
+            if (did) {
+                continue;
+            }
+            if (ended) {
+                break;
+            }
+            co_await pass_.apply_changed.wait_for(std::chrono::milliseconds(500));
+        }
+    }
+
+    /// Applies what can be applied now and returns.
+    task<void> drain() {
+        in_hurry_ = true;
+        const bool held = co_await lease_held();
+        if (held) {
+            co_return;
+        }
+        for (bool did = true; did;) {
+            did = co_await step();
+        }
+    }
+
+private:
+    task<bool> lease_held() {
+        const auto now = core::now_seconds();
+        auto ask = [now](index::database& db) {
+            return db.number("SELECT 1 FROM lease WHERE until>? LIMIT 1", now).has_value();
+        };
+        co_return co_await pass_.store.call(std::move(ask));
+    }
+
+    task<bool> step() {
+        const bool settled = co_await settle_one();
+        const bool placed = co_await place_batch();
+        co_return settled || placed;
+    }
+
+    /// Settles one container whose round is complete and which nobody enumerates just now.
+    task<bool> settle_one() {
+        const auto waiting = std::find_if(pass_.settle.begin(), pass_.settle.end(), [this](std::int64_t id) {
+            return !pass_.enumerating.contains(id);
+        });
+        if (waiting == pass_.settle.end()) {
+            co_return false;
+        }
+        const auto id = *waiting;
+        pass_.settle.erase(waiting);
+        auto read = [id](index::database& db) {
+            return index::find_container(db, static_cast<index::container_id>(id));
+        };
+        auto c = co_await pass_.store.call(std::move(read));
+        if (!c || !c->settle || c->cursor_state == index::cursor_state::mid_round) {
+            co_return false;
+        }
+        co_await ensure_generation();
+        auto plan = std::make_shared<settler>(pass_.store.direct(), *c, pass_.options.guard, pass_.generation);
+        for (bool more = true; more;) {
+            more = co_await settle_batch(plan);
+        }
+        if (plan->held() > 0) {
+            core::log(
+                core::log_level::warning, c->key + ": " + std::to_string(plan->held()) +
+                                              " deletions are held by the guard; see 'm365stage guard list'"
+            );
+        }
+        pass_.found_ready(c->id);
+        co_return true;
+    }
+
+    task<bool> settle_batch(std::shared_ptr<settler> plan) {
+        auto decide = [plan](index::database&) { return plan->next(batch_ops); };
+        auto ops = co_await pass_.store.call(std::move(decide));
+        if (ops.empty()) {
+            co_return false;
+        }
+        co_await perform(std::move(ops), false);
+        co_return true;
+    }
+
+public:
+    /// Performs journaled ops, puts the barrier and clears the journal.
+    task<void> perform(std::vector<tree::op> ops, bool after_crash) {
+        auto shared = std::make_shared<std::vector<tree::op>>(std::move(ops));
+        auto work = [this, shared, after_crash]() -> core::result<std::vector<tree::op_outcome>> {
+            auto done = after_crash ? tree::resume(pass_.root, *shared) : tree::perform(pass_.root, *shared);
+            if (done) {
+                if (auto synced = pass_.root.barrier(); !synced) {
+                    return synced.error();
+                }
+            }
+            return done;
+        };
+        const auto start = clock::now();
+        auto outcomes = co_await pass_.disk.run(std::move(work));
+        pass_.counters.disk_time += clock::now() - start;
+        if (!outcomes) {
+            throw core::fatal(outcomes.error());
+        }
+        for (std::size_t i = 0; i < outcomes->size(); ++i) {
+            if ((*outcomes)[i].missing) {
+                core::log(
+                    core::log_level::error, (*shared)[i].source + " is missing in the tree: somebody else changed it; run "
+                                                                  "'m365stage verify'"
+                );
+            }
+        }
+        auto finish = [shared, results = std::move(*outcomes)](index::database& db) {
+            finish_batch(db, *shared, results);
+            return true;
+        };
+        co_await pass_.store.call(std::move(finish));
+        co_await empty_trash();
+    }
+
+private:
+    task<void> empty_trash() {
+        auto work = [this] {
+            auto names = pass_.root.list("spool/trash");
+            for (const auto& name : names ? *names : std::vector<std::string>()) {
+                auto removed = pass_.root.remove_all("spool/trash/" + name);
+                if (!removed) {
+                    core::log(core::log_level::warning, core::describe(removed.error()));
+                }
+            }
+            return true;
+        };
+        co_await pass_.disk.run(std::move(work));
+    }
+
+public:
+    /// The generation of this pass gets its row with the first change.
+    task<void> ensure_generation() {
+        if (pass_.generation != 0) {
+            co_return;
+        }
+        const auto now = core::now_seconds();
+        auto begin = [now](index::database& db) {
+            db.run("INSERT INTO generation (started_at) VALUES (?)", now);
+            return db.last_id();
+        };
+        pass_.generation = co_await pass_.store.call(std::move(begin));
+    }
+
+private:
+    task<bool> place_batch() {
+        std::vector<std::pair<std::int64_t, std::int64_t>> chosen;
+        for (const auto& [id, behind] : pass_.ready) {
+            if (chosen.size() >= batch_containers) {
+                break;
+            }
+            chosen.emplace_back(id, behind);
+        }
+        if (chosen.empty()) {
+            co_return false;
+        }
+        co_await ensure_generation();
+        auto batch = std::make_shared<content_batch>();
+        for (const auto& [id, behind] : chosen) {
+            if (batch->files.size() >= batch_files) {
+                break;
+            }
+            pass_.ready.erase(id);  // what comes meanwhile puts it back
+            auto plan = [batch, row = id, after = static_cast<index::item_id>(behind), guard = pass_.options.guard,
+                         generation = pass_.generation](index::database& db) {
+                const auto c = index::find_container(db, static_cast<index::container_id>(row));
+                if (c) {
+                    plan_content(db, *c, guard, generation, after, batch_files - batch->files.size(), *batch);
+                }
+                return c.has_value();
+            };
+            const bool known = co_await pass_.store.call(std::move(plan));
+            if (known && !batch->exhausted) {
+                const auto last = static_cast<std::int64_t>(batch->last);
+                auto [entry, added] = pass_.ready.try_emplace(id, last);
+                entry->second = std::min(entry->second, last);
+            }
+        }
+        if (batch->empty()) {
+            co_return !pass_.ready.empty();
+        }
+        co_await place(batch);
+        co_return true;
+    }
+
+    task<void> place(std::shared_ptr<content_batch> batch) {
+        const auto start = clock::now();
+        auto work = [this, batch] { return place_files(pass_.root, *batch); };
+        auto result = co_await pass_.disk.run(std::move(work));
+        pass_.counters.disk_time += clock::now() - start;
+        if (!result) {
+            throw core::fatal(result.error());
+        }
+        auto finish = [batch, result = std::move(*result), generation = pass_.generation](index::database& db) {
+            finish_content(db, *batch, result.folders, result.files, generation);
+            return true;
+        };
+        co_await pass_.store.call(std::move(finish));
+        for (const auto& p : batch->files) {
+            ++pass_.counters.applied;
+            if (p.content) {
+                const auto size = static_cast<std::uint64_t>(*p.sidecar.size);
+                pass_.spooled_bytes -= std::min(pass_.spooled_bytes, size);
+            }
+        }
+        pass_.work_changed.notify_all();
+    }
+
+    pass_context& pass_;
+    bool in_hurry_ = false;
+};
+
+/// Removes spool files that no row refers to; parked items stay.
+core::result<void> clean_spool(const tree::stage_root& root, const std::vector<std::string>& in_use) {
+    std::unordered_set<std::string> keep(in_use.begin(), in_use.end());
+    for (const char* folder : {"spool/trash", "spool/parked"}) {
+        if (auto made = root.make_folder(folder); !made) {
+            return made.error();
+        }
+    }
+    auto names = root.list("spool");
+    if (!names) {
+        return names.error();
+    }
+    for (const auto& name : *names) {
+        if (name == "trash" || name == "parked" || keep.contains(name)) {
+            continue;
+        }
+        if (auto removed = root.remove_all("spool/" + name); !removed) {
+            return removed.error();
+        }
+    }
+    auto trash = root.list("spool/trash");
+    for (const auto& name : trash ? *trash : std::vector<std::string>()) {
+        if (auto removed = root.remove_all("spool/trash/" + name); !removed) {
+            return removed.error();
+        }
+    }
+    return core::result<void>();
+}
+
+}  // namespace
+
+task<void> apply_all(pass_context& pass) {
+    applier a(pass);
+    co_await a.run();
+}
+
+task<void> apply_waiting(pass_context& pass) {
+    applier a(pass);
+    co_await a.drain();
+}
+
+task<void> recover(pass_context& pass) {
+    applier a(pass);
+    auto read = [](index::database& db) { return read_journal(db); };
+    auto ops = co_await pass.store.call(std::move(read));
+    if (!ops.empty()) {
+        core::log(core::log_level::info, "finishing " + std::to_string(ops.size()) + " steps that were cut off");
+        co_await a.perform(std::move(ops), true);
+    }
+    auto used = [](index::database& db) { return index::spool_files_in_use(db); };
+    auto in_use = co_await pass.store.call(std::move(used));
+    auto clean = [&pass, names = std::move(in_use)] { return clean_spool(pass.root, names); };
+    auto cleaned = co_await pass.disk.run(std::move(clean));
+    if (!cleaned) {
+        throw core::fatal(cleaned.error());
+    }
+    auto load = [](index::database& db) {
+        std::vector<std::pair<std::int64_t, int>> rows;  // container, what waits: 0 fetch, 1 apply, 2 settle
+        db.query("SELECT DISTINCT container_id, state FROM pending", [&](index::row r) {
+            rows.emplace_back(r.integer(0), static_cast<int>(r.integer(1)));
+        });
+        db.query("SELECT id FROM container WHERE settle=1", [&](index::row r) { rows.emplace_back(r.integer(0), 2); });
+        return rows;
+    };
+    const auto rows = co_await pass.store.call(std::move(load));
+    for (const auto& [id, what] : rows) {
+        if (what == 0) {
+            pass.due.insert(id);
+        } else if (what == 1) {
+            pass.ready[id] = 0;
+        } else {
+            pass.settle.insert(id);
+        }
+    }
+    auto bytes = [](index::database& db) { return index::spooled_bytes(db); };
+    pass.spooled_bytes = static_cast<std::uint64_t>(co_await pass.store.call(std::move(bytes)));
+}
+
+task<void> purge_departed(pass_context& pass) {
+    const auto before = core::now_seconds() - pass.options.departed_retention;
+    auto find = [before](index::database& db) {
+        std::vector<index::container_id> rows;
+        db.query(
+            "SELECT id FROM container WHERE state='departed' AND departed_at<=? AND NOT EXISTS "
+            "(SELECT 1 FROM lease WHERE until>?+0)",
+            [&](index::row r) { rows.push_back(static_cast<index::container_id>(r.integer(0))); }, before,
+            core::now_seconds()
+        );
+        return rows;
+    };
+    const auto gone = co_await pass.store.call(std::move(find));
+    applier a(pass);
+    for (const auto id : gone) {
+        co_await a.ensure_generation();
+        auto plan = [id, generation = pass.generation](index::database& db) {
+            return plan_container_removal(db, id, generation);
+        };
+        auto ops = co_await pass.store.call(std::move(plan));
+        co_await a.perform(std::move(ops), false);
+        auto forget = [id](index::database& db) { return db.run("DELETE FROM container WHERE id=?", id); };
+        co_await pass.store.call(std::move(forget));
+    }
+}
+
+}  // namespace m365stage::sync

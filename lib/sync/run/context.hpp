@@ -1,0 +1,111 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "async/event.hpp"
+#include "async/worker.hpp"
+#include "graph/client.hpp"
+#include "index/store.hpp"
+#include "sources/source.hpp"
+#include "sync/plan/settle.hpp"
+#include "tree/stage_root.hpp"
+
+namespace m365stage::sync {
+
+template <class T>
+using task = boost::asio::awaitable<T>;
+
+struct pass_options {
+    pass_options() = default;
+    std::size_t concurrency = 32;          ///< downloads at the same time
+    std::size_t enumerations = 8;          ///< delta rounds at the same time
+    std::uint64_t spool_max_bytes = std::uint64_t{10} << 30;
+    std::uint64_t min_free_bytes = 0;      ///< below that nothing more is fetched
+    core::unix_seconds departed_retention = 90 * 86'400;
+    guard_limits guard;
+    std::string only;                      ///< pattern over container keys; empty: all
+    std::function<bool(std::string_view kind, std::string_view name)> selects;  ///< owners; empty: all
+    std::vector<std::string> owner_kinds{"user", "site", "group"};
+};
+
+/// What a pass has done so far; read by the progress display while it runs. Network thread only.
+struct pass_counters {
+    pass_counters() = default;
+    std::uint64_t owners = 0, containers = 0, rounds_done = 0, rounds_failed = 0, pages = 0;
+    std::uint64_t items_seen = 0, items_changed = 0;
+    std::uint64_t to_fetch = 0;  ///< found to be fetched in this pass
+    std::uint64_t fetched = 0, fetched_bytes = 0, fetch_failed = 0, vanished = 0;
+    std::uint64_t applied = 0;
+    std::chrono::nanoseconds disk_time{0};
+    std::vector<std::string> errors;  ///< one line each, the first 100
+    std::uint64_t error_count = 0;
+
+    void failed(const core::error& e) {
+        ++error_count;
+        constexpr std::size_t most = 100;
+        if (errors.size() < most) {
+            errors.push_back(core::describe(e));
+        }
+    }
+};
+
+/// Everything the coroutines of one pass share. Network thread only, but for what says otherwise.
+struct pass_context {
+    pass_context(
+        boost::asio::any_io_executor ex, graph::client& g, index::store& s, const tree::stage_root& r,
+        async::worker& d, const pass_options& o
+    )
+        : executor(ex), graph(g), store(s), root(r), disk(d), options(o), work_changed(ex), apply_changed(ex) {}
+
+    boost::asio::any_io_executor executor;
+    graph::client& graph;
+    index::store& store;
+    const tree::stage_root& root;
+    async::worker& disk;
+    const pass_options& options;
+    std::vector<std::unique_ptr<sources::source>> sources;
+
+    pass_counters counters;
+    std::int64_t pass_id = 0;
+    std::int64_t generation = 0;  ///< of this pass; a row exists once something changed
+
+    // Containers are looked at when something happened to them, not all of them all the time.
+    std::unordered_set<std::int64_t> due;          ///< may have something to fetch
+    std::unordered_map<std::int64_t, std::int64_t> ready;  ///< may have something to apply, behind this row
+    std::unordered_set<std::int64_t> enumerating;  ///< a round is being followed: no settling
+    std::unordered_set<std::int64_t> settle;       ///< a complete round waits to be settled
+    std::uint64_t spooled_bytes = 0;
+    bool enumerated = false;  ///< no more pages will come in this pass
+    bool fetched = false;     ///< no more content will come in this pass
+    std::uint64_t in_flight = 0;
+
+    async::event work_changed;   ///< due, spooled_bytes or enumerated changed
+    async::event apply_changed;  ///< ready, settle, enumerated or fetched changed
+
+    sources::source& source_of(std::string_view kind) const {
+        for (const auto& s : sources) {
+            if (s->kind() == kind) {
+                return *s;
+            }
+        }
+        throw core::fatal(core::error(core::error_kind::internal, "no source for kind " + std::string(kind)));
+    }
+
+    void found_due(index::container_id c) {
+        due.insert(static_cast<std::int64_t>(c));
+        work_changed.notify_all();
+    }
+    void found_ready(index::container_id c) {
+        ready[static_cast<std::int64_t>(c)] = 0;
+        apply_changed.notify_all();
+    }
+};
+
+}  // namespace m365stage::sync

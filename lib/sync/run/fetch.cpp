@@ -1,0 +1,246 @@
+#include "sync/run/fetch.hpp"
+
+#include <algorithm>
+#include <deque>
+
+#include "async/group.hpp"
+#include "core/log.hpp"
+#include "index/work.hpp"
+#include "sync/run/fetch_one.hpp"
+
+namespace m365stage::sync {
+namespace {
+
+/// The list of what is fetched next, its workers, and the one that records what they brought.
+class fetch_pool {
+public:
+    explicit fetch_pool(pass_context& pass)
+        : pass_(pass), group_(pass.executor), queue_changed_(pass.executor), results_changed_(pass.executor) {}
+
+    task<void> run() {
+        for (std::size_t i = 0; i < pass_.options.concurrency; ++i) {
+            group_.spawn(work());
+        }
+        group_.spawn(schedule());
+        group_.spawn(commit());
+        co_await group_.join();
+    }
+
+private:
+    struct done_item {
+        done_item() = default;
+        index::work_item item;
+        fetch_outcome outcome;
+    };
+
+    std::size_t queue_target() const { return pass_.options.concurrency * 2; }
+
+    /// Keeps the queue filled, taking from each container in turn.
+    task<void> schedule() {
+        for (;;) {
+            bool took = false;
+            if (queue_.size() < queue_target() && has_room()) {
+                took = co_await refill();
+            }
+            if (took) {
+                continue;
+            }
+            if (pass_.enumerated && pass_.due.empty() && in_flight_.empty()) {
+                finished_ = true;
+                queue_changed_.notify_all();
+                results_changed_.notify_all();
+                co_return;
+            }
+            // The spool gets room when something was applied; that is not announced, so look again now and then.
+            co_await pass_.work_changed.wait_for(std::chrono::milliseconds(200));
+        }
+    }
+
+    bool has_room() const { return pass_.spooled_bytes < pass_.options.spool_max_bytes; }
+
+    /// A share of the queue for every container that may have work; false if nothing was found.
+    task<bool> refill() {
+        const std::vector<std::int64_t> containers(pass_.due.begin(), pass_.due.end());
+        bool took = false;
+        for (const auto id : containers) {
+            if (queue_.size() >= queue_target()) {
+                break;
+            }
+            const auto share = std::max<std::size_t>(4, queue_target() / std::max<std::size_t>(1, pass_.due.size()));
+            // What is in flight is still in the list, in front.
+            const auto limit = static_cast<int>(share + in_flight_of_[id]);
+            const auto now = core::now_seconds();
+            auto find = [id, now, limit](index::database& db) {
+                return index::due_work(db, static_cast<index::container_id>(id), now, limit);
+            };
+            pass_.due.erase(id);  // a page that comes meanwhile puts it back
+            auto found = co_await pass_.store.call(std::move(find));
+            const bool more = found.size() >= static_cast<std::size_t>(limit);
+            bool from_this = false;
+            for (auto& item : found) {
+                if (in_flight_.insert(static_cast<std::int64_t>(item.id)).second) {
+                    ++in_flight_of_[id];
+                    queue_.push_back(std::move(item));
+                    from_this = true;
+                }
+            }
+            took = took || from_this;
+            if (more || from_this) {
+                pass_.due.insert(id);
+            }
+        }
+        pass_.in_flight = in_flight_.size();
+        queue_changed_.notify_all();
+        co_return took;
+    }
+
+    task<void> work() {
+        for (;;) {
+            while (queue_.empty() && !finished_) {
+                co_await queue_changed_.wait();
+            }
+            if (finished_) {
+                co_return;
+            }
+            done_item done;
+            done.item = std::move(queue_.front());
+            queue_.pop_front();
+            if (queue_.size() < queue_target() / 2) {
+                pass_.work_changed.notify_all();
+            }
+            auto container = co_await container_of(done.item.container);
+            done.outcome = co_await fetch_one(pass_, container, done.item);
+            results_.push_back(std::move(done));
+            results_changed_.notify_all();
+        }
+    }
+
+    /// Rows of containers are small and read often; they are kept for the pass.
+    task<index::container> container_of(index::container_id id) {
+        const auto key = static_cast<std::int64_t>(id);
+        auto known = containers_.find(key);
+        if (known == containers_.end()) {
+            auto read = [id](index::database& db) { return index::find_container(db, id); };
+            auto found = co_await pass_.store.call(std::move(read));
+            constexpr std::size_t most = 1000;
+            if (containers_.size() >= most) {
+                containers_.clear();
+            }
+            known = containers_.insert_or_assign(key, std::move(found).value()).first;
+        }
+        co_return known->second;
+    }
+
+    /// Records results in groups: while one transaction runs, the next group gathers.
+    task<void> commit() {
+        for (;;) {
+            while (results_.empty() && !finished_) {
+                co_await results_changed_.wait();
+            }
+            if (results_.empty()) {
+                break;
+            }
+            auto group = std::exchange(results_, {});
+            co_await record(group);
+            for (const auto& done : group) {
+                const auto container = static_cast<std::int64_t>(done.item.container);
+                in_flight_.erase(static_cast<std::int64_t>(done.item.id));
+                if (auto left = in_flight_of_.find(container); left != in_flight_of_.end() && --left->second == 0) {
+                    in_flight_of_.erase(left);
+                }
+            }
+            pass_.in_flight = in_flight_.size();
+            pass_.work_changed.notify_all();
+            pass_.apply_changed.notify_all();
+        }
+        pass_.fetched = true;
+        pass_.apply_changed.notify_all();
+    }
+
+    task<void> record(const std::vector<done_item>& group) {
+        std::vector<index::fetch_result> good;
+        for (const auto& done : group) {
+            if (const auto* r = std::get_if<index::fetch_result>(&done.outcome)) {
+                good.push_back(*r);
+            } else {
+                co_await record_other(done);
+            }
+        }
+        if (good.empty()) {
+            co_return;
+        }
+        auto write = [&good](index::database& db) { return index::record_fetched(db, good); };
+        const auto taken = co_await pass_.store.call(std::move(write));
+        for (std::size_t i = 0; i < good.size(); ++i) {
+            if (taken[i]) {
+                ++pass_.counters.fetched;
+                pass_.counters.fetched_bytes += static_cast<std::uint64_t>(good[i].size);
+                pass_.spooled_bytes += static_cast<std::uint64_t>(good[i].size);
+                continue;
+            }
+            // A page replaced the row while it was being fetched: it is due again.
+            for (const auto& done : group) {
+                if (done.item.id == good[i].id) {
+                    pass_.due.insert(static_cast<std::int64_t>(done.item.container));
+                }
+            }
+            if (!good[i].spool.empty()) {
+                auto remove = [this, name = good[i].spool] { return pass_.root.remove_file("spool/" + name).has_value(); };
+                co_await pass_.disk.run(std::move(remove));
+            }
+        }
+        for (const auto& done : group) {
+            if (std::holds_alternative<index::fetch_result>(done.outcome)) {
+                pass_.ready.try_emplace(static_cast<std::int64_t>(done.item.container), 0);
+                auto& behind = pass_.ready[static_cast<std::int64_t>(done.item.container)];
+                behind = std::min(behind, static_cast<std::int64_t>(done.item.id) - 1);
+            }
+        }
+    }
+
+    task<void> record_other(const done_item& done) {
+        if (std::holds_alternative<vanished>(done.outcome)) {
+            ++pass_.counters.vanished;
+            auto note = [item = done.item](index::database& db) {
+                index::record_vanished(db, item.container, item.id, item.version);
+                return true;
+            };
+            co_await pass_.store.call(std::move(note));
+            pass_.settle.insert(static_cast<std::int64_t>(done.item.container));
+            co_return;
+        }
+        const auto& failure = std::get<fetch_failure>(done.outcome);
+        if (failure.why.kind == core::error_kind::auth_refused) {
+            throw core::fatal(failure.why);
+        }
+        pass_.due.insert(static_cast<std::int64_t>(done.item.container));
+        ++pass_.counters.fetch_failed;
+        pass_.counters.failed(failure.why);
+        core::log(core::log_level::warning, core::describe(failure.why));
+        const auto now = core::now_seconds();
+        auto note = [id = done.item.id, version = done.item.version, failure, now](index::database& db) {
+            index::record_failure(db, id, version, failure.why, now, failure.first_bytes);
+            return true;
+        };
+        co_await pass_.store.call(std::move(note));
+    }
+
+    pass_context& pass_;
+    async::group group_;
+    async::event queue_changed_, results_changed_;
+    std::deque<index::work_item> queue_;
+    std::vector<done_item> results_;
+    std::unordered_set<std::int64_t> in_flight_;
+    std::unordered_map<std::int64_t, std::size_t> in_flight_of_;
+    std::unordered_map<std::int64_t, index::container> containers_;
+    bool finished_ = false;
+};
+
+}  // namespace
+
+task<void> fetch_all(pass_context& pass) {
+    fetch_pool pool(pass);
+    co_await pool.run();
+}
+
+}  // namespace m365stage::sync

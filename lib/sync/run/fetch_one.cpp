@@ -1,0 +1,235 @@
+#include "sync/run/fetch_one.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "core/log.hpp"
+#include "sync/run/spool_file.hpp"
+
+namespace m365stage::sync {
+namespace {
+
+using core::error_kind;
+
+constexpr int most_resumes = 8;         // without a byte of progress between them: far fewer
+constexpr int most_fresh_addresses = 2;
+
+/// Fetching of one item; an object for the state that the steps share.
+class fetcher {
+public:
+    fetcher(pass_context& pass, index::container c, index::work_item i)
+        : pass_(pass), container_(std::move(c)), item_(std::move(i)), source_(pass.source_of(container_.kind)) {
+        result_.id = item_.id;
+        result_.version = item_.version;
+        if (item_.url_until > core::now_seconds()) {
+            url_ = item_.url;
+        }
+    }
+
+    task<fetch_outcome> run() {
+        if (item_.content) {
+            auto outcome = co_await content();
+            if (!std::holds_alternative<index::fetch_result>(outcome)) {
+                co_return outcome;
+            }
+        }
+        if (item_.permissions) {
+            auto failed = co_await permissions();
+            if (failed) {
+                co_return fetch_outcome(fetch_failure(std::move(*failed)));
+            }
+        }
+        co_return fetch_outcome(std::move(result_));
+    }
+
+private:
+    enum class look { there, gone, failed };
+
+    /// A fresh look at the item: its address, and what changed since the page.
+    task<look> look_again() {
+        auto answer = co_await pass_.graph.get_json(source_.item_call(container_, item_.remote_id));
+        if (!answer) {
+            error_ = answer.error();
+            co_return error_.kind == error_kind::not_found ? look::gone : look::failed;
+        }
+        auto change = source_.parse_item(*answer);
+        if (!change || change->removed || change->type != index::item_type::file) {
+            co_return look::gone;
+        }
+        if (!change->refusal.empty()) {
+            error_ = core::error(core::error_kind_from(change->refusal).value_or(error_kind::unsupported), change->refusal_text);
+            co_return look::failed;
+        }
+        url_ = change->url;
+        item_.size = change->size;
+        item_.hash = change->hash;
+        item_.mtime = change->mtime;
+        result_.meta = std::move(change->meta);
+        result_.mark = std::move(change->mark);
+        result_.hash = change->hash;
+        result_.mtime = change->mtime;
+        co_return look::there;
+    }
+
+    fetch_outcome failure(core::error e, std::string first = {}) {
+        e.operation = "download";
+        e.object = container_.key + ": " + item_.name;
+        return fetch_failure(std::move(e), std::move(first));
+    }
+
+    task<fetch_outcome> content() {
+        if (url_.empty()) {
+            const auto seen = co_await look_again();
+            if (seen != look::there) {
+                co_return gone_or_failed(seen);
+            }
+        }
+        std::string first = item_.first_bytes;
+        // Twice at the most: bytes that are not what was announced are fetched once more.
+        for (int copy = 0; copy < 2; ++copy) {
+            spool_file file(pass_.root, pass_.disk, spool_name());
+            auto transferred = co_await transfer(file);
+            if (!transferred) {
+                co_await file.discard();
+                co_return transferred.error().kind == error_kind::not_found ? fetch_outcome(vanished())
+                                                                            : failure(transferred.error());
+            }
+            auto done = co_await file.finish(item_.mtime);
+            pass_.counters.disk_time += file.disk_time();
+            if (!done) {
+                throw core::fatal(done.error());
+            }
+            if (as_announced(*done) || done->sha256 == first) {
+                keep(*done);
+                co_return fetch_outcome(std::move(result_));
+            }
+            co_await file.discard();
+            if (copy == 1) {
+                break;
+            }
+            first = done->sha256;
+            const auto seen = co_await look_again();
+            if (seen != look::there) {
+                co_return gone_or_failed(seen);
+            }
+        }
+        core::error e(error_kind::content_changed, "the service sends other bytes each time, and not those it announced");
+        e.hint = "usually the file is being edited; it is tried again";
+        co_return failure(std::move(e), std::move(first));
+    }
+
+    fetch_outcome gone_or_failed(look seen) {
+        return seen == look::gone ? fetch_outcome(vanished()) : failure(std::move(error_));
+    }
+
+    bool as_announced(const spool_file::outcome& done) const {
+        if (source_.hash_is_quick_xor() && !item_.hash.empty()) {
+            return done.quick_xor == item_.hash;
+        }
+        return done.size == item_.size;
+    }
+
+    void keep(const spool_file::outcome& done) {
+        result_.spool = spool_name();
+        result_.spool_inode = static_cast<std::int64_t>(done.inode);
+        result_.size = done.size;
+        result_.sha256 = done.sha256;
+        result_.verdict = as_announced(done) ? "" : "altered_by_service";
+    }
+
+    std::string spool_name() const {
+        return std::to_string(static_cast<std::int64_t>(item_.id)) + "-" + std::to_string(item_.version);
+    }
+
+    /// Downloads into `file`, resuming and renewing the address as long as that leads on.
+    task<core::result<void>> transfer(spool_file& file) {
+        int fresh_addresses = 0;
+        int idle_resumes = 0;
+        for (int attempt = 0;; ++attempt) {
+            const auto before = file.received();
+            auto answer = co_await request(file);
+            if (answer) {
+                co_return core::result<void>();
+            }
+            auto e = answer.error();
+            if (e.kind == error_kind::disk) {
+                throw core::fatal(std::move(e));
+            }
+            const bool refused = e.http_status == 401 || e.http_status == 403 || e.http_status == 404;
+            if (refused && e.kind != error_kind::malware && !url_.empty() && fresh_addresses < most_fresh_addresses) {
+                ++fresh_addresses;  // the address has expired (contract Q34), or the item is gone
+                const auto seen = co_await look_again();
+                if (seen == look::there) {
+                    continue;
+                }
+                co_return std::move(error_);
+            }
+            if (e.http_status == 416 || e.kind == error_kind::content_changed) {
+                auto again = co_await file.restart();
+                if (!again) {
+                    co_return again.error();
+                }
+            } else if (!core::is_transient(e.kind)) {
+                co_return e;
+            }
+            idle_resumes = file.received() > before ? 0 : idle_resumes + 1;
+            constexpr int most_idle = 3;
+            if (attempt >= most_resumes * 64 || idle_resumes > most_idle) {
+                co_return e;
+            }
+            co_await pause(idle_resumes);
+        }
+    }
+
+    task<core::result<void>> request(spool_file& file) {
+        auto call = source_.content_call(container_, item_.remote_id, url_);
+        if (file.received() > 0) {
+            call.fields.set("Range", "bytes=" + std::to_string(file.received()) + "-");
+        }
+        auto answer = co_await pass_.graph.download(std::move(call), file);
+        if (!answer) {
+            co_return answer.error();
+        }
+        co_return core::result<void>();
+    }
+
+    /// Between two tries on the same file; what the service asks for is waited for in graph::client.
+    task<void> pause(int tries) {
+        constexpr std::chrono::milliseconds unit(200);
+        boost::asio::steady_timer timer(pass_.executor, unit * (1 << std::min(tries, 4)));
+        co_await timer.async_wait(boost::asio::use_awaitable);
+    }
+
+    task<std::optional<core::error>> permissions() {
+        auto answer = co_await source_.read_permissions(pass_.graph, container_, item_.remote_id);
+        if (answer) {
+            result_.access = std::move(*answer);
+            co_return std::nullopt;
+        }
+        auto e = answer.error();
+        if (core::is_transient(e.kind)) {
+            e.operation = "read permissions";
+            e.object = container_.key + ": " + item_.name;
+            co_return e;
+        }
+        // Not granted, or not offered for this item: the content is staged all the same.
+        core::log(core::log_level::debug, container_.key + ": permissions are not readable: " + core::describe(e));
+        co_return std::nullopt;
+    }
+
+    pass_context& pass_;
+    index::container container_;
+    index::work_item item_;
+    sources::source& source_;
+    index::fetch_result result_;
+    std::string url_;
+    core::error error_;
+};
+
+}  // namespace
+
+task<fetch_outcome> fetch_one(pass_context& pass, index::container container, index::work_item item) {
+    fetcher f(pass, std::move(container), std::move(item));
+    co_return co_await f.run();
+}
+
+}  // namespace m365stage::sync

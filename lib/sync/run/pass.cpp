@@ -1,0 +1,185 @@
+#include "sync/pass.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "async/group.hpp"
+#include "core/glob.hpp"
+#include "core/log.hpp"
+#include "index/containers.hpp"
+#include "sync/run/apply.hpp"
+#include "sync/run/close.hpp"
+#include "sync/run/discover.hpp"
+#include "sync/run/enumerate.hpp"
+#include "sync/run/fetch.hpp"
+
+namespace m365stage::sync {
+namespace {
+
+using clock = std::chrono::steady_clock;
+
+/// Follows the feeds of all containers, a few at a time.
+class enumeration {
+public:
+    explicit enumeration(pass_context& pass) : pass_(pass) {}
+
+    task<void> run() {
+        auto read = [](index::database& db) {
+            std::vector<std::pair<index::container_id, std::string>> rows;
+            // The rounds that were cut off come first, then those that waited longest.
+            db.query(
+                "SELECT id, key FROM container WHERE state<>'departed' ORDER BY cursor_state=1 DESC, completed_at, id",
+                [&](index::row r) { rows.emplace_back(static_cast<index::container_id>(r.integer(0)), r.text(1)); }
+            );
+            return rows;
+        };
+        const auto rows = co_await pass_.store.call(std::move(read));
+        for (const auto& [id, key] : rows) {
+            if (pass_.options.only.empty() || core::glob_match(pass_.options.only, key)) {
+                queue_.push_back(id);
+            }
+        }
+        pass_.counters.containers = queue_.size();
+        async::group group(pass_.executor);
+        for (std::size_t i = 0; i < std::min(pass_.options.enumerations, queue_.size()); ++i) {
+            group.spawn(worker());
+        }
+        co_await group.join();
+        pass_.enumerated = true;
+        pass_.work_changed.notify_all();
+        pass_.apply_changed.notify_all();
+    }
+
+private:
+    task<void> worker() {
+        while (next_ < queue_.size()) {
+            const auto id = queue_[next_++];
+            co_await enumerate(pass_, id);
+        }
+    }
+
+    pass_context& pass_;
+    std::vector<index::container_id> queue_;
+    std::size_t next_ = 0;
+};
+
+task<void> enumerate_all(pass_context& pass) {
+    enumeration e(pass);
+    co_await e.run();
+}
+
+task<void> apply_leftovers(pass_context& pass) {
+    co_await recover(pass);
+    co_await apply_waiting(pass);
+}
+
+task<void> steps(pass_context& pass, pass_summary& summary) {
+    co_await apply_leftovers(pass);
+    auto missed = co_await discover(pass);
+    const bool nothing_known = missed && pass.counters.owners == 0;
+    if (nothing_known && core::exit_code_for(missed->kind) != core::exit_code::some_failed) {
+        throw core::fatal(std::move(*missed));
+    }
+    async::group group(pass.executor);
+    group.spawn(enumerate_all(pass));
+    group.spawn(fetch_all(pass));
+    group.spawn(apply_all(pass));
+    co_await group.join();
+    co_await purge_departed(pass);
+    co_await close_pass(pass, summary);
+}
+
+std::string numbers(const pass_summary& s) {
+    const auto& c = s.counters;
+    auto seconds = [](std::chrono::nanoseconds t) { return std::chrono::duration<double>(t).count(); };
+    const nlohmann::json out{
+        {"containers", c.containers}, {"pages", c.pages}, {"items_seen", c.items_seen}, {"items_changed", c.items_changed},
+        {"fetched", c.fetched}, {"fetched_bytes", c.fetched_bytes}, {"fetch_failed", c.fetch_failed},
+        {"vanished", c.vanished}, {"rounds_failed", c.rounds_failed}, {"errors", c.error_count},
+        {"requests", s.service.requests}, {"throttled", s.service.throttled},
+        {"resource_units", s.service.resource_units},
+        {"waited_for_service_seconds", seconds(s.service.waited_for_service)},
+        {"waited_for_network_seconds", seconds(s.service.waited_for_network)},
+        {"disk_seconds", seconds(c.disk_time)}, {"seconds", s.seconds}
+    };
+    return out.dump();
+}
+
+void judge(pass_summary& s) {
+    if (s.failure) {
+        s.outcome = "failed";
+        s.exit = core::exit_code_for(s.failure->kind);
+    } else if (s.owed > 0 || s.held > 0 || s.counters.error_count > 0) {
+        s.outcome = "degraded";
+        s.exit = s.held > 0 ? core::exit_code::guard : core::exit_code::some_failed;
+    } else {
+        s.outcome = "complete";
+    }
+}
+
+graph::statistics since(const graph::statistics& before, graph::statistics now) {
+    now.requests -= before.requests;
+    now.retries -= before.retries;
+    now.throttled -= before.throttled;
+    now.bytes_received -= before.bytes_received;
+    now.resource_units -= before.resource_units;
+    now.waited_for_service -= before.waited_for_service;
+    now.waited_for_network -= before.waited_for_network;
+    return now;
+}
+
+}  // namespace
+
+task<pass_summary> run_pass(
+    boost::asio::any_io_executor executor, graph::client& graph, index::store& store, const tree::stage_root& root,
+    async::worker& disk, const pass_options& options, std::function<void(const pass_context*)> watch
+) {
+    pass_summary summary;
+    pass_context pass(executor, graph, store, root, disk, options);
+    pass.sources.push_back(sources::make_drive_source());
+    const auto start = clock::now();
+    const auto before = graph.stats();
+    if (watch) {
+        watch(&pass);
+    }
+    try {
+        const auto now = core::now_seconds();
+        auto begin = [now](index::database& db) {
+            db.run("INSERT INTO pass (started_at) VALUES (?)", now);
+            return db.last_id();
+        };
+        pass.pass_id = co_await store.call(std::move(begin));
+        co_await steps(pass, summary);
+    } catch (const core::fatal& f) {
+        summary.failure = f.why();
+    }
+    summary.seconds = std::chrono::duration<double>(clock::now() - start).count();
+    summary.counters = pass.counters;
+    summary.service = since(before, graph.stats());
+    judge(summary);
+    if (watch) {
+        watch(nullptr);
+    }
+    const auto now = core::now_seconds();
+    auto end = [&summary, id = pass.pass_id, now](index::database& db) {
+        db.run(
+            "UPDATE pass SET finished_at=?, outcome=?, generation=?, numbers=? WHERE id=?", now, summary.outcome,
+            summary.generation, numbers(summary), id
+        );
+        // Three months of quarter-hourly passes are enough to look back at.
+        constexpr std::int64_t kept_passes = 10'000;
+        db.run("DELETE FROM pass WHERE id<?", id - kept_passes);
+        return true;
+    };
+    try {
+        co_await store.call(std::move(end));
+    } catch (const core::fatal& f) {
+        if (!summary.failure) {
+            summary.failure = f.why();
+            judge(summary);
+        }
+    }
+    co_return summary;
+}
+
+}  // namespace m365stage::sync

@@ -1,0 +1,120 @@
+#include "sync/run/place_files.hpp"
+
+#include "tree/names.hpp"
+
+namespace m365stage::sync {
+namespace {
+
+using core::error_kind;
+
+std::string spooled_sidecar(const placement& p) {
+    return "spool/" + std::to_string(static_cast<std::int64_t>(p.id)) + ".sidecar";
+}
+
+/// False if the sidecar in the tree has this text already: then it is not touched.
+core::result<bool> spool_sidecar(const tree::stage_root& root, const placement& p) {
+    const auto text = tree::render(p.sidecar);
+    if (!p.place) {
+        constexpr std::size_t longest_sidecar = 64u << 20;
+        auto present = root.read_file("tree/" + tree::sidecar_path(p.path), longest_sidecar);
+        if (present && *present == text) {
+            return false;
+        }
+    }
+    auto written = root.write_file(spooled_sidecar(p), text);
+    if (!written) {
+        return written.error();
+    }
+    return true;
+}
+
+core::result<void> rename_into(const tree::stage_root& root, const std::string& from, const std::string& to) {
+    auto renamed = root.rename(from, to);
+    if (!renamed && renamed.error().kind == error_kind::not_found) {
+        // The folder for sidecars is made when the first one comes.
+        const auto folder = to.substr(0, to.rfind('/'));
+        if (auto made = root.make_folder(folder); !made) {
+            return made.error();
+        }
+        return root.rename(from, to);
+    }
+    return renamed;
+}
+
+/// The spooled file into the tree; also when a crash came between that and the index.
+core::result<placed> place_content(const tree::stage_root& root, const placement& p) {
+    placed how;
+    const auto target = "tree/" + p.path;
+    auto spooled = root.look("spool/" + p.spool);
+    if (spooled) {
+        how.inode = spooled->inode;
+        if (auto renamed = root.rename("spool/" + p.spool, target); !renamed) {
+            return renamed.error();
+        }
+        return how;
+    }
+    auto there = root.look(target);
+    how.missing = !there || there->inode != p.inode;
+    how.inode = p.inode;
+    return how;
+}
+
+core::result<placed> place_one(const tree::stage_root& root, const placement& p, bool sidecar) {
+    placed how;
+    if (p.content && !p.spool.empty()) {
+        auto done = place_content(root, p);
+        if (!done) {
+            return done.error();
+        }
+        how = *done;
+    } else if (p.mtime) {
+        auto set = root.set_mtime("tree/" + p.path, *p.mtime);
+        how.missing = !set && set.error().kind == error_kind::not_found;
+        if (!set && !how.missing) {
+            return set.error();
+        }
+    }
+    if (sidecar && !how.missing) {
+        auto renamed = rename_into(root, spooled_sidecar(p), "tree/" + tree::sidecar_path(p.path));
+        if (!renamed) {
+            return renamed.error();
+        }
+    }
+    return how;
+}
+
+}  // namespace
+
+core::result<placing_result> place_files(const tree::stage_root& root, const content_batch& batch) {
+    placing_result out;
+    auto folders = tree::perform(root, batch.folders);
+    if (!folders) {
+        return folders.error();
+    }
+    out.folders = std::move(*folders);
+    std::vector<bool> sidecars;
+    sidecars.reserve(batch.files.size());
+    for (const auto& p : batch.files) {
+        auto spooled = spool_sidecar(root, p);
+        if (!spooled) {
+            return spooled.error();
+        }
+        sidecars.push_back(*spooled);
+    }
+    if (auto synced = root.barrier(); !synced) {
+        return synced.error();
+    }
+    for (std::size_t i = 0; i < batch.files.size(); ++i) {
+        auto how = place_one(root, batch.files[i], sidecars[i]);
+        if (!how) {
+            return how.error();
+        }
+        out.files.push_back(*how);
+    }
+    if (auto synced = root.barrier(); !synced) {
+        return synced.error();
+    }
+    return out;
+}
+
+}  // namespace m365stage::sync

@@ -1,0 +1,213 @@
+#include "sync/run/spool_file.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+
+#include "async/event.hpp"
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/this_coro.hpp>
+
+namespace m365stage::sync {
+namespace {
+
+constexpr std::size_t piece = 256 * 1024;
+using clock = std::chrono::steady_clock;
+
+/// The first byte's position of "bytes 100-199/200"; nullopt if it is not understood.
+std::optional<std::int64_t> range_start(std::string_view field) {
+    constexpr std::string_view unit = "bytes ";
+    if (!field.starts_with(unit)) {
+        return std::nullopt;
+    }
+    field.remove_prefix(unit.size());
+    std::int64_t start = 0;
+    auto [end, ec] = std::from_chars(field.data(), field.data() + field.size(), start);
+    if (ec != std::errc{} || end == field.data() + field.size() || *end != '-') {
+        return std::nullopt;
+    }
+    return start;
+}
+
+}  // namespace
+
+/// What the file work needs; it runs on another thread, one piece at a time.
+struct spool_file::shared {
+    shared(const tree::stage_root& r, async::worker& d, std::string n) : root(r), disk(d), path("spool/" + std::move(n)) {}
+    const tree::stage_root& root;
+    async::worker& disk;
+    std::string path;
+    tree::unique_fd fd;
+    core::sha256 sha;
+    core::quick_xor quick;
+    std::int64_t written = 0;  ///< bytes given to the writer
+    bool writing = false;
+    std::optional<core::error> failure;
+    std::unique_ptr<async::event> idle;
+    std::chrono::nanoseconds busy{0};
+
+    core::result<void> write(std::string_view bytes) {
+        const auto start = clock::now();
+        if (!fd) {
+            auto made = root.create(path);
+            if (!made) {
+                return made.error();
+            }
+            fd = std::move(*made);
+        }
+        const auto view = std::as_bytes(std::span(bytes));
+        sha.update(view);
+        quick.update(view);
+        while (!bytes.empty()) {
+            const auto n = ::write(fd.get(), bytes.data(), bytes.size());
+            if (n < 0 && errno != EINTR) {
+                core::error e(core::error_kind::disk, std::strerror(errno));
+                e.operation = "write";
+                e.object = root.path() + "/" + path;
+                e.hint = "free some space; nothing is lost, the item is fetched again";
+                return e;
+            }
+            bytes.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
+        }
+        busy += clock::now() - start;
+        return core::result<void>();
+    }
+};
+
+spool_file::spool_file(const tree::stage_root& root, async::worker& disk, std::string name)
+    : shared_(std::make_shared<shared>(root, disk, std::move(name))) {}
+
+spool_file::~spool_file() = default;
+
+task<core::result<void>> spool_file::begin(const http::response& head) {
+    const std::string etag(head.fields.find("ETag").value_or(""));
+    if (head.status == 206) {
+        const auto start = range_start(head.fields.find("Content-Range").value_or(""));
+        const bool same = version_.empty() || etag.empty() || etag == version_;
+        if (start != received() || !same) {
+            core::error e(core::error_kind::content_changed, "the file changed while it was being downloaded in parts");
+            co_return e;
+        }
+        co_return core::result<void>();
+    }
+    if (received() > 0) {  // the range was ignored (contract Q36): from the start
+        auto again = co_await restart();
+        if (!again) {
+            co_return again.error();
+        }
+    }
+    version_ = etag;
+    co_return core::result<void>();
+}
+
+task<core::result<void>> spool_file::write(std::span<const std::byte> bytes) {
+    buffer_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    if (buffer_.size() < piece) {
+        co_return core::result<void>();
+    }
+    co_return co_await flush();
+}
+
+std::int64_t spool_file::received() const {
+    return shared_->written + static_cast<std::int64_t>(buffer_.size());
+}
+
+task<core::result<void>> spool_file::wait_for_writer() {
+    while (shared_->writing) {
+        co_await shared_->idle->wait();
+    }
+    if (shared_->failure) {
+        co_return *shared_->failure;
+    }
+    co_return core::result<void>();
+}
+
+/// Gives the buffer to the writer once the piece before is on disk, and returns while it is being written.
+task<core::result<void>> spool_file::flush() {
+    auto ready = co_await wait_for_writer();
+    if (!ready) {
+        co_return ready.error();
+    }
+    if (!shared_->idle) {
+        const auto executor = co_await boost::asio::this_coro::executor;
+        shared_->idle = std::make_unique<async::event>(executor);
+    }
+    shared_->written += static_cast<std::int64_t>(buffer_.size());
+    shared_->writing = true;
+    auto work = [s = shared_, data = std::exchange(buffer_, {})]() mutable { return s->write(data); };
+    auto done = [s = shared_](std::exception_ptr e, core::result<void> written) {
+        s->writing = false;
+        if (e) {
+            s->failure = core::error(core::error_kind::internal, "writing to the spool failed");
+        } else if (!written) {
+            s->failure = written.error();
+        }
+        s->idle->notify_all();
+    };
+    const auto executor = co_await boost::asio::this_coro::executor;
+    boost::asio::co_spawn(executor, shared_->disk.run(std::move(work)), std::move(done));
+    co_return core::result<void>();
+}
+
+task<core::result<void>> spool_file::restart() {
+    co_await wait_for_writer();
+    buffer_.clear();
+    shared_->written = 0;
+    shared_->sha = core::sha256();
+    shared_->quick = core::quick_xor();
+    shared_->failure.reset();
+    shared_->fd = tree::unique_fd();  // create() truncates
+    version_.clear();
+    co_return core::result<void>();
+}
+
+task<core::result<spool_file::outcome>> spool_file::finish(core::unix_seconds mtime) {
+    auto ready = co_await wait_for_writer();
+    if (!ready) {
+        co_return ready.error();
+    }
+    shared_->written += static_cast<std::int64_t>(buffer_.size());
+    auto work = [s = shared_, data = std::exchange(buffer_, {}), mtime]() -> core::result<outcome> {
+        auto last = s->write(data);
+        if (!last) {
+            return last.error();
+        }
+        const std::array<timespec, 2> times{timespec{0, UTIME_OMIT}, timespec{mtime, 0}};
+        struct stat st {};
+        if (::futimens(s->fd.get(), times.data()) != 0 || ::fstat(s->fd.get(), &st) != 0) {
+            core::error e(core::error_kind::disk, std::strerror(errno));
+            e.operation = "set the time of";
+            e.object = s->path;
+            return e;
+        }
+        outcome out;
+        out.size = s->written;
+        const auto digest = s->sha.finish();
+        out.sha256.assign(reinterpret_cast<const char*>(digest.data()), digest.size());
+        out.quick_xor = s->quick.finish();
+        out.inode = st.st_ino;
+        s->fd = tree::unique_fd();
+        return out;
+    };
+    co_return co_await shared_->disk.run(std::move(work));
+}
+
+task<void> spool_file::discard() {
+    co_await wait_for_writer();
+    auto work = [s = shared_] {
+        s->fd = tree::unique_fd();
+        return s->root.remove_file(s->path).has_value();
+    };
+    co_await shared_->disk.run(std::move(work));
+}
+
+std::chrono::nanoseconds spool_file::disk_time() const {
+    return shared_->busy;
+}
+
+}  // namespace m365stage::sync

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "async/worker.hpp"
+#include "core/hash.hpp"
+#include "http/http.hpp"
+#include "tree/stage_root.hpp"
+
+namespace m365stage::sync {
+
+template <class T>
+using task = boost::asio::awaitable<T>;
+
+/// Takes a download into a file of spool/, hashing while it streams. Small files are written in one go at the end.
+/// Memory: two buffers of at most 256 KiB. Writing a piece overlaps with receiving the next one.
+/// Threads: network thread; the file work runs on `disk`. Lifetime: `finish` or `discard` is awaited before
+/// destruction.
+class spool_file final : public http::body_sink {
+public:
+    spool_file(const tree::stage_root& root, async::worker& disk, std::string name);
+    ~spool_file() override;
+
+    task<core::result<void>> begin(const http::response& head) override;
+    task<core::result<void>> write(std::span<const std::byte> bytes) override;
+
+    /// Bytes taken so far: where to resume.
+    std::int64_t received() const;
+
+    /// ETag of the first answer; a resumed part must have the same (contract Q46).
+    const std::string& version() const { return version_; }
+
+    /// Throws away what has come and starts at byte 0 again.
+    task<core::result<void>> restart();
+
+    struct outcome {
+        outcome() = default;
+        std::int64_t size = 0;
+        std::string sha256;      ///< 32 bytes
+        std::string quick_xor;   ///< as Graph writes it
+        std::uint64_t inode = 0;
+    };
+    /// Writes the rest, sets mode, group and mtime. Errors: disk.
+    task<core::result<outcome>> finish(core::unix_seconds mtime);
+
+    /// Removes the file.
+    task<void> discard();
+
+    /// Time spent on disk work so far.
+    std::chrono::nanoseconds disk_time() const;
+
+private:
+    struct shared;
+    task<core::result<void>> flush();
+    task<core::result<void>> wait_for_writer();
+
+    std::shared_ptr<shared> shared_;  // shared with the write that is on its way on the other thread
+    std::string buffer_;
+    std::string version_;
+};
+
+}  // namespace m365stage::sync
