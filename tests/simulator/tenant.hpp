@@ -55,7 +55,7 @@ struct group {
 
 class tenant {
 public:
-    explicit tenant(std::uint64_t seed) : seed(seed) {}
+    explicit tenant(std::uint64_t from) : seed(from) {}
 
     std::uint64_t seed;
     std::string domain = "contoso.example";
