@@ -77,36 +77,42 @@ private:
         co_return settled || placed;
     }
 
-    /// Settles one container whose round is complete and which nobody enumerates just now.
+    /// Settles containers whose round is complete and which nobody enumerates just now, until one had work to do.
     task<bool> settle_one() {
-        const auto waiting = std::find_if(pass_.settle.begin(), pass_.settle.end(), [this](std::int64_t id) {
-            return !pass_.enumerating.contains(id);
-        });
-        if (waiting == pass_.settle.end()) {
-            co_return false;
+        for (;;) {
+            const auto waiting = std::find_if(pass_.settle.begin(), pass_.settle.end(), [this](std::int64_t id) {
+                return !pass_.enumerating.contains(id);
+            });
+            if (waiting == pass_.settle.end()) {
+                co_return false;
+            }
+            const auto id = static_cast<index::container_id>(*waiting);
+            pass_.settle.erase(waiting);
+            auto read = [id](index::database& db) { return index::find_container(db, id); };
+            const auto c = co_await pass_.store.call(std::move(read));
+            if (!c || c->cursor_state == index::cursor_state::mid_round) {
+                continue;
+            }
+            pass_.found_ready(id);  // what had to wait for the end of the round has its place now
+            if (c->settle) {
+                co_await settle(*c);
+                co_return true;
+            }
         }
-        const auto id = *waiting;
-        pass_.settle.erase(waiting);
-        auto read = [id](index::database& db) {
-            return index::find_container(db, static_cast<index::container_id>(id));
-        };
-        auto c = co_await pass_.store.call(std::move(read));
-        if (!c || !c->settle || c->cursor_state == index::cursor_state::mid_round) {
-            co_return false;
-        }
+    }
+
+    task<void> settle(index::container c) {
         co_await ensure_generation();
-        auto plan = std::make_shared<settler>(pass_.store.direct(), *c, pass_.options.guard, pass_.generation);
+        auto plan = std::make_shared<settler>(pass_.store.direct(), c, pass_.options.guard, pass_.generation);
         for (bool more = true; more;) {
             more = co_await settle_batch(plan);
         }
         if (plan->held() > 0) {
             core::log(
-                core::log_level::warning, c->key + ": " + std::to_string(plan->held()) +
-                                              " deletions are held by the guard; see 'm365stage guard list'"
+                core::log_level::warning,
+                c.key + ": " + std::to_string(plan->held()) + " deletions are held by the guard; see 'm365stage guard list'"
             );
         }
-        pass_.found_ready(c->id);
-        co_return true;
     }
 
     task<bool> settle_batch(std::shared_ptr<settler> plan) {
