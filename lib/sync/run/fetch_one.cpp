@@ -27,9 +27,9 @@ public:
 
     task<fetch_outcome> run() {
         if (item_.content) {
-            auto outcome = co_await content();
-            if (!std::holds_alternative<index::fetch_result>(outcome)) {
-                co_return outcome;
+            auto failed = co_await content();
+            if (failed) {
+                co_return std::move(*failed);
             }
         }
         if (item_.permissions) {
@@ -76,7 +76,8 @@ private:
         return fetch_failure(std::move(e), std::move(first));
     }
 
-    task<fetch_outcome> content() {
+    /// Content into `result_`; what came of it instead otherwise.
+    task<std::optional<fetch_outcome>> content() {
         if (url_.empty()) {
             const auto seen = co_await look_again();
             if (seen != look::there) {
@@ -100,7 +101,7 @@ private:
             }
             if (as_announced(*done) || done->sha256 == first) {
                 keep(*done);
-                co_return fetch_outcome(std::move(result_));
+                co_return std::nullopt;
             }
             co_await file.discard();
             if (copy == 1) {

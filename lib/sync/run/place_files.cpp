@@ -46,7 +46,7 @@ core::result<placed> place_content(const tree::stage_root& root, const placement
     placed how;
     const auto target = "tree/" + p.path;
     auto spooled = root.look("spool/" + p.spool);
-    if (spooled) {
+    if (spooled && spooled->regular) {
         how.inode = spooled->inode;
         if (auto renamed = root.rename("spool/" + p.spool, target); !renamed) {
             return renamed.error();
@@ -61,7 +61,7 @@ core::result<placed> place_content(const tree::stage_root& root, const placement
 
 core::result<placed> place_one(const tree::stage_root& root, const placement& p, bool sidecar) {
     placed how;
-    if (p.content && !p.spool.empty()) {
+    if (p.content) {
         auto done = place_content(root, p);
         if (!done) {
             return done.error();
