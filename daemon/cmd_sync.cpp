@@ -22,14 +22,28 @@ struct sync_arguments {
 nlohmann::json as_json(const sync::pass_summary& s) {
     auto seconds = [](std::chrono::nanoseconds t) { return std::chrono::duration<double>(t).count(); };
     nlohmann::json out{
-        {"outcome", s.outcome}, {"generation", s.generation}, {"new_generation", s.new_generation},
-        {"containers", s.containers}, {"items", s.items}, {"created", s.created}, {"content", s.content},
-        {"metadata", s.metadata}, {"renamed", s.renamed}, {"moved", s.moved}, {"deleted", s.deleted}, {"owed", s.owed},
-        {"held", s.held}, {"fetched", s.counters.fetched}, {"fetched_bytes", s.counters.fetched_bytes},
-        {"requests", s.service.requests}, {"throttled", s.service.throttled}, {"seconds", s.seconds},
+        {"outcome", s.outcome},
+        {"generation", s.generation},
+        {"new_generation", s.new_generation},
+        {"containers", s.containers},
+        {"items", s.items},
+        {"created", s.created},
+        {"content", s.content},
+        {"metadata", s.metadata},
+        {"renamed", s.renamed},
+        {"moved", s.moved},
+        {"deleted", s.deleted},
+        {"owed", s.owed},
+        {"held", s.held},
+        {"fetched", s.counters.fetched},
+        {"fetched_bytes", s.counters.fetched_bytes},
+        {"requests", s.service.requests},
+        {"throttled", s.service.throttled},
+        {"seconds", s.seconds},
         {"waited_for_service_seconds", seconds(s.service.waited_for_service)},
         {"waited_for_network_seconds", seconds(s.service.waited_for_network)},
-        {"disk_seconds", seconds(s.counters.disk_time)}, {"errors", s.counters.errors}
+        {"disk_seconds", seconds(s.counters.disk_time)},
+        {"errors", s.counters.errors}
     };
     if (s.failure) {
         out["failure"] = core::describe(*s.failure);
@@ -41,14 +55,15 @@ void print(const sync::pass_summary& s) {
     auto n = [](auto value) { return progress::count(static_cast<std::uint64_t>(value)); };
     std::printf(
         "%s pass in %s: %s containers, %s items; generation %s%s\n", s.outcome.c_str(),
-        progress::duration(s.seconds).c_str(), n(s.containers).c_str(), n(s.items).c_str(), n(s.generation).c_str(),
-        s.new_generation ? "" : " (nothing changed)"
+        progress::duration(s.seconds).c_str(), n(s.containers).c_str(), n(s.items).c_str(),
+        n(s.generation).c_str(), s.new_generation ? "" : " (nothing changed)"
     );
     if (s.new_generation) {
         std::printf(
             "created %s, content %s, metadata %s, renamed %s, moved %s, deleted %s; fetched %s files, %s\n",
-            n(s.created).c_str(), n(s.content).c_str(), n(s.metadata).c_str(), n(s.renamed).c_str(), n(s.moved).c_str(),
-            n(s.deleted).c_str(), n(s.counters.fetched).c_str(), progress::bytes(s.counters.fetched_bytes).c_str()
+            n(s.created).c_str(), n(s.content).c_str(), n(s.metadata).c_str(), n(s.renamed).c_str(),
+            n(s.moved).c_str(), n(s.deleted).c_str(), n(s.counters.fetched).c_str(),
+            progress::bytes(s.counters.fetched_bytes).c_str()
         );
     }
     if (s.owed > 0) {
@@ -59,7 +74,8 @@ void print(const sync::pass_summary& s) {
     }
 }
 
-/// Runs the pass until it ends, or until SIGINT or SIGTERM stops it; what is begun is finished at the next start.
+/// Runs the pass until it ends, or until SIGINT or SIGTERM stops it; what is begun is finished at the next
+/// start.
 core::result<sync::pass_summary> run_to_end(
     boost::asio::io_context& io, connection& c, stage& st, const sync::pass_options& options
 ) {
@@ -75,17 +91,21 @@ core::result<sync::pass_summary> run_to_end(
         }
     });
     boost::asio::co_spawn(
-        io, display.show(), boost::asio::bind_cancellation_slot(stop_display.slot(), [](std::exception_ptr) {})
+        io, display.show(),
+        boost::asio::bind_cancellation_slot(stop_display.slot(), [](std::exception_ptr) {})
     );
     auto watch = [&display](const sync::pass_context* pass) { display.watch(pass); };
     boost::asio::co_spawn(
         io, sync::run_pass(io.get_executor(), *c.graph, *st.store, *st.root, *st.disk, options, watch),
-        boost::asio::bind_cancellation_slot(stop.slot(), [&](std::exception_ptr e, sync::pass_summary s) {
-            failure = e;
-            summary = std::move(s);
-            signals.cancel();
-            stop_display.emit(boost::asio::cancellation_type::terminal);
-        })
+        boost::asio::bind_cancellation_slot(
+            stop.slot(),
+            [&](std::exception_ptr e, sync::pass_summary s) {
+                failure = e;
+                summary = std::move(s);
+                signals.cancel();
+                stop_display.emit(boost::asio::cancellation_type::terminal);
+            }
+        )
     );
     io.run();
     display.finish();
@@ -139,7 +159,9 @@ void add_sync(CLI::App& app, const global_options& global, runner& run) {
     auto* command = app.add_subcommand("sync", "one pass: bring the tree up to date, then end");
     auto arguments = std::make_shared<sync_arguments>();
     command->add_option("--only", arguments->only, "only containers whose name matches, e.g. 'users/ann@*'");
-    command->callback([&global, &run, arguments] { run = [&global, arguments] { return run_sync(global, *arguments); }; });
+    command->callback([&global, &run, arguments] {
+        run = [&global, arguments] { return run_sync(global, *arguments); };
+    });
 }
 
 }  // namespace m365stage::daemon

@@ -20,8 +20,8 @@ using runner = std::function<int()>;
 
 void add_sync(CLI::App& app, const global_options& global, runner& run);
 
-/// Prints an error as one line on stderr ("m365stage: ...") and returns its exit code. A configuration error may have
-/// a line for each problem.
+/// Prints an error as one line on stderr ("m365stage: ...") and returns its exit code. A configuration error
+/// may have a line for each problem.
 int fail(const core::error& e);
 
 }  // namespace m365stage::daemon

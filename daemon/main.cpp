@@ -2,12 +2,12 @@
 #include <sqlite3.h>
 #include <zlib.h>
 
+#include <malloc.h>
 #include <CLI/CLI.hpp>
 #include <boost/version.hpp>
 #include <csignal>
 #include <cstdio>
 #include <iostream>
-#include <malloc.h>
 #include <nlohmann/json.hpp>
 
 #include "daemon/command.hpp"
@@ -16,16 +16,17 @@ namespace m365stage::daemon {
 namespace {
 
 std::string version_text() {
-    return std::string("m365stage ") + M365STAGE_VERSION + "\nBoost " + std::to_string(BOOST_VERSION / 100000) + "." +
-           std::to_string(BOOST_VERSION / 100 % 1000) + "\n" + OpenSSL_version(OPENSSL_VERSION) + "\nSQLite " +
-           sqlite3_libversion() + "\nnlohmann/json " + std::to_string(NLOHMANN_JSON_VERSION_MAJOR) + "." +
-           std::to_string(NLOHMANN_JSON_VERSION_MINOR) + "." + std::to_string(NLOHMANN_JSON_VERSION_PATCH) + "\nzlib " +
-           zlibVersion();
+    return std::string("m365stage ") + M365STAGE_VERSION + "\nBoost " +
+           std::to_string(BOOST_VERSION / 100000) + "." + std::to_string(BOOST_VERSION / 100 % 1000) + "\n" +
+           OpenSSL_version(OPENSSL_VERSION) + "\nSQLite " + sqlite3_libversion() + "\nnlohmann/json " +
+           std::to_string(NLOHMANN_JSON_VERSION_MAJOR) + "." + std::to_string(NLOHMANN_JSON_VERSION_MINOR) +
+           "." + std::to_string(NLOHMANN_JSON_VERSION_PATCH) + "\nzlib " + zlibVersion();
 }
 
 constexpr const char* description =
     "Keeps a local copy of a Microsoft 365 tenant that Bareos backs up.\n\n"
-    "Exit codes: 0 done; 1 done, but some items failed; 2 usage or configuration; 3 authentication or permission;\n"
+    "Exit codes: 0 done; 1 done, but some items failed; 2 usage or configuration; 3 authentication or "
+    "permission;\n"
     "4 Microsoft 365 unreachable; 5 local disk or index; 6 held by the guard; 7 timed out or busy.";
 
 int usage_error(const CLI::App& app, const CLI::ParseError& e) {

@@ -38,16 +38,22 @@ std::string progress::duration(double seconds) {
     if (s >= 3600) {
         return std::to_string(s / 3600) + " h " + std::to_string(s / 60 % 60) + " min";
     }
-    return s >= 60 ? std::to_string(s / 60) + " min " + std::to_string(s % 60) + " s" : std::to_string(s) + " s";
+    return s >= 60 ? std::to_string(s / 60) + " min " + std::to_string(s % 60) + " s"
+                   : std::to_string(s) + " s";
 }
 
 std::string progress::line() const {
     const auto& c = pass_->counters;
     const auto elapsed = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-    std::string out = count(c.rounds_done) + "/" + count(c.containers) + " containers, " + count(c.items_seen) + " items seen";
+    std::string out = count(c.rounds_done) + "/" + count(c.containers) + " containers, " +
+                      count(c.items_seen) + " items seen";
     if (c.to_fetch > 0) {
-        out += ", " + count(c.fetched) + "/" + count(std::max(c.to_fetch, c.fetched)) + " files, " + bytes(c.fetched_bytes) +
-               ", " + bytes(static_cast<std::uint64_t>(static_cast<double>(c.fetched_bytes) / std::max(elapsed, 0.001))) + "/s";
+        out +=
+            ", " + count(c.fetched) + "/" + count(std::max(c.to_fetch, c.fetched)) + " files, " +
+            bytes(c.fetched_bytes) + ", " +
+            bytes(static_cast<std::uint64_t>(static_cast<double>(c.fetched_bytes) / std::max(elapsed, 0.001))
+            ) +
+            "/s";
     }
     if (pass_->enumerated && c.fetched > 0 && c.to_fetch > c.fetched) {
         const auto rate = static_cast<double>(c.fetched) / elapsed;
@@ -76,7 +82,8 @@ boost::asio::awaitable<void> progress::show() {
         auto text = line();
         if (terminal_) {
             winsize size{};
-            if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 && text.size() >= size.ws_col) {
+            if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 &&
+                text.size() >= size.ws_col) {
                 text.resize(size.ws_col - 1U);
             }
             std::fprintf(stderr, "\r\033[K%s", text.c_str());

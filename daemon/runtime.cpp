@@ -30,10 +30,14 @@ core::result<std::optional<gid_t>> group_of(const std::string& name) {
 
 auth::credential_kind kind_of(config::proof_kind p) {
     switch (p) {
-        case config::proof_kind::certificate: return auth::credential_kind::certificate;
-        case config::proof_kind::client_secret: return auth::credential_kind::secret;
-        case config::proof_kind::federated_token: return auth::credential_kind::federated_token;
-        case config::proof_kind::managed_identity: break;
+        case config::proof_kind::certificate:
+            return auth::credential_kind::certificate;
+        case config::proof_kind::client_secret:
+            return auth::credential_kind::secret;
+        case config::proof_kind::federated_token:
+            return auth::credential_kind::federated_token;
+        case config::proof_kind::managed_identity:
+            break;
     }
     return auth::credential_kind::managed_identity;
 }
@@ -50,8 +54,9 @@ void configure_log(const config::log_settings& s) {
         level = core::log_level::error;
     }
     // systemd sets JOURNAL_STREAM when stderr goes to the journal.
-    const bool journal = s.format == config::log_format::journal ||
-                         (s.format == config::log_format::automatic && std::getenv("JOURNAL_STREAM") != nullptr);
+    const bool journal =
+        s.format == config::log_format::journal ||
+        (s.format == config::log_format::automatic && std::getenv("JOURNAL_STREAM") != nullptr);
     auto format = core::log_format::text;
     if (s.format == config::log_format::json) {
         format = core::log_format::json;
@@ -67,7 +72,8 @@ auth::credential credential_of(const config::settings& s, const config::app_sett
     c.login_url = s.endpoints.login;
     c.graph_url = s.endpoints.graph;
     c.tenant = s.tenant.id;
-    c.client_id = app.proof == config::proof_kind::managed_identity ? app.managed_identity_client_id : app.client_id;
+    c.client_id =
+        app.proof == config::proof_kind::managed_identity ? app.managed_identity_client_id : app.client_id;
     c.secret_file = app.proof_file;
     c.certificate_file = app.proof_file;
     c.federated_token_file = app.proof_file;

@@ -8,9 +8,9 @@
 
 namespace m365stage::async {
 
-/// Coroutines of one thread that belong together: the first failure stops the others, `join` waits for all of them
-/// and rethrows it. Nothing is left running when `join` has returned.
-/// Threads: the executor's thread only. Lifetime: join before destruction.
+/// Coroutines of one thread that belong together: the first failure stops the others, `join` waits for all of
+/// them and rethrows it. Nothing is left running when `join` has returned. Threads: the executor's thread
+/// only. Lifetime: join before destruction.
 class group {
 public:
     explicit group(boost::asio::any_io_executor ex);

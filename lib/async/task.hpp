@@ -1,8 +1,8 @@
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/async_result.hpp>
 #include <boost/asio/associated_executor.hpp>
+#include <boost/asio/async_result.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -16,9 +16,9 @@ namespace m365stage::async {
 template <class T>
 using task = boost::asio::awaitable<T>;
 
-/// Runs `fn` on `worker` (a thread pool's executor) and resumes the caller on its own executor with the result;
-/// an exception of `fn` crosses. `fn` returns a value (use `std::monostate` for none).
-/// Cancel: not possible; the call returns when `fn` has returned. Never `co_spawn` onto another executor instead:
+/// Runs `fn` on `worker` (a thread pool's executor) and resumes the caller on its own executor with the
+/// result; an exception of `fn` crosses. `fn` returns a value (use `std::monostate` for none). Cancel: not
+/// possible; the call returns when `fn` has returned. Never `co_spawn` onto another executor instead:
 /// asio 1.26 frees memory twice when that is cancelled (style guide, 4.2).
 template <class Fn>
 task<std::invoke_result_t<Fn&>> run_blocking(boost::asio::any_io_executor worker, Fn fn) {

@@ -85,8 +85,9 @@ std::string to_hex(std::span<const std::uint8_t> bytes) {
 
 std::string base64(std::span<const std::uint8_t> bytes) {
     std::string out(4 * ((bytes.size() + 2) / 3) + 1, '\0');
-    const int size =
-        EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()), bytes.data(), static_cast<int>(bytes.size()));
+    const int size = EVP_EncodeBlock(
+        reinterpret_cast<unsigned char*>(out.data()), bytes.data(), static_cast<int>(bytes.size())
+    );
     out.resize(static_cast<std::size_t>(size));
     return out;
 }

@@ -45,9 +45,8 @@ private:
 };
 
 struct sink {
-    std::shared_ptr<spdlog::logger> logger = std::make_shared<spdlog::logger>(
-        "m365stage", std::make_shared<spdlog::sinks::stderr_sink_mt>()
-    );
+    std::shared_ptr<spdlog::logger> logger =
+        std::make_shared<spdlog::logger>("m365stage", std::make_shared<spdlog::sinks::stderr_sink_mt>());
     log_format format = log_format::text;
     volume_bound volume;
     std::mutex lock;

@@ -6,10 +6,11 @@ namespace m365stage::index {
 namespace {
 
 // Statements are kept by the address of their text, so the column list is pasted into literals.
-#define CONTAINER_COLUMNS                                                                                    \
-    "SELECT id, key, at_key, kind, owner_kind, owner_id, owner_name, remote_id, name, root_item, state, "    \
-    "cursor, cursor_state, shape, spare_cursor, round, round_full, settle, completed_at, departed_at, "      \
-    "live_items, live_bytes, guard_held, guard_round, guard_approved, error_kind, error_text FROM container "
+#define CONTAINER_COLUMNS                                                                                 \
+    "SELECT id, key, at_key, kind, owner_kind, owner_id, owner_name, remote_id, name, root_item, state, " \
+    "cursor, cursor_state, shape, spare_cursor, round, round_full, settle, completed_at, departed_at, "   \
+    "live_items, live_bytes, guard_held, guard_round, guard_approved, error_kind, error_text FROM "       \
+    "container "
 constexpr std::string_view select_container = CONTAINER_COLUMNS "ORDER BY key";
 constexpr std::string_view select_by_id = CONTAINER_COLUMNS "WHERE id=?";
 constexpr std::string_view select_by_key = CONTAINER_COLUMNS "WHERE key=?";
@@ -62,23 +63,34 @@ std::string free_key(database& db, const found_container& f) {
 
 std::string_view to_string(item_type t) {
     switch (t) {
-        case item_type::file: return "file";
-        case item_type::folder: return "folder";
-        case item_type::package: return "package";
-        case item_type::shortcut: return "shortcut";
-        case item_type::unknown: break;
+        case item_type::file:
+            return "file";
+        case item_type::folder:
+            return "folder";
+        case item_type::package:
+            return "package";
+        case item_type::shortcut:
+            return "shortcut";
+        case item_type::unknown:
+            break;
     }
     return "unknown";
 }
 
 std::string_view to_string(change_kind k) {
     switch (k) {
-        case change_kind::created: return "created";
-        case change_kind::content: return "content";
-        case change_kind::metadata: return "metadata";
-        case change_kind::renamed: return "renamed";
-        case change_kind::moved: return "moved";
-        case change_kind::deleted: return "deleted";
+        case change_kind::created:
+            return "created";
+        case change_kind::content:
+            return "content";
+        case change_kind::metadata:
+            return "metadata";
+        case change_kind::renamed:
+            return "renamed";
+        case change_kind::moved:
+            return "moved";
+        case change_kind::deleted:
+            return "deleted";
     }
     return "unknown";
 }
@@ -106,13 +118,17 @@ container_id upsert_container(database& db, const found_container& f) {
     const auto key = free_key(db, f);
     if (id) {
         db.run(
-            "UPDATE container SET key=?1, owner_kind=?2, owner_id=?3, owner_name=?4, name=?5, state='active', "
-            "departed_at=NULL WHERE id=?6 AND (key<>?1 OR owner_kind<>?2 OR owner_id<>?3 OR owner_name<>?4 OR name<>?5 OR state<>'active')",
+            "UPDATE container SET key=?1, owner_kind=?2, owner_id=?3, owner_name=?4, name=?5, "
+            "state='active', "
+            "departed_at=NULL WHERE id=?6 AND (key<>?1 OR owner_kind<>?2 OR owner_id<>?3 OR owner_name<>?4 "
+            "OR name<>?5 OR state<>'active')",
             key, f.owner_kind, f.owner_id, f.owner_name, f.name, *id
         );
         // A new key (the owner was renamed) moves the container's folder when the round settles.
         const auto moved = db.run(
-            "UPDATE item SET dirty=1 WHERE dirty=0 AND id=(SELECT root_item FROM container WHERE id=? AND at_key<>key)", *id
+            "UPDATE item SET dirty=1 WHERE dirty=0 AND id=(SELECT root_item FROM container WHERE id=? AND "
+            "at_key<>key)",
+            *id
         );
         if (moved > 0) {
             db.run("UPDATE container SET settle=1 WHERE id=?", *id);
@@ -120,7 +136,8 @@ container_id upsert_container(database& db, const found_container& f) {
         return static_cast<container_id>(*id);
     }
     db.run(
-        "INSERT INTO container (key, kind, owner_kind, owner_id, owner_name, remote_id, name) VALUES (?,?,?,?,?,?,?)",
+        "INSERT INTO container (key, kind, owner_kind, owner_id, owner_name, remote_id, name) VALUES "
+        "(?,?,?,?,?,?,?)",
         key, f.kind, f.owner_kind, f.owner_id, f.owner_name, f.remote_id, f.name
     );
     return static_cast<container_id>(db.last_id());
@@ -130,7 +147,9 @@ void mark_departed(database& db, container_id id, unix_seconds now) {
     db.run("UPDATE container SET state='departed', departed_at=? WHERE id=? AND state<>'departed'", now, id);
 }
 
-void set_unavailable(database& db, container_id id, std::string_view kind, std::string_view text, unix_seconds now) {
+void set_unavailable(
+    database& db, container_id id, std::string_view kind, std::string_view text, unix_seconds now
+) {
     db.run("UPDATE container SET state='unavailable' WHERE id=? AND state='active'", id);
     set_container_error(db, id, kind, text, now);
 }
@@ -142,7 +161,11 @@ void set_container_error(
 }
 
 void clear_container_error(database& db, container_id id) {
-    db.run("UPDATE container SET error_kind=NULL, error_text=NULL, error_at=NULL WHERE id=? AND error_kind IS NOT NULL", id);
+    db.run(
+        "UPDATE container SET error_kind=NULL, error_text=NULL, error_at=NULL WHERE id=? AND error_kind IS "
+        "NOT NULL",
+        id
+    );
 }
 
 void begin_round(database& db, container_id id) {
@@ -155,12 +178,16 @@ void begin_round(database& db, container_id id) {
 }
 
 void drop_cursor(database& db, container_id id) {
-    db.run("UPDATE container SET cursor=NULL, spare_cursor=NULL, older_cursor=NULL, cursor_state=0 WHERE id=?", id);
+    db.run(
+        "UPDATE container SET cursor=NULL, spare_cursor=NULL, older_cursor=NULL, cursor_state=0 WHERE id=?",
+        id
+    );
 }
 
 bool restore_cursor(database& db, container_id id) {
     return db.run(
-               "UPDATE container SET cursor=iif(cursor=spare_cursor, older_cursor, spare_cursor), spare_cursor=NULL, "
+               "UPDATE container SET cursor=iif(cursor=spare_cursor, older_cursor, spare_cursor), "
+               "spare_cursor=NULL, "
                "older_cursor=NULL, cursor_state=2 "
                "WHERE id=? AND iif(cursor=spare_cursor, older_cursor, spare_cursor) IS NOT NULL",
                id
@@ -168,7 +195,10 @@ bool restore_cursor(database& db, container_id id) {
 }
 
 void set_setting(database& db, std::string_view key, std::string_view value) {
-    db.run("INSERT INTO setting (key, value) VALUES (?,?) ON CONFLICT (key) DO UPDATE SET value=excluded.value", key, value);
+    db.run(
+        "INSERT INTO setting (key, value) VALUES (?,?) ON CONFLICT (key) DO UPDATE SET value=excluded.value",
+        key, value
+    );
 }
 
 std::optional<std::string> setting(database& db, std::string_view key) {

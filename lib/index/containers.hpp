@@ -24,8 +24,12 @@ container_id upsert_container(database& db, const found_container& f);
 
 /// Marks a container as departed (once); its files stay until the retention is over.
 void mark_departed(database& db, container_id id, unix_seconds now);
-void set_unavailable(database& db, container_id id, std::string_view kind, std::string_view text, unix_seconds now);
-void set_container_error(database& db, container_id id, std::string_view kind, std::string_view text, unix_seconds now);
+void set_unavailable(
+    database& db, container_id id, std::string_view kind, std::string_view text, unix_seconds now
+);
+void set_container_error(
+    database& db, container_id id, std::string_view kind, std::string_view text, unix_seconds now
+);
 void clear_container_error(database& db, container_id id);
 
 /// Begins a round: without a cursor a full one, which ends by sweeping what it did not see.
@@ -35,8 +39,8 @@ void begin_round(database& db, container_id id);
 /// Throws the cursor away: the next round starts from nothing. What is in the tree stays as it is.
 void drop_cursor(database& db, container_id id);
 
-/// Gives up a round and goes back to the deltaLink that it, or the round before it, began with (contract Q3, Q22).
-/// False if there is none, or none that was not tried just now.
+/// Gives up a round and goes back to the deltaLink that it, or the round before it, began with (contract Q3,
+/// Q22). False if there is none, or none that was not tried just now.
 bool restore_cursor(database& db, container_id id);
 
 void set_setting(database& db, std::string_view key, std::string_view value);

@@ -15,11 +15,15 @@ namespace {
 [[noreturn]] void fail(sqlite3* db, int code, std::string_view what) {
     const int primary = code & 0xFF;
     const bool disk = primary == SQLITE_FULL || primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN;
-    core::error e(disk ? core::error_kind::disk : core::error_kind::index, db != nullptr ? sqlite3_errmsg(db) : sqlite3_errstr(code));
+    core::error e(
+        disk ? core::error_kind::disk : core::error_kind::index,
+        db != nullptr ? sqlite3_errmsg(db) : sqlite3_errstr(code)
+    );
     e.operation = "index";
     e.object = std::string(what.substr(0, 60));
     if (primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB) {
-        e.hint = "index.db is damaged: move it away and run 'm365stage index rebuild' (the tree is not affected)";
+        e.hint =
+            "index.db is damaged: move it away and run 'm365stage index rebuild' (the tree is not affected)";
     } else if (primary == SQLITE_FULL) {
         e.hint = "the disk of stage.root is full: free some space, nothing is lost";
     }
@@ -86,7 +90,8 @@ database::database(const std::string& file, mode m) : impl_(std::make_unique<imp
             ::close(fd);
         }
     }
-    const int flags = m == mode::read_write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READWRITE;
+    const int flags =
+        m == mode::read_write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READWRITE;
     const int rc = sqlite3_open_v2(file.c_str(), &impl_->handle, flags | SQLITE_OPEN_NOMUTEX, nullptr);
     if (rc != SQLITE_OK) {
         fail(impl_->handle, rc, file);

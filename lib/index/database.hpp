@@ -40,7 +40,8 @@ private:
 };
 
 /// One SQLite connection with its prepared statements (kept by SQL text, so pass literals).
-/// Errors:  throws core::fatal: `disk` when SQLite reports a full or failing disk, `index` otherwise (damaged file,
+/// Errors:  throws core::fatal: `disk` when SQLite reports a full or failing disk, `index` otherwise (damaged
+/// file,
 ///          newer schema). Threads: one at a time; the store's worker thread.
 class database {
 public:
@@ -76,13 +77,27 @@ public:
     template <class... Args>
     std::optional<std::int64_t> number(std::string_view sql, const Args&... args) {
         std::optional<std::int64_t> out;
-        query(sql, [&](row r) { out = r.maybe_integer(0); return false; }, args...);
+        query(
+            sql,
+            [&](row r) {
+                out = r.maybe_integer(0);
+                return false;
+            },
+            args...
+        );
         return out;
     }
     template <class... Args>
     std::optional<std::string> text(std::string_view sql, const Args&... args) {
         std::optional<std::string> out;
-        query(sql, [&](row r) { out = r.maybe_text(0); return false; }, args...);
+        query(
+            sql,
+            [&](row r) {
+                out = r.maybe_text(0);
+                return false;
+            },
+            args...
+        );
         return out;
     }
 

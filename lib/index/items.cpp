@@ -152,7 +152,8 @@ private:
         const bool other_content =
             c.content && (have.wanted ? content_differs(*have.wanted, now)
                                       : (!have.sha256 || content_differs(have.staged, now)));
-        const bool other_meta = meta != have.meta || (c.content && !have.wanted && have.staged.mtime != c.mtime);
+        const bool other_meta =
+            meta != have.meta || (c.content && !have.wanted && have.staged.mtime != c.mtime);
         const bool etag_alone = etag != have.etag && !other_content && meta == have.meta && !elsewhere;
         const bool permissions =
             c.permissions && (c.permissions_changed || other_meta || was_placeholder || etag_alone);
@@ -171,7 +172,9 @@ private:
             ++live_change_;
         }
         if (c.root) {
-            db_.run("UPDATE container SET root_item=? WHERE id=? AND root_item IS NOT ?1", have.id, container_.id);
+            db_.run(
+                "UPDATE container SET root_item=? WHERE id=? AND root_item IS NOT ?1", have.id, container_.id
+            );
         }
         if (other_content || other_meta || permissions || was_placeholder) {
             ++outcome.changed;
@@ -199,19 +202,21 @@ private:
         // What the service refuses to serve is looked at again once a day, not at every pass.
         constexpr unix_seconds refused_pause = 86'400;
         db_.run(
-            "INSERT INTO pending (item_id, container_id, state, version, content, permissions, cause, meta, size, hash, "
+            "INSERT INTO pending (item_id, container_id, state, version, content, permissions, cause, meta, "
+            "size, hash, "
             "ctag, mtime, url, url_until, owed_since, attempts, next_try, reason, error) "
             "VALUES (?1,?2,?3,1,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18) "
             "ON CONFLICT (item_id) DO UPDATE SET state=excluded.state, version=version+1, "
             "content=excluded.content, permissions=max(permissions, excluded.permissions), "
             "cause=max(cause, excluded.cause), meta=excluded.meta, "
-            "size=excluded.size, hash=excluded.hash, ctag=excluded.ctag, mtime=excluded.mtime, url=excluded.url, "
+            "size=excluded.size, hash=excluded.hash, ctag=excluded.ctag, mtime=excluded.mtime, "
+            "url=excluded.url, "
             "url_until=excluded.url_until, spool=NULL, spool_inode=NULL, spool_size=NULL, spool_sha256=NULL, "
             "verdict=NULL, first_bytes=NULL, attempts=excluded.attempts, next_try=excluded.next_try, "
             "reason=excluded.reason, error=excluded.error",
-            id, container_.id, state, content, permissions, cause, c.meta, c.size,
-            c.hash, mark(c.ctag), c.mtime, maybe(c.url), url_until_, now_, refused ? 1 : 0,
-            refused ? now_ + refused_pause : 0, maybe(c.refusal), maybe(c.refusal_text)
+            id, container_.id, state, content, permissions, cause, c.meta, c.size, c.hash, mark(c.ctag),
+            c.mtime, maybe(c.url), url_until_, now_, refused ? 1 : 0, refused ? now_ + refused_pause : 0,
+            maybe(c.refusal), maybe(c.refusal_text)
         );
     }
 
@@ -219,12 +224,16 @@ private:
         if (have.type == item_type::unknown || have.gone_round != 0) {
             return;
         }
-        db_.run("UPDATE item SET gone_round=?, dirty=1, seen_round=? WHERE id=?", container_.round, container_.round, have.id);
+        db_.run(
+            "UPDATE item SET gone_round=?, dirty=1, seen_round=? WHERE id=?", container_.round,
+            container_.round, have.id
+        );
         ++outcome.removed;
         --live_change_;
     }
 
-    /// The same id is a folder now and was a file before, or the reverse: the old one goes, under a name of its own.
+    /// The same id is a folder now and was a file before, or the reverse: the old one goes, under a name of
+    /// its own.
     void retire(const item_row& have) {
         remove(have);
         db_.run("UPDATE item SET remote_id=remote_id || '#' || id WHERE id=?", have.id);
@@ -232,13 +241,18 @@ private:
     }
 
     bool has_twin(std::optional<std::int64_t> parent, std::string_view name, std::int64_t self) {
-        return parent && db_.number("SELECT 1 FROM item WHERE parent=? AND name=? AND id<>? LIMIT 1", *parent, name, self);
+        return parent &&
+               db_.number(
+                   "SELECT 1 FROM item WHERE parent=? AND name=? AND id<>? LIMIT 1", *parent, name, self
+               );
     }
 
     /// Two live items of one name: both places are looked at when the round settles.
     void flag_twins(std::optional<std::int64_t> parent, std::string_view name, item_id self) {
         if (parent) {
-            db_.run("UPDATE item SET dirty=1 WHERE parent=? AND name=? AND id<>? AND dirty=0", *parent, name, self);
+            db_.run(
+                "UPDATE item SET dirty=1 WHERE parent=? AND name=? AND id<>? AND dirty=0", *parent, name, self
+            );
         }
     }
 
@@ -259,12 +273,14 @@ private:
 /// Ends a full round: what it did not see is gone.
 void sweep(database& db, const container& c) {
     db.run(
-        "UPDATE item SET gone_round=?1, dirty=1 WHERE container_id=?2 AND seen_round<>?1 AND gone_round=0 AND type<>0 "
+        "UPDATE item SET gone_round=?1, dirty=1 WHERE container_id=?2 AND seen_round<>?1 AND gone_round=0 "
+        "AND type<>0 "
         "AND parent IS NOT NULL",
         c.round, c.id
     );
     db.run(
-        "UPDATE container SET live_items=(SELECT count(*) FROM item WHERE container_id=?1 AND gone_round=0 AND type<>0 "
+        "UPDATE container SET live_items=(SELECT count(*) FROM item WHERE container_id=?1 AND gone_round=0 "
+        "AND type<>0 "
         "AND parent IS NOT NULL) WHERE id=?1",
         c.id
     );
@@ -273,7 +289,9 @@ void sweep(database& db, const container& c) {
 container require(database& db, container_id id) {
     auto c = find_container(db, id);
     if (!c) {
-        throw core::fatal(core::error(core::error_kind::internal, "a page came for a container that does not exist"));
+        throw core::fatal(
+            core::error(core::error_kind::internal, "a page came for a container that does not exist")
+        );
     }
     return std::move(*c);
 }
@@ -292,21 +310,27 @@ page_outcome apply_page(database& db, container_id id, const delta_page& page, u
         if (c.round_full) {
             sweep(db, c);
         }
-        const bool work = c.round_full || writer.outcome.any_new() ||
-                          db.number("SELECT 1 FROM item WHERE container_id=? AND dirty<>0 LIMIT 1", id).has_value();
+        const bool work =
+            c.round_full || writer.outcome.any_new() ||
+            db.number("SELECT 1 FROM item WHERE container_id=? AND dirty<>0 LIMIT 1", id).has_value();
         db.run(
-            "UPDATE container SET cursor=?, cursor_state=2, shape=?, completed_at=?, settle=max(settle, ?), error_kind=NULL, error_text=NULL, "
+            "UPDATE container SET cursor=?, cursor_state=2, shape=?, completed_at=?, settle=max(settle, ?), "
+            "error_kind=NULL, error_text=NULL, "
             "error_at=NULL WHERE id=?",
             page.cursor, page.shape, now, work, id
         );
     } else {
-        db.run("UPDATE container SET cursor=?, cursor_state=1, shape=? WHERE id=?", page.cursor, page.shape, id);
+        db.run(
+            "UPDATE container SET cursor=?, cursor_state=1, shape=? WHERE id=?", page.cursor, page.shape, id
+        );
     }
     t.commit();
     return writer.outcome;
 }
 
-void apply_single(database& db, container_id id, const item_change& change, unix_seconds now, unix_seconds url_until) {
+void apply_single(
+    database& db, container_id id, const item_change& change, unix_seconds now, unix_seconds url_until
+) {
     database::transaction t(db);
     const auto c = require(db, id);
     page_writer writer(db, c, now, url_until);
@@ -338,7 +362,8 @@ std::vector<std::string> unknown_parents(database& db, container_id id, int limi
 std::vector<work_item> colliding_items(database& db, container_id id, int limit) {
     std::vector<work_item> out;
     db.query(
-        "SELECT min(id), remote_id, name FROM item WHERE container_id=? AND gone_round=0 AND type<>0 AND parent IS NOT NULL "
+        "SELECT min(id), remote_id, name FROM item WHERE container_id=? AND gone_round=0 AND type<>0 AND "
+        "parent IS NOT NULL "
         "GROUP BY parent, name HAVING count(*)>1 LIMIT ?",
         [&](row r) {
             work_item w;
@@ -353,11 +378,14 @@ std::vector<work_item> colliding_items(database& db, container_id id, int limit)
 }
 
 bool has_no_children(database& db, container_id id, std::string_view remote_id) {
-    return db.number(
-                 "SELECT 1 FROM item AS f WHERE f.container_id=? AND f.remote_id=? AND f.gone_round=0 AND NOT EXISTS "
-                 "(SELECT 1 FROM item AS c WHERE c.parent=f.id)",
-                 id, remote_id
-    ).has_value();
+    return db
+        .number(
+            "SELECT 1 FROM item AS f WHERE f.container_id=? AND f.remote_id=? AND f.gone_round=0 AND NOT "
+            "EXISTS "
+            "(SELECT 1 FROM item AS c WHERE c.parent=f.id)",
+            id, remote_id
+        )
+        .has_value();
 }
 
 std::string path_in_tree(database& db, item_id item) {

@@ -16,17 +16,19 @@ struct delta_page {
     std::vector<item_change> items;  ///< in the order of the feed; the last occurrence of an id wins
     std::string cursor;              ///< the nextLink, or the deltaLink of the last page
     bool last = false;
-    std::string shape;               ///< of the request that began the round
-    unix_seconds url_until = 0;      ///< until when the pages' download URLs are good
+    std::string shape;           ///< of the request that began the round
+    unix_seconds url_until = 0;  ///< until when the pages' download URLs are good
 };
 
-/// Records a page and its cursor in one transaction. A last page completes the round: what a full round did not
-/// see is marked as gone, and the container waits for `settle`.
-/// Requires: begin_round() was called for this round.
+/// Records a page and its cursor in one transaction. A last page completes the round: what a full round did
+/// not see is marked as gone, and the container waits for `settle`. Requires: begin_round() was called for
+/// this round.
 page_outcome apply_page(database& db, container_id id, const delta_page& page, unix_seconds now);
 
 /// Records a fresh look at one item (outside of a round).
-void apply_single(database& db, container_id id, const item_change& change, unix_seconds now, unix_seconds url_until);
+void apply_single(
+    database& db, container_id id, const item_change& change, unix_seconds now, unix_seconds url_until
+);
 
 /// Marks one item as gone, as a tombstone would.
 void mark_gone(database& db, container_id id, item_id item);

@@ -10,8 +10,8 @@ namespace {
 
 [[noreturn]] void wrong_version(std::int64_t have) {
     core::error e(
-        core::error_kind::index, "the index has schema version " + std::to_string(have) + ", this program knows " +
-                                     std::to_string(schema_files.size())
+        core::error_kind::index, "the index has schema version " + std::to_string(have) +
+                                     ", this program knows " + std::to_string(schema_files.size())
     );
     e.operation = "index";
     e.hint = "run the version of m365stage that wrote it, or a newer one; or rebuild it from the tree";

@@ -8,8 +8,10 @@ namespace m365stage::index {
 
 void upsert_owner(database& db, const owner_row& o, std::int64_t pass) {
     db.run(
-        "INSERT INTO owner (kind, remote_id, name, path, seen_in) VALUES (?1,?2,?3,?4,?5) ON CONFLICT (kind, remote_id) DO UPDATE "
-        "SET listed_in=iif(path<>excluded.path, 0, listed_in), name=excluded.name, path=excluded.path, seen_in=excluded.seen_in",
+        "INSERT INTO owner (kind, remote_id, name, path, seen_in) VALUES (?1,?2,?3,?4,?5) ON CONFLICT (kind, "
+        "remote_id) DO UPDATE "
+        "SET listed_in=iif(path<>excluded.path, 0, listed_in), name=excluded.name, path=excluded.path, "
+        "seen_in=excluded.seen_in",
         o.kind, o.remote_id, o.name, o.path, pass
     );
 }
@@ -27,7 +29,8 @@ std::vector<owner_row> owners_to_list(database& db, int rolling, std::int64_t pa
     auto take = [&](row r) { out.emplace_back(r.text(0), r.text(1), r.text(2), r.text(3)); };
     db.query(
         "SELECT kind, remote_id, name, path FROM owner WHERE listed_in=0 "
-        "ORDER BY CASE kind WHEN 'user' THEN 0 WHEN 'group' THEN 1 ELSE 2 END, path", take
+        "ORDER BY CASE kind WHEN 'user' THEN 0 WHEN 'group' THEN 1 ELSE 2 END, path",
+        take
     );
     if (rolling > 0) {
         db.query(
@@ -41,15 +44,17 @@ std::vector<owner_row> owners_to_list(database& db, int rolling, std::int64_t pa
 
 void remove_unseen_sites(database& db, std::int64_t pass) {
     db.run(
-        "DELETE FROM owner AS o WHERE kind='site' AND seen_in<>?1 AND NOT EXISTS (SELECT 1 FROM owner AS p WHERE "
-        "p.kind='site' AND p.seen_in=?1 AND p.listed_in<>?1 AND substr(o.path, 1, length(p.path)+1)=p.path || '/')",
+        "DELETE FROM owner AS o WHERE kind='site' AND seen_in<>?1 AND NOT EXISTS (SELECT 1 FROM owner AS p "
+        "WHERE "
+        "p.kind='site' AND p.seen_in=?1 AND p.listed_in<>?1 AND substr(o.path, 1, length(p.path)+1)=p.path "
+        "|| '/')",
         pass
     );
 }
 
 void owner_listed(
-    database& db, const owner_row& o, const std::vector<std::string>& present, bool complete, std::int64_t pass,
-    unix_seconds now
+    database& db, const owner_row& o, const std::vector<std::string>& present, bool complete,
+    std::int64_t pass, unix_seconds now
 ) {
     db.run("UPDATE owner SET listed_in=? WHERE kind=? AND remote_id=?", pass, o.kind, o.remote_id);
     if (!complete) {
@@ -80,7 +85,8 @@ void set_not_covered(database& db, std::string_view owner, std::string_view reas
 std::vector<container_owner> container_owners(database& db) {
     std::vector<container_owner> out;
     db.query(
-        "SELECT c.id, c.owner_kind, coalesce(o.name, c.owner_name), o.remote_id IS NOT NULL FROM container AS c "
+        "SELECT c.id, c.owner_kind, coalesce(o.name, c.owner_name), o.remote_id IS NOT NULL FROM container "
+        "AS c "
         "LEFT JOIN owner AS o ON o.kind=c.owner_kind AND o.remote_id=c.owner_id WHERE c.state<>'departed'",
         [&](row r) {
             container_owner c;

@@ -22,18 +22,19 @@ void remove_owner(database& db, std::string_view kind, std::string_view remote_i
 /// After a complete listing: removes owners of that kind that it did not bring.
 void remove_unseen_owners(database& db, std::string_view kind, std::int64_t pass);
 
-/// After a complete list of sites: removes those that neither it nor the list of a parent's subsites brought. A
-/// subsite whose parent was not asked in this pass stays.
+/// After a complete list of sites: removes those that neither it nor the list of a parent's subsites brought.
+/// A subsite whose parent was not asked in this pass stays.
 void remove_unseen_sites(database& db, std::int64_t pass);
 
-/// Owners whose containers are to be listed in the pass `pass`: all that were never listed, and the `rolling` ones that
-/// were listed longest ago.
+/// Owners whose containers are to be listed in the pass `pass`: all that were never listed, and the `rolling`
+/// ones that were listed longest ago.
 std::vector<owner_row> owners_to_list(database& db, int rolling, std::int64_t pass);
 
-/// Notes that an owner was listed; its containers that are not `present` any more have departed (if `complete`).
+/// Notes that an owner was listed; its containers that are not `present` any more have departed (if
+/// `complete`).
 void owner_listed(
-    database& db, const owner_row& o, const std::vector<std::string>& present, bool complete, std::int64_t pass,
-    unix_seconds now
+    database& db, const owner_row& o, const std::vector<std::string>& present, bool complete,
+    std::int64_t pass, unix_seconds now
 );
 
 /// Sets or, with an empty reason, clears what is not covered of an owner.

@@ -63,18 +63,18 @@ struct item_change {
     item_type type = item_type::unknown;
     std::string parent_remote_id;  ///< empty for the root
     std::string name;
-    std::int64_t size = 0;           ///< bytes as announced; never negative
-    unix_seconds mtime = 0;          ///< of the file in the tree
-    std::string etag, ctag;          ///< opaque; may be empty
-    std::string hash;                ///< as the service gives it; may be empty
-    std::string meta;                ///< canonical JSON for the sidecar
-    std::string mark;                ///< what decides whether metadata changed: `meta` without what changes by itself
-    std::string url;                 ///< pre-authenticated download; secret; may be empty
-    bool content = false;            ///< has content to be fetched
-    bool permissions = false;        ///< has permissions of its own
+    std::int64_t size = 0;   ///< bytes as announced; never negative
+    unix_seconds mtime = 0;  ///< of the file in the tree
+    std::string etag, ctag;  ///< opaque; may be empty
+    std::string hash;        ///< as the service gives it; may be empty
+    std::string meta;        ///< canonical JSON for the sidecar
+    std::string mark;        ///< what decides whether metadata changed: `meta` without what changes by itself
+    std::string url;         ///< pre-authenticated download; secret; may be empty
+    bool content = false;    ///< has content to be fetched
+    bool permissions = false;          ///< has permissions of its own
     bool permissions_changed = false;  ///< the service said so
-    std::int64_t children = 0;       ///< folders: how many children the service says it has; a hint only
-    std::string refusal;             ///< the service will not serve it: a core::error_kind's name; empty otherwise
+    std::int64_t children = 0;         ///< folders: how many children the service says it has; a hint only
+    std::string refusal;  ///< the service will not serve it: a core::error_kind's name; empty otherwise
     std::string refusal_text;
 };
 
@@ -111,8 +111,8 @@ struct fetch_result {
     std::string spool;  ///< file name in spool/; empty: there was no content to fetch
     std::int64_t spool_inode = 0;
     std::int64_t size = 0;
-    std::string sha256;   ///< 32 bytes
-    std::string verdict;  ///< "", "altered_by_service"
+    std::string sha256;                 ///< 32 bytes
+    std::string verdict;                ///< "", "altered_by_service"
     std::optional<std::string> access;  ///< permissions, canonical JSON; nullopt: not read
     // A fresh look at the item may have brought newer facts than the page did.
     std::optional<std::string> meta, mark;

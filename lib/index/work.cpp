@@ -9,7 +9,8 @@ namespace m365stage::index {
 std::vector<work_item> due_work(database& db, container_id c, unix_seconds now, int limit) {
     std::vector<work_item> out;
     db.query(
-        "SELECT p.item_id, p.container_id, i.remote_id, i.name, p.version, p.content, p.permissions, p.size, p.hash, "
+        "SELECT p.item_id, p.container_id, i.remote_id, i.name, p.version, p.content, p.permissions, p.size, "
+        "p.hash, "
         "p.mtime, p.url, p.url_until, p.attempts, p.first_bytes "
         "FROM pending AS p INDEXED BY pending_due JOIN item AS i ON i.id=p.item_id "
         "WHERE p.container_id=?1 AND p.state=0 AND p.next_try<=?2 AND i.gone_round=0 "
@@ -54,11 +55,15 @@ std::vector<bool> record_fetched(database& db, const std::vector<fetch_result>& 
     for (const auto& f : results) {
         const bool content = !f.spool.empty();
         const auto changed = db.run(
-            "UPDATE pending SET state=1, spool=?3, spool_inode=?4, spool_size=?5, spool_sha256=?6, verdict=?7, "
-            "access=coalesce(?8, access), meta=coalesce(?9, meta), hash=coalesce(?10, hash), mtime=coalesce(?11, mtime), "
-            "url=NULL, first_bytes=NULL, next_try=0, reason=NULL, error=NULL WHERE item_id=?1 AND version=?2 AND state=0",
+            "UPDATE pending SET state=1, spool=?3, spool_inode=?4, spool_size=?5, spool_sha256=?6, "
+            "verdict=?7, "
+            "access=coalesce(?8, access), meta=coalesce(?9, meta), hash=coalesce(?10, hash), "
+            "mtime=coalesce(?11, mtime), "
+            "url=NULL, first_bytes=NULL, next_try=0, reason=NULL, error=NULL WHERE item_id=?1 AND version=?2 "
+            "AND state=0",
             f.id, f.version, content ? std::optional(f.spool) : std::nullopt,
-            content ? std::optional(f.spool_inode) : std::nullopt, content ? std::optional(f.size) : std::nullopt,
+            content ? std::optional(f.spool_inode) : std::nullopt,
+            content ? std::optional(f.size) : std::nullopt,
             content ? std::optional(as_blob(f.sha256)) : std::nullopt,
             f.verdict.empty() ? std::nullopt : std::optional(f.verdict), f.access, f.meta, f.hash, f.mtime
         );
@@ -74,28 +79,31 @@ std::vector<bool> record_fetched(database& db, const std::vector<fetch_result>& 
 unix_seconds retry_pause(core::error_kind kind, int attempts) {
     constexpr unix_seconds minute = 60;
     constexpr unix_seconds day = 86'400;
-    if (!core::is_transient(kind) && kind != core::error_kind::locked && kind != core::error_kind::not_found) {
+    if (!core::is_transient(kind) && kind != core::error_kind::locked &&
+        kind != core::error_kind::not_found) {
         return day;  // nothing but a person or the service's owner changes that
     }
     return std::min(day, minute << std::min(attempts, 10));
 }
 
 void record_failure(
-    database& db, item_id id, std::int64_t version, const core::error& why, unix_seconds now, std::string_view first_bytes
+    database& db, item_id id, std::int64_t version, const core::error& why, unix_seconds now,
+    std::string_view first_bytes
 ) {
     const auto attempts = db.number("SELECT attempts FROM pending WHERE item_id=?", id).value_or(0);
     db.run(
         "UPDATE pending SET attempts=attempts+1, next_try=?3, reason=?4, error=?5, url=NULL, "
         "first_bytes=coalesce(?6, first_bytes) WHERE item_id=?1 AND version=?2",
-        id, version, now + retry_pause(why.kind, static_cast<int>(attempts)), core::to_string(why.kind), core::describe(why),
-        first_bytes.empty() ? std::nullopt : std::optional(as_blob(first_bytes))
+        id, version, now + retry_pause(why.kind, static_cast<int>(attempts)), core::to_string(why.kind),
+        core::describe(why), first_bytes.empty() ? std::nullopt : std::optional(as_blob(first_bytes))
     );
 }
 
 void record_vanished(database& db, container_id c, item_id id, std::int64_t version) {
     database::transaction t(db);
     const auto changed = db.run(
-        "UPDATE item SET gone_round=(SELECT max(round, 1) FROM container WHERE id=?1), dirty=1 WHERE id=?2 AND gone_round=0 "
+        "UPDATE item SET gone_round=(SELECT max(round, 1) FROM container WHERE id=?1), dirty=1 WHERE id=?2 "
+        "AND gone_round=0 "
         "AND EXISTS (SELECT 1 FROM pending WHERE item_id=?2 AND version=?3)",
         c, id, version
     );
@@ -110,7 +118,8 @@ std::vector<std::string> spool_files_in_use(database& db) {
 }
 
 std::int64_t spooled_bytes(database& db) {
-    return db.number("SELECT sum(spool_size) FROM pending WHERE state=1 AND spool_size IS NOT NULL").value_or(0);
+    return db.number("SELECT sum(spool_size) FROM pending WHERE state=1 AND spool_size IS NOT NULL")
+        .value_or(0);
 }
 
 }  // namespace m365stage::index

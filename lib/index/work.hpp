@@ -15,14 +15,15 @@ std::vector<work_item> due_work(database& db, container_id c, unix_seconds now, 
 /// Containers that have work which is due now.
 std::vector<container_id> containers_with_due_work(database& db, unix_seconds now);
 
-/// Records what was fetched; the item waits to be applied. False for a result whose row a page has replaced or
-/// removed in the meantime: its spool file is to be thrown away. One transaction for all.
+/// Records what was fetched; the item waits to be applied. False for a result whose row a page has replaced
+/// or removed in the meantime: its spool file is to be thrown away. One transaction for all.
 std::vector<bool> record_fetched(database& db, const std::vector<fetch_result>& results);
 
 /// Records a failure: the item is owed, tried again after a pause that grows with the tries.
 /// `first_bytes`: sha256 of a download that did not match what was announced; empty: none.
 void record_failure(
-    database& db, item_id id, std::int64_t version, const core::error& why, unix_seconds now, std::string_view first_bytes
+    database& db, item_id id, std::int64_t version, const core::error& why, unix_seconds now,
+    std::string_view first_bytes
 );
 
 /// The item vanished between listing and fetching: not an error; the next round tells (contract Q12).

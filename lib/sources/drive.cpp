@@ -14,8 +14,8 @@ std::string text(const json& object, const char* key) {
     return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
-/// An id as one path segment. '!' and ',' of drive and site ids stay: they are allowed there and every log shows
-/// them so.
+/// An id as one path segment. '!' and ',' of drive and site ids stay: they are allowed there and every log
+/// shows them so.
 std::string segment(std::string_view id) {
     std::string out;
     for (char c : id) {
@@ -26,13 +26,15 @@ std::string segment(std::string_view id) {
 
 /// Caches and holds that SharePoint keeps in a personal site; nobody's documents (contract 5.1).
 bool is_service_library(const std::string& name) {
-    return name == "PersonalCacheLibrary" || name == "Preservation Hold Library" || name == "PreservationHoldLibrary";
+    return name == "PersonalCacheLibrary" || name == "Preservation Hold Library" ||
+           name == "PreservationHoldLibrary";
 }
 
 /// The answers that mean "this user has no OneDrive" (contract 2.6, Q97).
 bool means_no_drive(const core::error& e) {
     const bool plain = e.kind == core::error_kind::not_found || e.kind == core::error_kind::bad_request;
-    const bool mysite = e.cause.find("mysite") != std::string::npos || e.cause.find("SPO license") != std::string::npos;
+    const bool mysite =
+        e.cause.find("mysite") != std::string::npos || e.cause.find("SPO license") != std::string::npos;
     return plain || mysite;
 }
 
@@ -40,7 +42,8 @@ std::string not_covered_reason(const core::error& e) {
     return e.code.empty() ? e.cause : e.code + ": " + e.cause;
 }
 
-/// True if the failure is this owner's alone and lasting: to be reported as not covered, not as a failed pass.
+/// True if the failure is this owner's alone and lasting: to be reported as not covered, not as a failed
+/// pass.
 bool is_owners_state(const core::error& e) {
     return e.kind == core::error_kind::locked || e.kind == core::error_kind::forbidden ||
            e.kind == core::error_kind::not_found || e.kind == core::error_kind::bad_request ||
@@ -75,7 +78,9 @@ public:
 
     graph::call first_page(const index::container& c) const override {
         // Always from the root: a folder's own delta is not to be trusted (contract 5.2).
-        auto call = sharepoint_call("/v1.0/drives/" + segment(c.remote_id) + "/root/delta?$top=500", graph::units::query, c.key);
+        auto call = sharepoint_call(
+            "/v1.0/drives/" + segment(c.remote_id) + "/root/delta?$top=500", graph::units::query, c.key
+        );
         prefer(call);
         return call;
     }
@@ -97,11 +102,13 @@ public:
     }
 
     graph::call children_call(const index::container& c, const std::string& remote_id) const override {
-        auto call = sharepoint_call(item_address(c, remote_id) + "/children?$top=500", graph::units::query, c.key);
+        auto call =
+            sharepoint_call(item_address(c, remote_id) + "/children?$top=500", graph::units::query, c.key);
         return call;
     }
 
-    graph::call content_call(const index::container& c, const std::string& remote_id, const std::string& url) const override {
+    graph::call content_call(const index::container& c, const std::string& remote_id, const std::string& url)
+        const override {
         return sharepoint_call(
             url.empty() ? item_address(c, remote_id) + "/content" : url, graph::units::download, c.key
         );
@@ -111,7 +118,8 @@ public:
         graph::client& graph, const index::container& c, const std::string& remote_id
     ) override {
         json all = json::array();
-        auto call = sharepoint_call(item_address(c, remote_id) + "/permissions", graph::units::permissions, c.key);
+        auto call =
+            sharepoint_call(item_address(c, remote_id) + "/permissions", graph::units::permissions, c.key);
         constexpr int most_pages = 100;
         for (int page = 0; page < most_pages; ++page) {
             auto answer = co_await graph.get_page(call);
@@ -136,12 +144,13 @@ private:
         return "/v1.0/drives/" + segment(c.remote_id) + "/items/" + segment(remote_id);
     }
 
-    /// Contract 2.5: sharing told in the feed instead of one call for each item. Sent with every page, since the
-    /// service does not say whether its links remember it.
+    /// Contract 2.5: sharing told in the feed instead of one call for each item. Sent with every page, since
+    /// the service does not say whether its links remember it.
     static void prefer(graph::call& call) {
         call.fields.set(
             "Prefer",
-            "hierarchicalsharing, deltashowremovedasdeleted, deltatraversepermissiongaps, deltashowsharingchanges"
+            "hierarchicalsharing, deltashowremovedasdeleted, deltatraversepermissiongaps, "
+            "deltashowsharingchanges"
         );
     }
 
@@ -157,7 +166,8 @@ private:
         return f;
     }
 
-    /// A user or group: the default drive, and what else the personal site has (the list can omit the default one).
+    /// A user or group: the default drive, and what else the personal site has (the list can omit the default
+    /// one).
     task<core::result<owner_listing>> list_account(graph::client& graph, const owner& o) {
         const std::string base = (o.kind == "user" ? "/v1.0/users/" : "/v1.0/groups/") + segment(o.id);
         const std::string default_name = o.kind == "user" ? "onedrive" : "files";
@@ -213,7 +223,9 @@ private:
         co_return out;
     }
 
-    static task<core::result<std::vector<json>>> all_drives(graph::client& graph, std::string base, const owner& o) {
+    static task<core::result<std::vector<json>>> all_drives(
+        graph::client& graph, std::string base, const owner& o
+    ) {
         std::vector<json> drives;
         auto call = sharepoint_call(base + "/drives", graph::units::query, o.path);
         constexpr int most_pages = 1000;

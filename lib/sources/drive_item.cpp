@@ -62,7 +62,8 @@ core::unix_seconds mtime_of(const json& item) {
     return core::clamp_mtime(core::parse_timestamp(text(item, "lastModifiedDateTime")).value_or(0));
 }
 
-/// The quickXorHash; absent ones and the all-A string of items without content count as unknown (contract 5.4).
+/// The quickXorHash; absent ones and the all-A string of items without content count as unknown
+/// (contract 5.4).
 std::string hash_of(const json& item) {
     const auto* file = member(item, "file");
     const auto* hashes = file != nullptr ? member(*file, "hashes") : nullptr;
@@ -73,14 +74,15 @@ std::string hash_of(const json& item) {
     return hash;
 }
 
-/// Members that a restore or a person needs and that stay as they are while nobody changes the item. Left out on
-/// purpose: eTag and cTag (move by themselves), webUrl and parentReference.path (move with an ancestor's name),
-/// size and childCount of folders, download URLs (secret), media facets (derived from the content).
+/// Members that a restore or a person needs and that stay as they are while nobody changes the item. Left out
+/// on purpose: eTag and cTag (move by themselves), webUrl and parentReference.path (move with an ancestor's
+/// name), size and childCount of folders, download URLs (secret), media facets (derived from the content).
 json metadata_of(const json& item, index::item_type type) {
-    static constexpr std::array kept{
-        "createdBy", "createdDateTime", "description", "fileSystemInfo", "lastModifiedBy", "lastModifiedDateTime",
-        "malware", "package", "publication", "remoteItem", "retentionLabel", "shared", "specialFolder"
-    };
+    static constexpr std::array kept{"createdBy",      "createdDateTime", "description",
+                                     "fileSystemInfo", "lastModifiedBy",  "lastModifiedDateTime",
+                                     "malware",        "package",         "publication",
+                                     "remoteItem",     "retentionLabel",  "shared",
+                                     "specialFolder"};
     json out = json::object();
     for (const char* key : kept) {
         if (const auto* value = member(item, key)) {
@@ -104,8 +106,10 @@ json metadata_of(const json& item, index::item_type type) {
             }
         }
     }
-    if (auto* remote = out.contains("remoteItem") ? &out["remoteItem"] : nullptr; remote != nullptr && remote->is_object()) {
-        for (const char* key : {"@microsoft.graph.downloadUrl", "webUrl", "size", "eTag", "cTag", "lastModifiedDateTime"}) {
+    if (auto* remote = out.contains("remoteItem") ? &out["remoteItem"] : nullptr;
+        remote != nullptr && remote->is_object()) {
+        for (const char* key :
+             {"@microsoft.graph.downloadUrl", "webUrl", "size", "eTag", "cTag", "lastModifiedDateTime"}) {
             remote->erase(key);
         }
     }

@@ -8,15 +8,16 @@
 
 namespace m365stage::sources {
 
-/// A driveItem of a delta page or of GET item as a change (contract 5.3 to 5.5). Tolerates every missing, mistyped
-/// and unknown member; nullopt if it has no id.
+/// A driveItem of a delta page or of GET item as a change (contract 5.3 to 5.5). Tolerates every missing,
+/// mistyped and unknown member; nullopt if it has no id.
 std::optional<index::item_change> parse_drive_item(const nlohmann::json& element);
 
 /// What decides whether a driveItem's metadata changed: all of `meta` but the modification times of folders,
 /// which the service moves whenever something inside changes.
 std::string drive_item_mark(const nlohmann::json& meta);
 
-/// The permissions of an item, without what is only inherited and without the secrets in sharing links' invitations.
+/// The permissions of an item, without what is only inherited and without the secrets in sharing links'
+/// invitations.
 nlohmann::json own_permissions(const nlohmann::json& list);
 
 }  // namespace m365stage::sources

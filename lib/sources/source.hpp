@@ -31,9 +31,10 @@ struct owner_listing {
     std::string not_covered;  ///< why the service serves nothing of this owner; empty: it does
 };
 
-/// One kind of data: how its containers are found, how a delta page becomes changes and how content is fetched.
-/// Everything else (cursors, retries, crash safety, leases, guard, limits, tree) is shared and knows nothing of it.
-/// Threads: `parse_*` and `*_call` are pure and may run anywhere; the rest on the network thread.
+/// One kind of data: how its containers are found, how a delta page becomes changes and how content is
+/// fetched. Everything else (cursors, retries, crash safety, leases, guard, limits, tree) is shared and knows
+/// nothing of it. Threads: `parse_*` and `*_call` are pure and may run anywhere; the rest on the network
+/// thread.
 class source {
 public:
     virtual ~source() = default;

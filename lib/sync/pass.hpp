@@ -15,16 +15,17 @@ struct pass_summary {
     std::int64_t owed = 0, held = 0, containers = 0, items = 0;
     double seconds = 0;
     pass_counters counters;
-    graph::statistics service;  ///< of this pass
+    graph::statistics service;           ///< of this pass
     std::optional<core::error> failure;  ///< what ended it early
 };
 
 /// One pass: recover, discover, enumerate, fetch, apply, close (design, section 4).
-/// The caller holds the root's lock. `watch`, if set, sees the context while the pass runs (progress display).
-/// Errors: none thrown; what ends a pass early is in the summary.
+/// The caller holds the root's lock. `watch`, if set, sees the context while the pass runs (progress
+/// display). Errors: none thrown; what ends a pass early is in the summary.
 task<pass_summary> run_pass(
-    boost::asio::any_io_executor executor, graph::client& graph, index::store& store, const tree::stage_root& root,
-    async::worker& disk, const pass_options& options, std::function<void(const pass_context*)> watch
+    boost::asio::any_io_executor executor, graph::client& graph, index::store& store,
+    const tree::stage_root& root, async::worker& disk, const pass_options& options,
+    std::function<void(const pass_context*)> watch
 );
 
 }  // namespace m365stage::sync

@@ -1,7 +1,7 @@
 #include "tree/names.hpp"
 
-#include <array>
 #include <algorithm>
+#include <array>
 
 #include "core/hash.hpp"
 
@@ -33,7 +33,9 @@ bool looks_shortened(std::string_view name) {
         return false;
     }
     const auto tag = name.substr(name.size() - tag_length);
-    return std::all_of(tag.begin(), tag.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'v'); });
+    return std::all_of(tag.begin(), tag.end(), [](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'v');
+    });
 }
 
 bool fits(std::string_view name) {
@@ -66,9 +68,12 @@ std::string tagged_name(std::string_view name, std::string_view remote_id) {
     }
     const auto dot = extension_at(clean);
     const std::string extension = clean.substr(dot);
-    // Name and id together: two ids never share a tag, and a renamed item gets a new one only by its new name.
-    const std::string tag = "~" + core::short_tag(std::string(remote_id) + '\0' + std::string(name), tag_length);
-    std::string out(cut(std::string_view(clean).substr(0, dot), longest_name - tag.size() - extension.size()));
+    // Name and id together: two ids never share a tag, and a renamed item gets a new one only by its new
+    // name.
+    const std::string tag =
+        "~" + core::short_tag(std::string(remote_id) + '\0' + std::string(name), tag_length);
+    std::string out(cut(std::string_view(clean).substr(0, dot), longest_name - tag.size() - extension.size())
+    );
     return out + tag + extension;
 }
 
@@ -96,7 +101,9 @@ std::string sidecar_path(std::string_view path) {
 
 std::string owner_segment(std::string_view name, std::string_view remote_id) {
     // Folders that the layout itself puts beside site and owner names.
-    static constexpr std::array<std::string_view, 5> reserved{"libraries", "lists", "onedrive", "drives", "pages"};
+    static constexpr std::array<std::string_view, 5> reserved{
+        "libraries", "lists", "onedrive", "drives", "pages"
+    };
     if (std::find(reserved.begin(), reserved.end(), name) != reserved.end()) {
         return tagged_name(name, remote_id);
     }

@@ -5,23 +5,24 @@
 
 namespace m365stage::tree {
 
-/// The name a remote object gets on disk (design, section 2): to the letter whenever Linux can hold it; otherwise a
-/// safe one with a tag made from the remote id, so that it is stable and unique. Never empty, never with '/' or NUL,
-/// never "." or "..", never one of our own reserved names, at most 255 bytes, valid UTF-8 if the input was.
+/// The name a remote object gets on disk (design, section 2): to the letter whenever Linux can hold it;
+/// otherwise a safe one with a tag made from the remote id, so that it is stable and unique. Never empty,
+/// never with '/' or NUL, never "." or "..", never one of our own reserved names, at most 255 bytes, valid
+/// UTF-8 if the input was.
 std::string local_name(std::string_view name, std::string_view remote_id);
 
 /// The name of an item that has to give way to a sibling of the same name: with a tag before the extension.
 std::string tagged_name(std::string_view name, std::string_view remote_id);
 
-/// File name of the sidecar of `local` in the folder's .m365: `local` + ".json", shortened with a tag when that
-/// would be over 255 bytes.
+/// File name of the sidecar of `local` in the folder's .m365: `local` + ".json", shortened with a tag when
+/// that would be over 255 bytes.
 std::string sidecar_name(std::string_view local);
 
 /// Path of the sidecar of the object at `path`: "a/b.txt" -> "a/.m365/b.txt.json".
 std::string sidecar_path(std::string_view path);
 
-/// One folder name for users, sites and groups ("ann@contoso.com"); as local_name, with the names of `reserved`
-/// folders taken as well.
+/// One folder name for users, sites and groups ("ann@contoso.com"); as local_name, with the names of
+/// `reserved` folders taken as well.
 std::string owner_segment(std::string_view name, std::string_view remote_id);
 
 inline constexpr std::string_view sidecar_folder = ".m365";

@@ -57,10 +57,14 @@ outcome make_folder(const stage_root& root, const op& o) {
 
 outcome perform_one(const stage_root& root, const op& o) {
     switch (o.kind) {
-        case op_kind::rename: return rename_item(root, o);
-        case op_kind::rename_sidecar: return rename_sidecar(root, o);
-        case op_kind::make_folder: return make_folder(root, o);
-        case op_kind::remove_folder: break;
+        case op_kind::rename:
+            return rename_item(root, o);
+        case op_kind::rename_sidecar:
+            return rename_sidecar(root, o);
+        case op_kind::make_folder:
+            return make_folder(root, o);
+        case op_kind::remove_folder:
+            break;
     }
     if (auto removed = root.remove_empty_folder(o.target); !removed) {
         return removed.error();
@@ -68,7 +72,9 @@ outcome perform_one(const stage_root& root, const op& o) {
     return op_outcome();
 }
 
-core::result<std::vector<op_outcome>> perform_from(const stage_root& root, const std::vector<op>& ops, std::size_t first) {
+core::result<std::vector<op_outcome>> perform_from(
+    const stage_root& root, const std::vector<op>& ops, std::size_t first
+) {
     std::vector<op_outcome> out(ops.size());
     for (std::size_t i = first; i < ops.size(); ++i) {
         auto one = perform_one(root, ops[i]);

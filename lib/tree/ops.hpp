@@ -24,8 +24,9 @@ struct op {
         : kind(k), source(std::move(from)), target(std::move(to)), inode(node), item_id(item) {}
     op_kind kind = op_kind::rename;
     std::string source, target;
-    std::uint64_t inode = 0;    ///< rename: of the object; 0 if not known (then any object at `source` is meant)
-    std::int64_t item_id = 0;   ///< make_folder: whose folder it is
+    std::uint64_t inode =
+        0;  ///< rename: of the object; 0 if not known (then any object at `source` is meant)
+    std::int64_t item_id = 0;  ///< make_folder: whose folder it is
 };
 
 /// What performing one op found out.
@@ -35,12 +36,12 @@ struct op_outcome {
     std::uint64_t inode = 0;  ///< make_folder: of the folder
 };
 
-/// Performs ops in order. Each may have been performed before (a crash cut the batch off): that is seen by the inode
-/// and passed over. Errors: disk; the ops before the failing one are done.
+/// Performs ops in order. Each may have been performed before (a crash cut the batch off): that is seen by
+/// the inode and passed over. Errors: disk; the ops before the failing one are done.
 core::result<std::vector<op_outcome>> perform(const stage_root& root, const std::vector<op>& ops);
 
-/// Performs what is left of a batch that a crash cut off: finds the last op that is known to be done by its inode
-/// at the target, and goes on behind it.
+/// Performs what is left of a batch that a crash cut off: finds the last op that is known to be done by its
+/// inode at the target, and goes on behind it.
 core::result<std::vector<op_outcome>> resume(const stage_root& root, const std::vector<op>& ops);
 
 }  // namespace m365stage::tree

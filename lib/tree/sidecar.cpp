@@ -28,7 +28,9 @@ core::error damaged(std::string why) {
 
 std::string render(const sidecar& s) {
     // nlohmann's objects are sorted maps, so the order of insertion does not show.
-    json out{{"m365stage", schema_version}, {"kind", s.kind}, {"type", s.type}, {"id", s.id}, {"name", s.name}};
+    json out{
+        {"m365stage", schema_version}, {"kind", s.kind}, {"type", s.type}, {"id", s.id}, {"name", s.name}
+    };
     if (!s.parent_id.empty()) {
         out["parent_id"] = s.parent_id;
     }
@@ -79,7 +81,8 @@ core::result<sidecar> parse_sidecar(std::string_view text) {
     if (staged != object.end()) {
         const auto size = staged->is_object() ? staged->find("size") : staged->end();
         s.sha256 = staged->is_object() ? text_of(*staged, "sha256") : std::string();
-        if (!staged->is_object() || size == staged->end() || !size->is_number_integer() || s.sha256.size() != 64) {
+        if (!staged->is_object() || size == staged->end() || !size->is_number_integer() ||
+            s.sha256.size() != 64) {
             return damaged("'staged' has no size or sha256");
         }
         s.size = size->get<std::int64_t>();

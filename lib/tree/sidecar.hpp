@@ -11,21 +11,22 @@ namespace m365stage::tree {
 /// The metadata file beside a staged object (schema/sidecar.schema.json).
 struct sidecar {
     sidecar() = default;
-    std::string kind;       ///< of the container: "drive"
-    std::string type;       ///< "file", "folder", "package", "shortcut", "container"
-    std::string id;         ///< remote id; of a container: the drive's
-    std::string parent_id;  ///< remote id; empty for the container's root
-    std::string name;       ///< as the service has it
-    std::string item;       ///< JSON object: what the service says, canonical
-    std::string owner;      ///< JSON object; containers only: kind, id, name of who it belongs to
-    std::string root_id;    ///< containers only: remote id of the root folder
-    std::string permissions;  ///< JSON array; empty: none of its own, or not read
-    std::optional<std::int64_t> size;    ///< bytes in the tree; files only
-    std::string sha256;                  ///< hex, of the bytes in the tree; files only
-    std::string verdict;                 ///< "altered_by_service": the bytes are not what the service announced
+    std::string kind;                  ///< of the container: "drive"
+    std::string type;                  ///< "file", "folder", "package", "shortcut", "container"
+    std::string id;                    ///< remote id; of a container: the drive's
+    std::string parent_id;             ///< remote id; empty for the container's root
+    std::string name;                  ///< as the service has it
+    std::string item;                  ///< JSON object: what the service says, canonical
+    std::string owner;                 ///< JSON object; containers only: kind, id, name of who it belongs to
+    std::string root_id;               ///< containers only: remote id of the root folder
+    std::string permissions;           ///< JSON array; empty: none of its own, or not read
+    std::optional<std::int64_t> size;  ///< bytes in the tree; files only
+    std::string sha256;                ///< hex, of the bytes in the tree; files only
+    std::string verdict;               ///< "altered_by_service": the bytes are not what the service announced
 };
 
-/// Canonical text: sorted keys, two blanks of indentation, one line break at the end. Equal metadata is equal text.
+/// Canonical text: sorted keys, two blanks of indentation, one line break at the end. Equal metadata is equal
+/// text.
 std::string render(const sidecar& s);
 
 /// Errors: protocol, with what is wrong.

@@ -82,9 +82,10 @@ core::result<std::unique_ptr<stage_root>> stage_root::open(const std::string& pa
             return made.error();
         }
     }
-    struct stat tree {};
-    struct stat spool {};
-    if (::fstatat(root->root_.get(), "tree", &tree, 0) != 0 || ::fstatat(root->root_.get(), "spool", &spool, 0) != 0) {
+    struct stat tree{};
+    struct stat spool{};
+    if (::fstatat(root->root_.get(), "tree", &tree, 0) != 0 ||
+        ::fstatat(root->root_.get(), "spool", &spool, 0) != 0) {
         return root->fail("look at", "tree", errno);
     }
     if (tree.st_dev != spool.st_dev) {
@@ -106,7 +107,8 @@ core::result<unique_fd> stage_root::lock() {
         const auto size = ::pread(fd.get(), text.data(), text.size() - 1, 0);
         core::error e(
             core::error_kind::busy,
-            "another m365stage works on it" + (size > 0 ? " (process " + std::string(text.data()) + ")" : std::string())
+            "another m365stage works on it" +
+                (size > 0 ? " (process " + std::string(text.data()) + ")" : std::string())
         );
         e.object = path_;
         e.hint = "wait for it to end, or ask the running service";
@@ -153,7 +155,7 @@ core::result<file_facts> stage_root::look(const std::string& path) const {
     if (!at) {
         return at.error();
     }
-    struct stat st {};
+    struct stat st{};
     if (::fstatat(at->folder, at->leaf.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) {
         return fail("look at", path, errno == ENOTDIR ? ENOENT : errno);
     }
@@ -186,13 +188,16 @@ core::result<void> stage_root::make_folder(const std::string& path) const {
         if (errno != EEXIST) {
             return fail("make folder", path, errno);
         }
-        struct stat st {};
+        struct stat st{};
         if (::fstatat(at->folder, at->leaf.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISDIR(st.st_mode)) {
             return fail("make folder", path, EEXIST);
         }
         return done();  // neither mode nor group of what exists is touched: ctime must not move
     }
-    if (options_.group && ::fchownat(at->folder, at->leaf.c_str(), static_cast<uid_t>(-1), *options_.group, AT_SYMLINK_NOFOLLOW) != 0) {
+    if (options_.group &&
+        ::fchownat(
+            at->folder, at->leaf.c_str(), static_cast<uid_t>(-1), *options_.group, AT_SYMLINK_NOFOLLOW
+        ) != 0) {
         return fail("set the group of", path, errno);
     }
     return done();
@@ -203,8 +208,8 @@ core::result<void> stage_root::remove_empty_folder(const std::string& path) cons
     if (!at) {
         return at.error();
     }
-    if (::unlinkat(at->folder, at->leaf.c_str(), AT_REMOVEDIR) != 0 && errno != ENOTEMPTY && errno != ENOENT &&
-        errno != EEXIST) {
+    if (::unlinkat(at->folder, at->leaf.c_str(), AT_REMOVEDIR) != 0 && errno != ENOTEMPTY &&
+        errno != ENOENT && errno != EEXIST) {
         return fail("remove folder", path, errno);
     }
     return done();
@@ -294,7 +299,7 @@ core::result<file_facts> stage_root::write_file(const std::string& path, std::st
         }
         text.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
     }
-    struct stat st {};
+    struct stat st{};
     if (::fstat(fd->get(), &st) != 0) {
         return fail("look at", path, errno);
     }
@@ -357,7 +362,7 @@ core::result<void> stage_root::barrier() const {
 }
 
 core::result<std::uint64_t> stage_root::free_bytes() const {
-    struct statvfs st {};
+    struct statvfs st{};
     if (::fstatvfs(root_.get(), &st) != 0) {
         return fail("look at", "", errno);
     }

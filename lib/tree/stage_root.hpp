@@ -64,10 +64,11 @@ public:
 
     core::result<file_facts> look(const std::string& path) const;
     core::result<void> rename(const std::string& from, const std::string& to) const;
-    core::result<void> make_folder(const std::string& path) const;     ///< fine if it is there
-    core::result<void> remove_empty_folder(const std::string& path) const;  ///< fine if it is not empty or not there
-    core::result<void> remove_file(const std::string& path) const;     ///< fine if it is not there
-    core::result<void> remove_all(const std::string& path) const;      ///< a folder with everything in it
+    core::result<void> make_folder(const std::string& path) const;  ///< fine if it is there
+    core::result<void> remove_empty_folder(const std::string& path
+    ) const;                                                        ///< fine if it is not empty or not there
+    core::result<void> remove_file(const std::string& path) const;  ///< fine if it is not there
+    core::result<void> remove_all(const std::string& path) const;   ///< a folder with everything in it
     core::result<void> set_mtime(const std::string& path, core::unix_seconds t) const;
 
     /// A new, empty file for writing, with the tree's mode and group.

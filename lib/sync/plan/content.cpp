@@ -78,7 +78,8 @@ void describe_container(tree::sidecar& s, const index::container& c) {
     s.root_id = s.id;
     s.id = c.remote_id;
     s.name = c.name;
-    s.owner = "{\"kind\":" + quoted(c.owner_kind) + ",\"id\":" + quoted(c.owner_id) + ",\"name\":" + quoted(c.owner_name) + "}";
+    s.owner = "{\"kind\":" + quoted(c.owner_kind) + ",\"id\":" + quoted(c.owner_id) +
+              ",\"name\":" + quoted(c.owner_name) + "}";
     s.permissions.clear();
 }
 
@@ -109,17 +110,21 @@ bool find_place(index::database& db, settler& places, const index::container& c,
 }  // namespace
 
 void plan_content(
-    index::database& db, const index::container& c, guard_limits guard, std::int64_t generation, index::item_id after,
-    std::size_t limit, content_batch& batch
+    index::database& db, const index::container& c, guard_limits guard, std::int64_t generation,
+    index::item_id after, std::size_t limit, content_batch& batch
 ) {
     std::vector<waiting> rows;
     index::database::transaction t(db);
     db.query(
-        "SELECT p.item_id, p.version, p.cause, i.type, i.at_parent, i.parent, p.content, p.spool, p.spool_inode, p.hash, "
-        "p.ctag, p.mtime, i.remote_id, i.name, q.remote_id, p.meta, p.access, p.spool_size, p.spool_sha256, p.verdict, "
+        "SELECT p.item_id, p.version, p.cause, i.type, i.at_parent, i.parent, p.content, p.spool, "
+        "p.spool_inode, p.hash, "
+        "p.ctag, p.mtime, i.remote_id, i.name, q.remote_id, p.meta, p.access, p.spool_size, p.spool_sha256, "
+        "p.verdict, "
         "i.size, i.sha256, i.verdict, i.mtime "
-        "FROM pending AS p INDEXED BY pending_due JOIN item AS i ON i.id=p.item_id LEFT JOIN item AS q ON q.id=i.parent "
-        "WHERE p.container_id=?1 AND p.state=1 AND p.next_try=0 AND p.item_id>?2 AND i.gone_round=0 AND i.parked=0 "
+        "FROM pending AS p INDEXED BY pending_due JOIN item AS i ON i.id=p.item_id LEFT JOIN item AS q ON "
+        "q.id=i.parent "
+        "WHERE p.container_id=?1 AND p.state=1 AND p.next_try=0 AND p.item_id>?2 AND i.gone_round=0 AND "
+        "i.parked=0 "
         "AND i.type<>0 ORDER BY p.item_id LIMIT ?3",
         [&](index::row r) { rows.push_back(read(r, c)); }, c.id, after, static_cast<std::int64_t>(limit)
     );
@@ -149,12 +154,13 @@ void mark_staged(index::database& db, const placement& p, const placed& how) {
     }
     if (p.content) {
         db.run(
-            "UPDATE container SET live_bytes=live_bytes+?-coalesce((SELECT size FROM item WHERE id=?), 0) WHERE id=?",
+            "UPDATE container SET live_bytes=live_bytes+?-coalesce((SELECT size FROM item WHERE id=?), 0) "
+            "WHERE id=?",
             *p.sidecar.size, p.id, p.container
         );
         db.run(
-            "UPDATE item SET inode=?, size=?, sha256=?, hash=?, ctag=?, mtime=?, verdict=? WHERE id=?", how.inode,
-            *p.sidecar.size, index::as_blob(bytes_of_hex(p.sidecar.sha256)),
+            "UPDATE item SET inode=?, size=?, sha256=?, hash=?, ctag=?, mtime=?, verdict=? WHERE id=?",
+            how.inode, *p.sidecar.size, index::as_blob(bytes_of_hex(p.sidecar.sha256)),
             p.hash.empty() ? std::nullopt : std::optional(p.hash), p.ctag, p.item_mtime,
             p.sidecar.verdict.empty() ? std::nullopt : std::optional(p.sidecar.verdict), p.id
         );
@@ -174,8 +180,8 @@ void record_change(index::database& db, const placement& p, std::int64_t generat
     }
     if (what) {
         db.run(
-            "INSERT INTO change (generation, item_id, what, type, new_path) VALUES (?,?,?,?,?)", generation, p.id, *what,
-            p.type, p.path
+            "INSERT INTO change (generation, item_id, what, type, new_path) VALUES (?,?,?,?,?)", generation,
+            p.id, *what, p.type, p.path
         );
     }
 }
@@ -192,8 +198,9 @@ void finish_content(
         const auto& p = batch.files[i];
         if (files[i].missing) {
             db.run(
-                "UPDATE pending SET state=0, spool=NULL, spool_inode=NULL, url=NULL WHERE item_id=? AND version=?", p.id,
-                p.version
+                "UPDATE pending SET state=0, spool=NULL, spool_inode=NULL, url=NULL WHERE item_id=? AND "
+                "version=?",
+                p.id, p.version
             );
             continue;
         }

@@ -22,8 +22,8 @@ struct placement {
     std::optional<settler::target> place;  ///< set when it was not in the tree before
     std::string path;                      ///< below tree/
     bool content = false;
-    std::string spool;                     ///< file name in spool/
-    std::uint64_t inode = 0;               ///< of the spooled file
+    std::string spool;                         ///< file name in spool/
+    std::uint64_t inode = 0;                   ///< of the spooled file
     std::optional<index::unix_seconds> mtime;  ///< to be set on the file in the tree; nullopt: leave it
     tree::sidecar sidecar;
     std::string hash;
@@ -36,24 +36,23 @@ struct content_batch {
     content_batch() = default;
     std::vector<tree::op> folders;  ///< in the journal already
     std::vector<placement> files;
-    index::item_id last{};       ///< last row looked at
-    bool exhausted = true;       ///< no rows are left behind `last`
+    index::item_id last{};  ///< last row looked at
+    bool exhausted = true;  ///< no rows are left behind `last`
     bool empty() const { return folders.empty() && files.empty(); }
 };
 
-/// Looks at up to `limit` items of one container, behind row `after`, that wait to be applied, and takes those whose
-/// place is free. New folders are
-/// decided and journaled; files are not marked as staged before `finish_content`.
-/// Requires: no other batch is on its way.
+/// Looks at up to `limit` items of one container, behind row `after`, that wait to be applied, and takes
+/// those whose place is free. New folders are decided and journaled; files are not marked as staged before
+/// `finish_content`. Requires: no other batch is on its way.
 void plan_content(
-    index::database& db, const index::container& c, guard_limits guard, std::int64_t generation, index::item_id after,
-    std::size_t limit, content_batch& batch
+    index::database& db, const index::container& c, guard_limits guard, std::int64_t generation,
+    index::item_id after, std::size_t limit, content_batch& batch
 );
 
 /// How one placement went on disk.
 struct placed {
     placed() = default;
-    bool missing = false;     ///< the spooled file is gone: to be fetched again
+    bool missing = false;  ///< the spooled file is gone: to be fetched again
     std::uint64_t inode = 0;
 };
 

@@ -42,7 +42,8 @@ settler::settler(index::database& db, const index::container& c, guard_limits gu
 std::optional<settler::item_row> settler::load(item_id id) {
     std::optional<item_row> out;
     db_.query(
-        "SELECT id, type, parent, at_parent, remote_id, name, at_name, gone_round, parked, inode FROM item WHERE id=?",
+        "SELECT id, type, parent, at_parent, remote_id, name, at_name, gone_round, parked, inode FROM item "
+        "WHERE id=?",
         [&](index::row r) {
             item_row i;
             i.id = static_cast<item_id>(r.integer(0));
@@ -65,23 +66,29 @@ std::optional<settler::item_row> settler::load(item_id id) {
 /// Counts what the round would delete, with everything below deleted folders, and holds it if it is too much.
 void settler::evaluate_guard() {
     const auto approved = container_.guard_approved.value_or(0);
-    const auto deletions = db_.number(
-                                  "WITH RECURSIVE d (id) AS (SELECT id FROM item WHERE container_id=?1 AND dirty<>0 AND "
-                                  "gone_round>?2 UNION SELECT i.id FROM item AS i JOIN d ON i.parent=d.id) "
-                                  "SELECT count(*) FROM d JOIN item USING (id) WHERE type<>0",
-                                  container_.id, approved
-    ).value_or(0);
-    const auto explicit_ones = db_.number(
-                                     "SELECT count(*) FROM item WHERE container_id=?1 AND dirty<>0 AND gone_round>?2",
-                                     container_.id, approved
-    ).value_or(0);
+    const auto deletions =
+        db_.number(
+               "WITH RECURSIVE d (id) AS (SELECT id FROM item WHERE container_id=?1 AND dirty<>0 AND "
+               "gone_round>?2 UNION SELECT i.id FROM item AS i JOIN d ON i.parent=d.id) "
+               "SELECT count(*) FROM d JOIN item USING (id) WHERE type<>0",
+               container_.id, approved
+        )
+            .value_or(0);
+    const auto explicit_ones =
+        db_.number(
+               "SELECT count(*) FROM item WHERE container_id=?1 AND dirty<>0 AND gone_round>?2",
+               container_.id, approved
+        )
+            .value_or(0);
     const auto before = container_.live_items + explicit_ones;
-    const bool too_many = deletions > 0 && deletions >= guard_.min_deleted_items &&
-                          static_cast<double>(deletions) > guard_.max_deleted_share * static_cast<double>(before);
+    const bool too_many =
+        deletions > 0 && deletions >= guard_.min_deleted_items &&
+        static_cast<double>(deletions) > guard_.max_deleted_share * static_cast<double>(before);
     held_ = too_many ? deletions : 0;
     removable_after_ = too_many ? approved : container_.round;
     db_.run(
-        "UPDATE container SET guard_held=?, guard_round=CASE WHEN ?1=0 THEN NULL ELSE coalesce(guard_round, round) END "
+        "UPDATE container SET guard_held=?, guard_round=CASE WHEN ?1=0 THEN NULL ELSE coalesce(guard_round, "
+        "round) END "
         "WHERE id=? AND (guard_held<>?1 OR (?1=0 AND guard_round IS NOT NULL))",
         held_, container_.id
     );
@@ -103,8 +110,8 @@ std::vector<tree::op> settler::next(std::size_t limit) {
             [&](index::row r) { todo_.push_back(static_cast<item_id>(r.integer(0))); }, container_.id
         );
     }
-    // Every turn either decides something or ends: places first, then removals that free places, and what still
-    // blocks each other in a circle is parked.
+    // Every turn either decides something or ends: places first, then removals that free places, and what
+    // still blocks each other in a circle is parked.
     while (ops_.size() < limit) {
         if (place_all(limit) || remove_all(limit)) {
             continue;
@@ -138,9 +145,9 @@ bool settler::place_all(std::size_t limit) {
     return progress;
 }
 
-/// The name on disk: to the letter unless somebody else has the better right to it. A held removal keeps its name;
-/// otherwise the smallest remote id does, so that the order of arrival does not matter. nullopt: while the round
-/// runs nobody knows yet.
+/// The name on disk: to the letter unless somebody else has the better right to it. A held removal keeps its
+/// name; otherwise the smallest remote id does, so that the order of arrival does not matter. nullopt: while
+/// the round runs nobody knows yet.
 std::optional<std::string> settler::choose_name(const item_row& i) {
     auto wanted = tree::local_name(i.name, i.remote_id);
     if (wanted != i.name) {
@@ -161,8 +168,8 @@ std::optional<std::string> settler::choose_name(const item_row& i) {
     }
     if (held_ > 0) {
         const auto holder = db_.number(
-            "SELECT 1 FROM item WHERE at_parent=? AND at_name=? AND id<>? AND gone_round>?", i.parent, i.name, i.id,
-            removable_after_
+            "SELECT 1 FROM item WHERE at_parent=? AND at_name=? AND id<>? AND gone_round>?", i.parent, i.name,
+            i.id, removable_after_
         );
         yields = yields || holder.has_value();
     }
@@ -201,7 +208,9 @@ settler::step settler::place_root(const item_row& i) {
     } else {
         emit_item_rename(i, in_tree(container_.at_key), target);
         for (auto old = folder_of(container_.at_key); !old.empty(); old = folder_of(old)) {
-            ops_.emplace_back(tree::op_kind::remove_folder, "", in_tree(old) + "/" + std::string(tree::sidecar_folder));
+            ops_.emplace_back(
+                tree::op_kind::remove_folder, "", in_tree(old) + "/" + std::string(tree::sidecar_folder)
+            );
             ops_.emplace_back(tree::op_kind::remove_folder, "", in_tree(old));
         }
         record(i, index::change_kind::moved, container_.at_key, container_.key);
@@ -235,7 +244,10 @@ settler::step settler::place(item_id id) {
     }
     if (!parent || (parent->gone_round != 0 && is_removable(*parent))) {
         // Its folder goes, and it goes with it, wherever it lies now.
-        db_.run("UPDATE item SET gone_round=?, dirty=1 WHERE id=?", parent ? parent->gone_round : container_.round, id);
+        db_.run(
+            "UPDATE item SET gone_round=?, dirty=1 WHERE id=?",
+            parent ? parent->gone_round : container_.round, id
+        );
         db_.run("UPDATE container SET live_items=live_items-1 WHERE id=?", container_.id);
         if (auto changed = load(id); is_removable(*changed)) {
             removals_.push_back(id);
@@ -266,7 +278,8 @@ bool settler::parent_ready(const item_row& parent) {
     }
     // A chain of new folders that the feed brought bottom-up is climbed step by step, to bound the stack.
     constexpr std::size_t highest_climb = 500;
-    return index::is_folder(parent.type) && visiting_.size() < highest_climb && place(parent.id) == step::done;
+    return index::is_folder(parent.type) && visiting_.size() < highest_climb &&
+           place(parent.id) == step::done;
 }
 
 std::optional<settler::target> settler::target_for(item_id id) {
@@ -317,7 +330,8 @@ settler::step settler::move_to(const item_row& i, std::int64_t parent, const std
     emit_item_rename(i, source, in_tree(to));
     if (i.is_placed()) {
         ops_.emplace_back(
-            tree::op_kind::remove_folder, "", in_tree(folder_of(from)) + "/" + std::string(tree::sidecar_folder)
+            tree::op_kind::remove_folder, "",
+            in_tree(folder_of(from)) + "/" + std::string(tree::sidecar_folder)
         );
     }
     const bool same_folder = i.at_parent == parent;
@@ -388,7 +402,8 @@ void settler::remove_subtree(const item_row& top) {
         emit_item_rename(top, from, "spool/trash/" + std::to_string(number(top.id)));
         if (top.is_placed()) {
             ops_.emplace_back(
-                tree::op_kind::remove_folder, "", in_tree(folder_of(path)) + "/" + std::string(tree::sidecar_folder)
+                tree::op_kind::remove_folder, "",
+                in_tree(folder_of(path)) + "/" + std::string(tree::sidecar_folder)
             );
         }
     }
@@ -405,11 +420,12 @@ void settler::remove_subtree(const item_row& top) {
         // Below it in the tree, or known to belong there but never placed.
         db_.query(
             "SELECT id, at_name, type, gone_round, 1 FROM item WHERE at_parent=?1 "
-            "UNION ALL SELECT id, name, type, gone_round, 0 FROM item WHERE parent=?1 AND at_parent IS NULL AND parked=0",
+            "UNION ALL SELECT id, name, type, gone_round, 0 FROM item WHERE parent=?1 AND at_parent IS NULL "
+            "AND parked=0",
             [&](index::row r) {
                 stack.push_back(
-                    {r.integer(0), e.path + "/" + r.text(1), static_cast<item_type>(r.integer(2)), r.integer(3) == 0,
-                     r.integer(4) != 0}
+                    {r.integer(0), e.path + "/" + r.text(1), static_cast<item_type>(r.integer(2)),
+                     r.integer(3) == 0, r.integer(4) != 0}
                 );
             },
             e.id
@@ -418,15 +434,18 @@ void settler::remove_subtree(const item_row& top) {
     }
 }
 
-void settler::remove_row(std::int64_t id, const std::string& old_path, item_type type, bool live, bool in_tree) {
+void settler::remove_row(
+    std::int64_t id, const std::string& old_path, item_type type, bool live, bool in_tree
+) {
     if (in_tree) {
         db_.run(
-            "INSERT INTO change (generation, item_id, what, type, old_path) VALUES (?,?,?,?,?)", generation_, id,
-            index::change_kind::deleted, type, old_path
+            "INSERT INTO change (generation, item_id, what, type, old_path) VALUES (?,?,?,?,?)", generation_,
+            id, index::change_kind::deleted, type, old_path
         );
     }
     db_.run(
-        "UPDATE container SET live_items=live_items-?, live_bytes=live_bytes-coalesce((SELECT size FROM item WHERE id=?), 0) "
+        "UPDATE container SET live_items=live_items-?, live_bytes=live_bytes-coalesce((SELECT size FROM item "
+        "WHERE id=?), 0) "
         "WHERE id=?",
         live && type != item_type::unknown ? 1 : 0, id, container_.id
     );
@@ -467,10 +486,12 @@ std::string settler::path_of(const item_row& i) {
     return i.is_placed() ? path_at(number(i.id)) : std::string();
 }
 
-void settler::record(const item_row& i, index::change_kind what, const std::string& from, const std::string& to) {
+void settler::record(
+    const item_row& i, index::change_kind what, const std::string& from, const std::string& to
+) {
     db_.run(
-        "INSERT INTO change (generation, item_id, what, type, old_path, new_path) VALUES (?,?,?,?,?,?)", generation_,
-        i.id, what, i.type, from.empty() ? std::nullopt : std::optional(from),
+        "INSERT INTO change (generation, item_id, what, type, old_path, new_path) VALUES (?,?,?,?,?,?)",
+        generation_, i.id, what, i.type, from.empty() ? std::nullopt : std::optional(from),
         to.empty() ? std::nullopt : std::optional(to)
     );
 }
@@ -479,7 +500,9 @@ void settler::clear_dirty(item_id id) {
     db_.run("UPDATE item SET dirty=0 WHERE id=? AND dirty<>0", id);
 }
 
-std::vector<tree::op> plan_container_removal(index::database& db, index::container_id id, std::int64_t generation) {
+std::vector<tree::op> plan_container_removal(
+    index::database& db, index::container_id id, std::int64_t generation
+) {
     std::vector<tree::op> ops;
     index::database::transaction t(db);
     std::string path;
@@ -497,14 +520,18 @@ std::vector<tree::op> plan_container_removal(index::database& db, index::contain
     if (!path.empty()) {
         const auto trash = "spool/trash/" + std::to_string(root);
         ops.emplace_back(tree::op_kind::rename, in_tree(path), trash, static_cast<std::uint64_t>(inode));
-        ops.emplace_back(tree::op_kind::rename_sidecar, in_tree(tree::sidecar_path(path)), trash + ".sidecar");
+        ops.emplace_back(
+            tree::op_kind::rename_sidecar, in_tree(tree::sidecar_path(path)), trash + ".sidecar"
+        );
         for (auto above = folder_of(path); !above.empty(); above = folder_of(above)) {
-            ops.emplace_back(tree::op_kind::remove_folder, "", in_tree(above) + "/" + std::string(tree::sidecar_folder));
+            ops.emplace_back(
+                tree::op_kind::remove_folder, "", in_tree(above) + "/" + std::string(tree::sidecar_folder)
+            );
             ops.emplace_back(tree::op_kind::remove_folder, "", in_tree(above));
         }
         db.run(
-            "INSERT INTO change (generation, item_id, what, type, old_path) VALUES (?,?,?,?,?)", generation, root,
-            index::change_kind::deleted, item_type::folder, path
+            "INSERT INTO change (generation, item_id, what, type, old_path) VALUES (?,?,?,?,?)", generation,
+            root, index::change_kind::deleted, item_type::folder, path
         );
     }
     db.run("DELETE FROM item WHERE container_id=?", id);
@@ -517,8 +544,8 @@ std::vector<tree::op> plan_container_removal(index::database& db, index::contain
 void write_journal(index::database& db, const std::vector<tree::op>& ops) {
     for (const auto& o : ops) {
         db.run(
-            "INSERT INTO journal (op, source, target, inode, item_id) VALUES (?,?,?,?,?)", o.kind, o.source, o.target,
-            o.inode, o.item_id
+            "INSERT INTO journal (op, source, target, inode, item_id) VALUES (?,?,?,?,?)", o.kind, o.source,
+            o.target, o.inode, o.item_id
         );
     }
 }
@@ -527,8 +554,8 @@ std::vector<tree::op> read_journal(index::database& db) {
     std::vector<tree::op> out;
     db.query("SELECT op, source, target, inode, item_id FROM journal ORDER BY seq", [&](index::row r) {
         out.emplace_back(
-            static_cast<tree::op_kind>(r.integer(0)), r.text(1), r.text(2), static_cast<std::uint64_t>(r.integer(3)),
-            r.integer(4)
+            static_cast<tree::op_kind>(r.integer(0)), r.text(1), r.text(2),
+            static_cast<std::uint64_t>(r.integer(3)), r.integer(4)
         );
     });
     return out;

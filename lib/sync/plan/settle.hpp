@@ -17,18 +17,18 @@ namespace m365stage::sync {
 /// When a round's deletions are held for a person (promise 8).
 struct guard_limits {
     guard_limits() = default;
-    double max_deleted_share = 0.3;    ///< of the items the container had
+    double max_deleted_share = 0.3;       ///< of the items the container had
     std::int64_t min_deleted_items = 50;  ///< fewer deletions than this are never held
 };
 
-/// Decides how the tree of one container gets from where its items lie to where the service has them, once a round
-/// is complete: folders made, renames (one for a folder, whatever is below it), crossing renames through
-/// spool/parked, removals through spool/trash.
+/// Decides how the tree of one container gets from where its items lie to where the service has them, once a
+/// round is complete: folders made, renames (one for a folder, whatever is below it), crossing renames
+/// through spool/parked, removals through spool/trash.
 ///
-/// Works in batches: each `next` decides up to a bounded number of steps and records them, with the new places, in
-/// one transaction together with the journal; the caller performs the ops, puts a barrier and calls `finish_batch`.
-/// Memory: 8 bytes for each item whose place has to be looked at.
-/// Threads: the index' worker. Requires: the container is not in the middle of a round.
+/// Works in batches: each `next` decides up to a bounded number of steps and records them, with the new
+/// places, in one transaction together with the journal; the caller performs the ops, puts a barrier and
+/// calls `finish_batch`. Memory: 8 bytes for each item whose place has to be looked at. Threads: the index'
+/// worker. Requires: the container is not in the middle of a round.
 class settler {
 public:
     settler(index::database& db, const index::container& c, guard_limits guard, std::int64_t generation);
@@ -45,9 +45,9 @@ public:
         std::string name, path;  ///< path below tree/
     };
 
-    /// The place of such a file; folders on the way to it are made (`take_ops`). nullopt: not yet, the round has to
-    /// settle first. Inside the caller's transaction. While a round runs (`mid_round`) nothing is placed that another
-    /// item could have a better right to.
+    /// The place of such a file; folders on the way to it are made (`take_ops`). nullopt: not yet, the round
+    /// has to settle first. Inside the caller's transaction. While a round runs (`mid_round`) nothing is
+    /// placed that another item could have a better right to.
     std::optional<target> target_for(index::item_id id);
 
     /// Steps that `target_for` decided; the caller puts them into the journal.
@@ -69,7 +69,9 @@ private:
     step move_to(const item_row& i, std::int64_t parent, const std::string& name);
     void make_folder(const item_row& i, std::int64_t parent, const std::string& name);
     void remove_subtree(const item_row& i);
-    void remove_row(std::int64_t id, const std::string& old_path, index::item_type type, bool live, bool in_tree);
+    void remove_row(
+        std::int64_t id, const std::string& old_path, index::item_type type, bool live, bool in_tree
+    );
     std::optional<std::string> choose_name(const item_row& i);
     bool parent_ready(const item_row& parent);
     bool reaches_root(index::item_id id);
@@ -93,10 +95,14 @@ private:
     std::vector<tree::op> ops_;
 };
 
-/// The steps that take a whole container out of the tree, journaled; its items' rows go, the container's stays.
-std::vector<tree::op> plan_container_removal(index::database& db, index::container_id id, std::int64_t generation);
+/// The steps that take a whole container out of the tree, journaled; its items' rows go, the container's
+/// stays.
+std::vector<tree::op> plan_container_removal(
+    index::database& db, index::container_id id, std::int64_t generation
+);
 
-/// Removes the journal's rows and notes the inodes of new folders, after the barrier. `outcomes` belong to `ops`.
+/// Removes the journal's rows and notes the inodes of new folders, after the barrier. `outcomes` belong to
+/// `ops`.
 void finish_batch(
     index::database& db, const std::vector<tree::op>& ops, const std::vector<tree::op_outcome>& outcomes
 );

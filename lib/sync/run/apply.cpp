@@ -77,12 +77,14 @@ private:
         co_return settled || placed;
     }
 
-    /// Settles containers whose round is complete and which nobody enumerates just now, until one had work to do.
+    /// Settles containers whose round is complete and which nobody enumerates just now, until one had work to
+    /// do.
     task<bool> settle_one() {
         for (;;) {
-            const auto waiting = std::find_if(pass_.settle.begin(), pass_.settle.end(), [this](std::int64_t id) {
-                return !pass_.enumerating.contains(id);
-            });
+            const auto waiting =
+                std::find_if(pass_.settle.begin(), pass_.settle.end(), [this](std::int64_t id) {
+                    return !pass_.enumerating.contains(id);
+                });
             if (waiting == pass_.settle.end()) {
                 co_return false;
             }
@@ -109,8 +111,8 @@ private:
         }
         if (plan->held() > 0) {
             core::log(
-                core::log_level::warning,
-                c.key + ": " + std::to_string(plan->held()) + " deletions are held by the guard; see 'm365stage guard list'"
+                core::log_level::warning, c.key + ": " + std::to_string(plan->held()) +
+                                              " deletions are held by the guard; see 'm365stage guard list'"
             );
         }
     }
@@ -147,8 +149,9 @@ public:
         for (std::size_t i = 0; i < outcomes->size(); ++i) {
             if ((*outcomes)[i].missing) {
                 core::log(
-                    core::log_level::error, (*shared)[i].source + " is missing in the tree: somebody else changed it; run "
-                                                                  "'m365stage verify'"
+                    core::log_level::error, (*shared)[i].source +
+                                                " is missing in the tree: somebody else changed it; run "
+                                                "'m365stage verify'"
                 );
             }
         }
@@ -208,8 +211,8 @@ private:
                 break;
             }
             pass_.ready.erase(id);  // what comes meanwhile puts it back
-            auto plan = [batch, row = id, after = static_cast<index::item_id>(behind), guard = pass_.options.guard,
-                         generation = pass_.generation](index::database& db) {
+            auto plan = [batch, row = id, after = static_cast<index::item_id>(behind),
+                         guard = pass_.options.guard, generation = pass_.generation](index::database& db) {
                 const auto c = index::find_container(db, static_cast<index::container_id>(row));
                 if (c) {
                     plan_content(db, *c, guard, generation, after, batch_files - batch->files.size(), *batch);
@@ -238,7 +241,8 @@ private:
         if (!result) {
             throw core::fatal(result.error());
         }
-        auto finish = [batch, result = std::move(*result), generation = pass_.generation](index::database& db) {
+        auto finish = [batch, result = std::move(*result),
+                       generation = pass_.generation](index::database& db) {
             finish_content(db, *batch, result.folders, result.files, generation);
             return true;
         };
@@ -303,7 +307,9 @@ task<void> recover(pass_context& pass) {
     auto read = [](index::database& db) { return read_journal(db); };
     auto ops = co_await pass.store.call(std::move(read));
     if (!ops.empty()) {
-        core::log(core::log_level::info, "finishing " + std::to_string(ops.size()) + " steps that were cut off");
+        core::log(
+            core::log_level::info, "finishing " + std::to_string(ops.size()) + " steps that were cut off"
+        );
         co_await a.perform(std::move(ops), true);
     }
     auto used = [](index::database& db) { return index::spool_files_in_use(db); };
@@ -318,7 +324,9 @@ task<void> recover(pass_context& pass) {
         db.query("SELECT DISTINCT container_id, state FROM pending", [&](index::row r) {
             rows.emplace_back(r.integer(0), static_cast<int>(r.integer(1)));
         });
-        db.query("SELECT id FROM container WHERE settle=1", [&](index::row r) { rows.emplace_back(r.integer(0), 2); });
+        db.query("SELECT id FROM container WHERE settle=1", [&](index::row r) {
+            rows.emplace_back(r.integer(0), 2);
+        });
         return rows;
     };
     const auto rows = co_await pass.store.call(std::move(load));

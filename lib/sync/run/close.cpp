@@ -11,10 +11,13 @@ namespace {
 using nlohmann::json;
 
 /// Counts the generation's changes; a generation without any is taken back. False if there was none.
-bool number_generation(index::database& db, std::int64_t generation, core::unix_seconds now, pass_summary& s) {
+bool number_generation(
+    index::database& db, std::int64_t generation, core::unix_seconds now, pass_summary& s
+) {
     index::database::transaction t(db);
     db.query(
-        "SELECT sum(what=1), sum(what=2), sum(what=3), sum(what=4), sum(what=5), sum(what=6) FROM change WHERE generation=?",
+        "SELECT sum(what=1), sum(what=2), sum(what=3), sum(what=4), sum(what=5), sum(what=6) FROM change "
+        "WHERE generation=?",
         [&](index::row r) {
             s.created = r.integer(0);
             s.content = r.integer(1);
@@ -28,7 +31,8 @@ bool number_generation(index::database& db, std::int64_t generation, core::unix_
     const bool any = s.created + s.content + s.metadata + s.renamed + s.moved + s.deleted > 0;
     if (any) {
         db.run(
-            "UPDATE generation SET finished_at=?, created=?, content=?, metadata=?, renamed=?, moved=?, deleted=? WHERE id=?",
+            "UPDATE generation SET finished_at=?, created=?, content=?, metadata=?, renamed=?, moved=?, "
+            "deleted=? WHERE id=?",
             now, s.created, s.content, s.metadata, s.renamed, s.moved, s.deleted, generation
         );
     } else if (generation != 0) {
@@ -40,7 +44,11 @@ bool number_generation(index::database& db, std::int64_t generation, core::unix_
 }
 
 void count_all(index::database& db, pass_summary& s) {
-    s.owed = db.number("SELECT count(*) FROM pending AS p JOIN item AS i ON i.id=p.item_id WHERE p.reason IS NOT NULL AND i.gone_round=0").value_or(0);
+    s.owed = db.number(
+                   "SELECT count(*) FROM pending AS p JOIN item AS i ON i.id=p.item_id WHERE p.reason IS NOT "
+                   "NULL AND i.gone_round=0"
+    )
+                 .value_or(0);
     s.held = db.number("SELECT sum(guard_held) FROM container").value_or(0);
     s.containers = db.number("SELECT count(*) FROM container WHERE state='active'").value_or(0);
     s.items = db.number("SELECT sum(live_items) FROM container").value_or(0);
@@ -92,7 +100,9 @@ task<void> close_pass(pass_context& pass, pass_summary& summary) {
     if (!summary.new_generation) {
         co_return;
     }
-    auto ask = [now](index::database& db) { return db.number("SELECT 1 FROM lease WHERE until>? LIMIT 1", now).has_value(); };
+    auto ask = [now](index::database& db) {
+        return db.number("SELECT 1 FROM lease WHERE until>? LIMIT 1", now).has_value();
+    };
     const bool held = co_await pass.store.call(std::move(ask));
     if (held) {
         co_return;  // the tree stands still; an older cursors.json merely replays

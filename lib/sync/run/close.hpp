@@ -4,8 +4,8 @@
 
 namespace m365stage::sync {
 
-/// Ends a pass: numbers its generation if anything in the tree changed, writes .m365stage/cursors.json then, and
-/// fills the summary from the index.
+/// Ends a pass: numbers its generation if anything in the tree changed, writes .m365stage/cursors.json then,
+/// and fills the summary from the index.
 task<void> close_pass(pass_context& pass, pass_summary& summary);
 
 }  // namespace m365stage::sync

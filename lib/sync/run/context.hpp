@@ -24,13 +24,13 @@ using task = boost::asio::awaitable<T>;
 
 struct pass_options {
     pass_options() = default;
-    std::size_t concurrency = 32;          ///< downloads at the same time
-    std::size_t enumerations = 8;          ///< delta rounds at the same time
+    std::size_t concurrency = 32;  ///< downloads at the same time
+    std::size_t enumerations = 8;  ///< delta rounds at the same time
     std::uint64_t spool_max_bytes = std::uint64_t{10} << 30;
-    std::uint64_t min_free_bytes = 0;      ///< below that nothing more is fetched
+    std::uint64_t min_free_bytes = 0;  ///< below that nothing more is fetched
     core::unix_seconds departed_retention = 90 * 86'400;
     guard_limits guard;
-    std::string only;                      ///< pattern over container keys; empty: all
+    std::string only;  ///< pattern over container keys; empty: all
     std::function<bool(std::string_view kind, std::string_view name)> selects;  ///< owners; empty: all
     std::vector<std::string> owner_kinds{"user", "site", "group"};
 };
@@ -62,7 +62,14 @@ struct pass_context {
         boost::asio::any_io_executor ex, graph::client& g, index::store& s, const tree::stage_root& r,
         async::worker& d, const pass_options& o
     )
-        : executor(ex), graph(g), store(s), root(r), disk(d), options(o), work_changed(ex), apply_changed(ex) {}
+        : executor(ex),
+          graph(g),
+          store(s),
+          root(r),
+          disk(d),
+          options(o),
+          work_changed(ex),
+          apply_changed(ex) {}
 
     boost::asio::any_io_executor executor;
     graph::client& graph;
@@ -77,10 +84,10 @@ struct pass_context {
     std::int64_t generation = 0;  ///< of this pass; a row exists once something changed
 
     // Containers are looked at when something happened to them, not all of them all the time.
-    std::unordered_set<std::int64_t> due;          ///< may have something to fetch
+    std::unordered_set<std::int64_t> due;                  ///< may have something to fetch
     std::unordered_map<std::int64_t, std::int64_t> ready;  ///< may have something to apply, behind this row
-    std::unordered_set<std::int64_t> enumerating;  ///< a round is being followed: no settling
-    std::unordered_set<std::int64_t> settle;       ///< a complete round waits to be settled
+    std::unordered_set<std::int64_t> enumerating;          ///< a round is being followed: no settling
+    std::unordered_set<std::int64_t> settle;               ///< a complete round waits to be settled
     std::uint64_t spooled_bytes = 0;
     bool enumerated = false;  ///< no more pages will come in this pass
     bool fetched = false;     ///< no more content will come in this pass

@@ -89,7 +89,8 @@ std::optional<sources::owner> site_of(const json& element) {
     for (std::size_t at = 1; at < path.size();) {
         const auto end = std::min(path.find('/', at), path.size());
         if (end > at) {
-            o.path += "/" + tree::owner_segment(percent_decoded(std::string_view(path).substr(at, end - at)), o.id);
+            o.path +=
+                "/" + tree::owner_segment(percent_decoded(std::string_view(path).substr(at, end - at)), o.id);
         }
         at = end + 1;
     }
@@ -105,9 +106,14 @@ public:
     task<std::optional<core::error>> run() {
         for (const auto& kind : pass_.options.owner_kinds) {
             if (kind == "user") {
-                co_await directory("user", "/v1.0/users", "id,userPrincipalName,displayName,userType,accountEnabled", &user_of);
+                co_await directory(
+                    "user", "/v1.0/users", "id,userPrincipalName,displayName,userType,accountEnabled",
+                    &user_of
+                );
             } else if (kind == "group") {
-                co_await directory("group", "/v1.0/groups", "id,displayName,mailNickname,groupTypes", &group_of);
+                co_await directory(
+                    "group", "/v1.0/groups", "id,displayName,mailNickname,groupTypes", &group_of
+                );
             } else {
                 co_await sites();
             }
@@ -169,7 +175,8 @@ private:
                 co_return;
             }
             const auto& e = end.error();
-            if (!full && (e.kind == error_kind::resync || e.kind == error_kind::bad_request || e.kind == error_kind::not_found)) {
+            if (!full && (e.kind == error_kind::resync || e.kind == error_kind::bad_request ||
+                          e.kind == error_kind::not_found)) {
                 cursor.clear();
                 continue;
             }
@@ -222,7 +229,8 @@ private:
                 removed.push_back(text(element, "id"));
             }
         }
-        auto write = [found = std::move(found), removed = std::move(removed), kind, stamp = stamp_](index::database& db) {
+        auto write = [found = std::move(found), removed = std::move(removed), kind,
+                      stamp = stamp_](index::database& db) {
             index::database::transaction t(db);
             for (const auto& o : found) {
                 index::upsert_owner(db, {o.kind, o.id, o.name, o.path}, stamp);
@@ -294,7 +302,9 @@ private:
                 return index::owners_to_list(db, first ? at_a_time : 0, stamp);
             };
             auto owners = co_await pass_.store.call(std::move(due));
-            std::erase_if(owners, [&](const index::owner_row& o) { return !done.insert(o.kind + o.remote_id).second; });
+            std::erase_if(owners, [&](const index::owner_row& o) {
+                return !done.insert(o.kind + o.remote_id).second;
+            });
             if (owners.empty()) {
                 break;
             }
@@ -318,8 +328,10 @@ private:
             o.id = row.remote_id;
             o.name = row.name;
             o.path = row.path;
-            const bool wanted = selected(o) && std::find(pass_.options.owner_kinds.begin(), pass_.options.owner_kinds.end(),
-                                                         o.kind) != pass_.options.owner_kinds.end();
+            const bool wanted =
+                selected(o) &&
+                std::find(pass_.options.owner_kinds.begin(), pass_.options.owner_kinds.end(), o.kind) !=
+                    pass_.options.owner_kinds.end();
             if (wanted) {
                 co_await list_one(o);
             }
@@ -345,7 +357,8 @@ private:
         }
         if (o.kind == "site" && not_covered.empty()) {
             auto below = co_await site_pages("/v1.0/sites/" + o.id + "/sites");
-            if (!below && below.error().kind != error_kind::not_found && below.error().kind != error_kind::bad_request) {
+            if (!below && below.error().kind != error_kind::not_found &&
+                below.error().kind != error_kind::bad_request) {
                 fail(below.error(), o.path);
                 co_return;
             }
@@ -358,7 +371,8 @@ private:
                 present.push_back(f.remote_id);
                 // A group's library is one of its site's libraries too: the first owner keeps it.
                 const auto holder = db.text(
-                    "SELECT owner_kind || owner_id FROM container WHERE kind=? AND remote_id=? AND state<>'departed'",
+                    "SELECT owner_kind || owner_id FROM container WHERE kind=? AND remote_id=? AND "
+                    "state<>'departed'",
                     f.kind, f.remote_id
                 );
                 if (!holder || *holder == o.kind + o.id) {

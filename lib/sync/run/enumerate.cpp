@@ -59,7 +59,9 @@ private:
         auto begin = [id, shape = source.shape()](index::database& db) {
             auto c = index::find_container(db, id);
             if (c && !c->cursor.empty() && c->shape != shape) {
-                index::drop_cursor(db, id);  // contract 4.6: a cursor is good for the request it was made with
+                index::drop_cursor(
+                    db, id
+                );  // contract 4.6: a cursor is good for the request it was made with
             }
             index::begin_round(db, id);
             return index::find_container(db, id).has_value();
@@ -90,7 +92,9 @@ private:
     task<next_step> take(sources::source& source, const graph::page& page) {
         const std::string& link = page.next_link.empty() ? page.delta_link : page.next_link;
         if (link.empty()) {
-            co_return co_await failed(core::error(error_kind::protocol, "a delta page has neither nextLink nor deltaLink"));
+            co_return co_await failed(
+                core::error(error_kind::protocol, "a delta page has neither nextLink nor deltaLink")
+            );
         }
         const bool last = page.next_link.empty();
         const bool seen_before = !last && !seen_links_.insert(std::hash<std::string>()(link)).second;
@@ -121,7 +125,8 @@ private:
                 continue;
             }
             if (first_seen_.size() < longest_memory) {
-                something_new = first_seen_.insert(std::hash<std::string>()(change->remote_id)).second || something_new;
+                something_new =
+                    first_seen_.insert(std::hash<std::string>()(change->remote_id)).second || something_new;
             } else {
                 something_new = true;
             }
@@ -150,7 +155,8 @@ private:
         }
     }
 
-    /// The same link again, or page after page without anything new: the round is given up, the old cursor stays.
+    /// The same link again, or page after page without anything new: the round is given up, the old cursor
+    /// stays.
     task<next_step> looping() {
         auto go_back = [id = id_](index::database& db) {
             if (!index::restore_cursor(db, id)) {
@@ -168,7 +174,9 @@ private:
     task<next_step> failed(core::error e) {
         if (e.kind == error_kind::resync) {
             // The tree stays as it is; the full round compares and ends with a sweep (contract 4.5).
-            core::log(core::log_level::info, container_.key + ": the service dropped the cursor, enumerating again");
+            core::log(
+                core::log_level::info, container_.key + ": the service dropped the cursor, enumerating again"
+            );
             co_await drop();
             co_return next_step::restart;
         }
@@ -191,7 +199,8 @@ private:
         if (e.kind == error_kind::auth_refused || e.kind == error_kind::cancelled) {
             throw core::fatal(std::move(e));
         }
-        const bool lasting = e.kind == error_kind::locked || e.kind == error_kind::forbidden || e.kind == error_kind::not_found;
+        const bool lasting = e.kind == error_kind::locked || e.kind == error_kind::forbidden ||
+                             e.kind == error_kind::not_found;
         if (lasting) {
             const auto now = core::now_seconds();
             auto mark = [id = id_, kind = e.kind, text = core::describe(e), now](index::database& db) {
@@ -282,7 +291,9 @@ private:
         while (!new_folders_.empty()) {
             const auto remote_id = std::move(new_folders_.back());
             new_folders_.pop_back();
-            auto ask = [id = id_, remote_id](index::database& db) { return index::has_no_children(db, id, remote_id); };
+            auto ask = [id = id_, remote_id](index::database& db) {
+                return index::has_no_children(db, id, remote_id);
+            };
             const bool silent = co_await pass_.store.call(std::move(ask));
             if (!silent) {
                 continue;
@@ -298,7 +309,8 @@ private:
                     if (!change || change->removed) {
                         continue;
                     }
-                    if (index::is_folder(change->type) && change->children > 0 && new_folders_.size() < most_new_folders) {
+                    if (index::is_folder(change->type) && change->children > 0 &&
+                        new_folders_.size() < most_new_folders) {
                         new_folders_.push_back(change->remote_id);
                     }
                     co_await take_single(std::move(*change));

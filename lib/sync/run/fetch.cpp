@@ -15,7 +15,10 @@ namespace {
 class fetch_pool {
 public:
     explicit fetch_pool(pass_context& pass)
-        : pass_(pass), group_(pass.executor), queue_changed_(pass.executor), results_changed_(pass.executor) {}
+        : pass_(pass),
+          group_(pass.executor),
+          queue_changed_(pass.executor),
+          results_changed_(pass.executor) {}
 
     task<void> run() {
         for (std::size_t i = 0; i < pass_.options.concurrency; ++i) {
@@ -51,7 +54,8 @@ private:
                 results_changed_.notify_all();
                 co_return;
             }
-            // The spool gets room when something was applied; that is not announced, so look again now and then.
+            // The spool gets room when something was applied; that is not announced, so look again now and
+            // then.
             co_await pass_.work_changed.wait_for(std::chrono::milliseconds(200));
         }
     }
@@ -66,7 +70,8 @@ private:
             if (queue_.size() >= queue_target()) {
                 break;
             }
-            const auto share = std::max<std::size_t>(4, queue_target() / std::max<std::size_t>(1, pass_.due.size()));
+            const auto share =
+                std::max<std::size_t>(4, queue_target() / std::max<std::size_t>(1, pass_.due.size()));
             // What is in flight is still in the list, in front.
             const auto limit = static_cast<int>(share + in_flight_of_[id]);
             const auto now = core::now_seconds();
@@ -145,7 +150,8 @@ private:
             for (const auto& done : group) {
                 const auto container = static_cast<std::int64_t>(done.item.container);
                 in_flight_.erase(static_cast<std::int64_t>(done.item.id));
-                if (auto left = in_flight_of_.find(container); left != in_flight_of_.end() && --left->second == 0) {
+                if (auto left = in_flight_of_.find(container);
+                    left != in_flight_of_.end() && --left->second == 0) {
                     in_flight_of_.erase(left);
                 }
             }
@@ -185,7 +191,9 @@ private:
                 }
             }
             if (!good[i].spool.empty()) {
-                auto remove = [this, name = good[i].spool] { return pass_.root.remove_file("spool/" + name).has_value(); };
+                auto remove = [this, name = good[i].spool] {
+                    return pass_.root.remove_file("spool/" + name).has_value();
+                };
                 co_await pass_.disk.run(std::move(remove));
             }
         }

@@ -10,14 +10,17 @@ namespace {
 
 using core::error_kind;
 
-constexpr int most_resumes = 8;         // without a byte of progress between them: far fewer
+constexpr int most_resumes = 8;  // without a byte of progress between them: far fewer
 constexpr int most_fresh_addresses = 2;
 
 /// Fetching of one item; an object for the state that the steps share.
 class fetcher {
 public:
     fetcher(pass_context& pass, index::container c, index::work_item i)
-        : pass_(pass), container_(std::move(c)), item_(std::move(i)), source_(pass.source_of(container_.kind)) {
+        : pass_(pass),
+          container_(std::move(c)),
+          item_(std::move(i)),
+          source_(pass.source_of(container_.kind)) {
         result_.id = item_.id;
         result_.version = item_.version;
         if (item_.url_until > core::now_seconds()) {
@@ -56,7 +59,9 @@ private:
             co_return look::gone;
         }
         if (!change->refusal.empty()) {
-            error_ = core::error(core::error_kind_from(change->refusal).value_or(error_kind::unsupported), change->refusal_text);
+            error_ = core::error(
+                core::error_kind_from(change->refusal).value_or(error_kind::unsupported), change->refusal_text
+            );
             co_return look::failed;
         }
         url_ = change->url;
@@ -113,7 +118,9 @@ private:
                 co_return gone_or_failed(seen);
             }
         }
-        core::error e(error_kind::content_changed, "the service sends other bytes each time, and not those it announced");
+        core::error e(
+            error_kind::content_changed, "the service sends other bytes each time, and not those it announced"
+        );
         e.hint = "usually the file is being edited; it is tried again";
         co_return failure(std::move(e), std::move(first));
     }
@@ -156,7 +163,8 @@ private:
                 throw core::fatal(std::move(e));
             }
             const bool refused = e.http_status == 401 || e.http_status == 403 || e.http_status == 404;
-            if (refused && e.kind != error_kind::malware && !url_.empty() && fresh_addresses < most_fresh_addresses) {
+            if (refused && e.kind != error_kind::malware && !url_.empty() &&
+                fresh_addresses < most_fresh_addresses) {
                 ++fresh_addresses;  // the address has expired (contract Q34), or the item is gone
                 const auto seen = co_await look_again();
                 if (seen == look::there) {
@@ -213,7 +221,9 @@ private:
             co_return e;
         }
         // Not granted, or not offered for this item: the content is staged all the same.
-        core::log(core::log_level::debug, container_.key + ": permissions are not readable: " + core::describe(e));
+        core::log(
+            core::log_level::debug, container_.key + ": permissions are not readable: " + core::describe(e)
+        );
         co_return std::nullopt;
     }
 

@@ -28,8 +28,11 @@ public:
             std::vector<std::pair<index::container_id, std::string>> rows;
             // The rounds that were cut off come first, then those that waited longest.
             db.query(
-                "SELECT id, key FROM container WHERE state<>'departed' ORDER BY cursor_state=1 DESC, completed_at, id",
-                [&](index::row r) { rows.emplace_back(static_cast<index::container_id>(r.integer(0)), r.text(1)); }
+                "SELECT id, key FROM container WHERE state<>'departed' ORDER BY cursor_state=1 DESC, "
+                "completed_at, id",
+                [&](index::row r) {
+                    rows.emplace_back(static_cast<index::container_id>(r.integer(0)), r.text(1));
+                }
             );
             return rows;
         };
@@ -93,14 +96,23 @@ std::string numbers(const pass_summary& s) {
     const auto& c = s.counters;
     auto seconds = [](std::chrono::nanoseconds t) { return std::chrono::duration<double>(t).count(); };
     const nlohmann::json out{
-        {"containers", c.containers}, {"pages", c.pages}, {"items_seen", c.items_seen}, {"items_changed", c.items_changed},
-        {"fetched", c.fetched}, {"fetched_bytes", c.fetched_bytes}, {"fetch_failed", c.fetch_failed},
-        {"vanished", c.vanished}, {"rounds_failed", c.rounds_failed}, {"errors", c.error_count},
-        {"requests", s.service.requests}, {"throttled", s.service.throttled},
+        {"containers", c.containers},
+        {"pages", c.pages},
+        {"items_seen", c.items_seen},
+        {"items_changed", c.items_changed},
+        {"fetched", c.fetched},
+        {"fetched_bytes", c.fetched_bytes},
+        {"fetch_failed", c.fetch_failed},
+        {"vanished", c.vanished},
+        {"rounds_failed", c.rounds_failed},
+        {"errors", c.error_count},
+        {"requests", s.service.requests},
+        {"throttled", s.service.throttled},
         {"resource_units", s.service.resource_units},
         {"waited_for_service_seconds", seconds(s.service.waited_for_service)},
         {"waited_for_network_seconds", seconds(s.service.waited_for_network)},
-        {"disk_seconds", seconds(c.disk_time)}, {"seconds", s.seconds}
+        {"disk_seconds", seconds(c.disk_time)},
+        {"seconds", s.seconds}
     };
     return out.dump();
 }
@@ -131,8 +143,9 @@ graph::statistics since(const graph::statistics& before, graph::statistics now) 
 }  // namespace
 
 task<pass_summary> run_pass(
-    boost::asio::any_io_executor executor, graph::client& graph, index::store& store, const tree::stage_root& root,
-    async::worker& disk, const pass_options& options, std::function<void(const pass_context*)> watch
+    boost::asio::any_io_executor executor, graph::client& graph, index::store& store,
+    const tree::stage_root& root, async::worker& disk, const pass_options& options,
+    std::function<void(const pass_context*)> watch
 ) {
     pass_summary summary;
     pass_context pass(executor, graph, store, root, disk, options);
@@ -163,8 +176,8 @@ task<pass_summary> run_pass(
     const auto now = core::now_seconds();
     auto end = [&summary, id = pass.pass_id, now](index::database& db) {
         db.run(
-            "UPDATE pass SET finished_at=?, outcome=?, generation=?, numbers=? WHERE id=?", now, summary.outcome,
-            summary.generation, numbers(summary), id
+            "UPDATE pass SET finished_at=?, outcome=?, generation=?, numbers=? WHERE id=?", now,
+            summary.outcome, summary.generation, numbers(summary), id
         );
         // Three months of quarter-hourly passes are enough to look back at.
         constexpr std::int64_t kept_passes = 10'000;

@@ -9,9 +9,9 @@
 #include <charconv>
 #include <cstring>
 
-#include "async/event.hpp"
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/this_coro.hpp>
+#include "async/event.hpp"
 
 namespace m365stage::sync {
 namespace {
@@ -38,7 +38,8 @@ std::optional<std::int64_t> range_start(std::string_view field) {
 
 /// What the file work needs; it runs on another thread, one piece at a time.
 struct spool_file::shared {
-    shared(const tree::stage_root& r, async::worker& d, std::string n) : root(r), disk(d), path("spool/" + std::move(n)) {}
+    shared(const tree::stage_root& r, async::worker& d, std::string n)
+        : root(r), disk(d), path("spool/" + std::move(n)) {}
     const tree::stage_root& root;
     async::worker& disk;
     std::string path;
@@ -90,7 +91,9 @@ task<core::result<void>> spool_file::begin(const http::response& head) {
         const auto start = range_start(head.fields.find("Content-Range").value_or(""));
         const bool same = version_.empty() || etag.empty() || etag == version_;
         if (start != received() || !same) {
-            core::error e(core::error_kind::content_changed, "the file changed while it was being downloaded in parts");
+            core::error e(
+                core::error_kind::content_changed, "the file changed while it was being downloaded in parts"
+            );
             co_return e;
         }
         co_return core::result<void>();
@@ -178,7 +181,7 @@ task<core::result<spool_file::outcome>> spool_file::finish(core::unix_seconds mt
             return last.error();
         }
         const std::array<timespec, 2> times{timespec{0, UTIME_OMIT}, timespec{mtime, 0}};
-        struct stat st {};
+        struct stat st{};
         if (::futimens(s->fd.get(), times.data()) != 0 || ::fstat(s->fd.get(), &st) != 0) {
             core::error e(core::error_kind::disk, std::strerror(errno));
             e.operation = "set the time of";

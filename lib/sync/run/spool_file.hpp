@@ -13,8 +13,8 @@ namespace m365stage::sync {
 template <class T>
 using task = boost::asio::awaitable<T>;
 
-/// Takes a download into a file of spool/, hashing while it streams. Small files are written in one go at the end.
-/// Memory: two buffers of at most 256 KiB. Writing a piece overlaps with receiving the next one.
+/// Takes a download into a file of spool/, hashing while it streams. Small files are written in one go at the
+/// end. Memory: two buffers of at most 256 KiB. Writing a piece overlaps with receiving the next one.
 /// Threads: network thread; the file work runs on `disk`. Lifetime: `finish` or `discard` is awaited before
 /// destruction.
 class spool_file final : public http::body_sink {
@@ -37,8 +37,8 @@ public:
     struct outcome {
         outcome() = default;
         std::int64_t size = 0;
-        std::string sha256;      ///< 32 bytes
-        std::string quick_xor;   ///< as Graph writes it
+        std::string sha256;     ///< 32 bytes
+        std::string quick_xor;  ///< as Graph writes it
         std::uint64_t inode = 0;
     };
     /// Writes the rest, sets mode, group and mtime. Errors: disk.
