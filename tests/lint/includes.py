@@ -31,12 +31,13 @@ THIRD_PARTY = [
     (r"boost/beast", {"http", "api"}, ".cpp"),
     (r"boost/asio/(ssl|impl/src|ssl/impl/src)", {"http", "api", "async"}, ".cpp"),
     (r"openssl/types\.h", {"core", "http", "auth"}, None),  # forward declarations only
+    (r"openssl/crypto\.h", {"core", "http", "auth", "daemon"}, ".cpp"),  # daemon: what --version tells
     (r"openssl/", {"core", "http", "auth"}, ".cpp"),
     (r"nlohmann/json\.hpp", None, ".cpp"),
     (r"valijson/", {"config"}, ".cpp"),
     (r"yaml-cpp/", {"config"}, ".cpp"),
-    (r"sqlite3\.h", {"index"}, ".cpp"),
-    (r"zlib\.h", {"http"}, ".cpp"),
+    (r"sqlite3\.h", {"index", "daemon"}, ".cpp"),
+    (r"zlib\.h", {"http", "daemon"}, ".cpp"),
     (r"spdlog/", {"core"}, ".cpp"),
     (r"CLI/", {"daemon"}, None),
     (r"systemd/", {"core", "daemon"}, ".cpp"),
@@ -63,9 +64,9 @@ def line_of(text, offset):
 def check_own(module, target):
     """What is wrong with including a header of ours; empty if nothing is."""
     folder = target.split("/")[0]
+    if folder == "daemon" and module == "daemon" and (ROOT / target).exists():
+        return ""
     if "/" not in target or folder not in ARROWS or folder == "daemon":
-        if module == "daemon" and (ROOT / "daemon" / target).exists():
-            return ""
         return "is not named from lib/ as module/header.hpp"
     if not (ROOT / "lib" / target).exists() and not (ROOT / "lib" / folder).is_dir():
         return "does not exist"
