@@ -169,7 +169,11 @@ private:
         std::string cursor = co_await pass_.store.call(std::move(stored));
         for (int attempt = 0; attempt < 3; ++attempt) {
             const bool full = cursor.empty();
-            auto end = co_await follow(full ? base + "/delta?$select=" + select : cursor, kind, read);
+            std::string target = cursor;
+            if (full) {
+                target = base + "/delta?$select=" + select;
+            }
+            auto end = co_await follow(std::move(target), kind, read);
             if (end) {
                 co_await finish(kind, full, setting, *end);
                 co_return;

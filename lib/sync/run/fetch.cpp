@@ -42,6 +42,7 @@ private:
     task<void> schedule() {
         for (;;) {
             bool took = false;
+            co_await check_disk();
             if (queue_.size() < queue_target() && has_room()) {
                 took = co_await refill();
             }
@@ -57,6 +58,29 @@ private:
             // The spool gets room when something was applied; that is not announced, so look again now and
             // then.
             co_await pass_.work_changed.wait_for(std::chrono::milliseconds(200));
+        }
+    }
+
+    /// Stops the pass before the disk is full: what is staged stays whole, and the index can still be written.
+    task<void> check_disk() {
+        const auto now = std::chrono::steady_clock::now();
+        if (now < next_disk_check_) {
+            co_return;
+        }
+        next_disk_check_ = now + std::chrono::seconds(1);
+        auto ask = [this] { return pass_.root.free_bytes(); };
+        const auto free = co_await pass_.disk.run(std::move(ask));
+        if (!free) {
+            throw core::fatal(free.error());
+        }
+        if (*free < pass_.options.min_free_bytes) {
+            core::error e(
+                core::error_kind::disk, std::to_string(*free >> 20) + " MiB are free, less than stage.min_free_bytes"
+            );
+            e.operation = "fetch";
+            e.object = pass_.root.path();
+            e.hint = "free some space; nothing is lost, the next pass goes on from here";
+            throw core::fatal(std::move(e));
         }
     }
 
@@ -241,6 +265,7 @@ private:
     std::unordered_set<std::int64_t> in_flight_;
     std::unordered_map<std::int64_t, std::size_t> in_flight_of_;
     std::unordered_map<std::int64_t, index::container> containers_;
+    std::chrono::steady_clock::time_point next_disk_check_{};
     bool finished_ = false;
 };
 
