@@ -138,7 +138,7 @@ private:
         } else {
             ++live_change_;
         }
-        enqueue(id, c, c.content, c.permissions, work_cause::created);
+        enqueue(id, c, c.content, work_cause::created);
     }
 
     void update(const item_change& c, const item_row& have) {
@@ -155,8 +155,7 @@ private:
         const bool other_meta =
             meta != have.meta || (c.content && !have.wanted && have.staged.mtime != c.mtime);
         const bool etag_alone = etag != have.etag && !other_content && meta == have.meta && !elsewhere;
-        const bool permissions =
-            c.permissions && (c.permissions_changed || other_meta || was_placeholder || etag_alone);
+        const bool permissions = c.permissions && (c.permissions_changed || etag_alone);
 
         if (elsewhere || meta != have.meta || etag != have.etag || have.seen_round != container_.round) {
             db_.run(
@@ -181,11 +180,11 @@ private:
             const auto cause = was_placeholder ? work_cause::created
                                : other_content ? work_cause::content
                                                : work_cause::metadata;
-            enqueue(have.id, c, other_content || have.wanted.has_value(), permissions, cause);
+            enqueue(have.id, c, other_content || have.wanted.has_value(), cause);
         } else if (elsewhere) {
             ++outcome.changed;
             // The sidecar names name and parent.
-            enqueue(have.id, c, have.wanted.has_value(), false, work_cause::place);
+            enqueue(have.id, c, have.wanted.has_value(), work_cause::place);
         } else {
             ++outcome.unchanged;
             if (have.pending && !c.url.empty()) {
@@ -195,7 +194,9 @@ private:
     }
 
     /// Puts the work on the list, or replaces what is there. Failures of an older version are forgotten.
-    void enqueue(item_id id, const item_change& c, bool content, bool permissions, work_cause cause) {
+    /// Permissions are read whenever the sidecar is written anew: nothing but the old sidecar has them.
+    void enqueue(item_id id, const item_change& c, bool content, work_cause cause) {
+        const bool permissions = c.permissions;
         const bool refused = !c.refusal.empty();
         outcome.to_fetch += content && !refused ? 1 : 0;
         const auto state = (content || permissions) ? work_state::to_fetch : work_state::to_apply;
@@ -207,7 +208,7 @@ private:
             "ctag, mtime, url, url_until, owed_since, attempts, next_try, reason, error) "
             "VALUES (?1,?2,?3,1,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18) "
             "ON CONFLICT (item_id) DO UPDATE SET state=excluded.state, version=version+1, "
-            "content=excluded.content, permissions=max(permissions, excluded.permissions), "
+            "content=excluded.content, permissions=excluded.permissions, access=NULL, "
             "cause=max(cause, excluded.cause), meta=excluded.meta, "
             "size=excluded.size, hash=excluded.hash, ctag=excluded.ctag, mtime=excluded.mtime, "
             "url=excluded.url, "
