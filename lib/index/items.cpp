@@ -81,10 +81,12 @@ public:
         ++outcome.items;
         auto found = find(db_, container_.id, change.remote_id);
         if (change.removed) {
-            if (found) {
+            // Nothing is done for what we never knew (contract Q11), nor for a root: whether a drive is gone
+            // is discovery's business, and its files stay for the retention.
+            if (found && found->parent) {
                 remove(*found);
             }
-            return;  // a tombstone of something we never knew (contract Q11)
+            return;
         }
         if (found && found->type != item_type::unknown && is_folder(found->type) != is_folder(change.type)) {
             retire(*found);
@@ -142,6 +144,7 @@ private:
     }
 
     void update(const item_change& c, const item_row& have) {
+        outcome.repeated += have.seen_round == container_.round ? 1 : 0;
         const auto parent = parent_of(c);
         const bool was_placeholder = have.type == item_type::unknown;
         const bool returned = have.gone_round != 0;
@@ -311,6 +314,7 @@ page_outcome apply_page(database& db, container_id id, const delta_page& page, u
         if (c.round_full) {
             sweep(db, c);
         }
+        db.run("UPDATE container SET state='active' WHERE id=? AND state='unavailable'", id);
         const bool work =
             c.round_full || writer.outcome.any_new() ||
             db.number("SELECT 1 FROM item WHERE container_id=? AND dirty<>0 LIMIT 1", id).has_value();

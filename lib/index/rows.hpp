@@ -82,6 +82,7 @@ struct item_change {
 struct page_outcome {
     page_outcome() = default;
     std::int64_t items = 0, created = 0, changed = 0, unchanged = 0, removed = 0;
+    std::int64_t repeated = 0;  ///< items that the same round had brought before
     std::int64_t to_fetch = 0;  ///< items that got content to be fetched
     bool any_new() const { return created + changed + removed > 0; }
 };

@@ -6,6 +6,13 @@
 
 namespace m365stage::index {
 
+namespace {
+
+// A tombstone comes with the next round; if none has come after so many tries, the item is owed.
+constexpr std::int64_t most_quiet_tries = 3;
+
+}  // namespace
+
 std::vector<work_item> due_work(database& db, container_id c, unix_seconds now, int limit) {
     std::vector<work_item> out;
     db.query(
@@ -99,16 +106,18 @@ void record_failure(
     );
 }
 
-void record_vanished(database& db, container_id c, item_id id, std::int64_t version) {
-    database::transaction t(db);
-    const auto changed = db.run(
-        "UPDATE item SET gone_round=(SELECT max(round, 1) FROM container WHERE id=?1), dirty=1 WHERE id=?2 "
-        "AND gone_round=0 "
-        "AND EXISTS (SELECT 1 FROM pending WHERE item_id=?2 AND version=?3)",
-        c, id, version
+void record_vanished(database& db, item_id id, std::int64_t version, unix_seconds now) {
+    const auto attempts = db.number("SELECT attempts FROM pending WHERE item_id=?", id).value_or(0);
+    const bool doubtful = attempts >= most_quiet_tries;
+    db.run(
+        "UPDATE pending SET attempts=attempts+1, next_try=?3, url=NULL, reason=?4, error=?5 WHERE item_id=?1 "
+        "AND version=?2",
+        id, version, now + retry_pause(core::error_kind::not_found, static_cast<int>(attempts)),
+        doubtful ? std::optional(core::to_string(core::error_kind::not_found)) : std::nullopt,
+        doubtful
+            ? std::optional(std::string_view("the service lists it, but answers 404 when it is asked for it"))
+            : std::nullopt
     );
-    db.run("UPDATE container SET live_items=live_items-?, settle=1 WHERE id=?", changed, c);
-    t.commit();
 }
 
 std::vector<std::string> spool_files_in_use(database& db) {

@@ -26,8 +26,10 @@ void record_failure(
     std::string_view first_bytes
 );
 
-/// The item vanished between listing and fetching: not an error; the next round tells (contract Q12).
-void record_vanished(database& db, container_id c, item_id id, std::int64_t version);
+/// The item vanished between listing and fetching: not an error (contract Q12). Nothing is removed because of
+/// it: the next round brings the tombstone. It is looked at again later, and owed if no tombstone came after
+/// three tries.
+void record_vanished(database& db, item_id id, std::int64_t version, unix_seconds now);
 
 /// Pause before the next try after `attempts` failures of this kind, in seconds.
 unix_seconds retry_pause(core::error_kind kind, int attempts);

@@ -74,12 +74,12 @@ public:
         return list_account(graph, o);
     }
 
-    std::string shape() const override { return "drive/1 top=500 hierarchicalsharing,deltashow*"; }
+    std::string shape() const override { return "drive/1 top=200 hierarchicalsharing,deltashow*"; }
 
     graph::call first_page(const index::container& c) const override {
         // Always from the root: a folder's own delta is not to be trusted (contract 5.2).
         auto call = sharepoint_call(
-            "/v1.0/drives/" + segment(c.remote_id) + "/root/delta?$top=500", graph::units::query, c.key
+            "/v1.0/drives/" + segment(c.remote_id) + "/root/delta?$top=200", graph::units::query, c.key
         );
         prefer(call);
         return call;

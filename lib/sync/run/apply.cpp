@@ -92,7 +92,7 @@ private:
             pass_.settle.erase(waiting);
             auto read = [id](index::database& db) { return index::find_container(db, id); };
             const auto c = co_await pass_.store.call(std::move(read));
-            if (!c || c->cursor_state == index::cursor_state::mid_round) {
+            if (!c || c->state == "departed" || c->cursor_state == index::cursor_state::mid_round) {
                 continue;
             }
             pass_.found_ready(id);  // what had to wait for the end of the round has its place now
@@ -321,10 +321,12 @@ task<void> recover(pass_context& pass) {
     }
     auto load = [](index::database& db) {
         std::vector<std::pair<std::int64_t, int>> rows;  // container, what waits: 0 fetch, 1 apply, 2 settle
-        db.query("SELECT DISTINCT container_id, state FROM pending", [&](index::row r) {
-            rows.emplace_back(r.integer(0), static_cast<int>(r.integer(1)));
-        });
-        db.query("SELECT id FROM container WHERE settle=1", [&](index::row r) {
+        db.query(
+            "SELECT DISTINCT container_id, p.state FROM pending AS p JOIN container AS c ON "
+            "c.id=p.container_id WHERE c.state<>'departed'",
+            [&](index::row r) { rows.emplace_back(r.integer(0), static_cast<int>(r.integer(1))); }
+        );
+        db.query("SELECT id FROM container WHERE settle=1 AND state<>'departed'", [&](index::row r) {
             rows.emplace_back(r.integer(0), 2);
         });
         return rows;

@@ -112,23 +112,17 @@ private:
             return index::apply_page(db, id, rows, now);
         };
         const auto outcome = co_await pass_.store.call(std::move(apply));
+        idle_pages_ = outcome.items > outcome.repeated ? 0 : idle_pages_ + 1;
         count(outcome, last);
         co_await reload();
         co_return next_step::go_on;
     }
 
     void parse(sources::source& source, const graph::page& page, index::delta_page& rows) {
-        bool something_new = page.next_link.empty();
         for (const auto& element : *page.value) {
             auto change = source.parse_item(element);
             if (!change) {
                 continue;
-            }
-            if (first_seen_.size() < longest_memory) {
-                something_new =
-                    first_seen_.insert(std::hash<std::string>()(change->remote_id)).second || something_new;
-            } else {
-                something_new = true;
             }
             if (!full_ && index::is_folder(change->type) && !change->root && change->children > 0 &&
                 new_folders_.size() < most_new_folders) {
@@ -136,7 +130,6 @@ private:
             }
             rows.items.push_back(std::move(*change));
         }
-        idle_pages_ = something_new ? 0 : idle_pages_ + 1;
     }
 
     void count(const index::page_outcome& outcome, bool last) {
@@ -338,7 +331,6 @@ private:
         }
     }
 
-    static constexpr std::size_t longest_memory = 200'000;  // hashes of ids; 1.6 MB
     static constexpr std::size_t most_new_folders = 10'000;
 
     pass_context& pass_;
@@ -346,7 +338,7 @@ private:
     container container_;
     bool full_ = false, complete_ = false, restarted_ = false;
     int idle_pages_ = 0;
-    std::unordered_set<std::size_t> seen_links_, first_seen_;
+    std::unordered_set<std::size_t> seen_links_;
     std::vector<std::string> new_folders_;
 };
 

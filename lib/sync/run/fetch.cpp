@@ -61,7 +61,8 @@ private:
         }
     }
 
-    /// Stops the pass before the disk is full: what is staged stays whole, and the index can still be written.
+    /// Stops the pass before the disk is full: what is staged stays whole, and the index can still be
+    /// written.
     task<void> check_disk() {
         const auto now = std::chrono::steady_clock::now();
         if (now < next_disk_check_) {
@@ -75,7 +76,8 @@ private:
         }
         if (*free < pass_.options.min_free_bytes) {
             core::error e(
-                core::error_kind::disk, std::to_string(*free >> 20) + " MiB are free, less than stage.min_free_bytes"
+                core::error_kind::disk,
+                std::to_string(*free >> 20) + " MiB are free, less than stage.min_free_bytes"
             );
             e.operation = "fetch";
             e.object = pass_.root.path();
@@ -233,12 +235,13 @@ private:
     task<void> record_other(const done_item& done) {
         if (std::holds_alternative<vanished>(done.outcome)) {
             ++pass_.counters.vanished;
-            auto note = [item = done.item](index::database& db) {
-                index::record_vanished(db, item.container, item.id, item.version);
+            const auto now = core::now_seconds();
+            auto note = [id = done.item.id, version = done.item.version, now](index::database& db) {
+                index::record_vanished(db, id, version, now);
                 return true;
             };
             co_await pass_.store.call(std::move(note));
-            pass_.settle.insert(static_cast<std::int64_t>(done.item.container));
+            pass_.due.insert(static_cast<std::int64_t>(done.item.container));
             co_return;
         }
         const auto& failure = std::get<fetch_failure>(done.outcome);
