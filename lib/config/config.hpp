@@ -80,7 +80,7 @@ struct stage_settings {
     std::uint32_t file_mode = 0600;  ///< of the files in tree/
     std::uint32_t dir_mode = 0700;   ///< of the folders in tree/
     std::uint64_t spool_max_bytes = std::uint64_t{10} << 30;
-    std::uint64_t min_free_bytes = std::uint64_t{1} << 30;
+    std::uint64_t min_free_bytes = 0;  ///< 0: stop only when the disk is really full
     bool index_copy = false;
     bool operator==(const stage_settings&) const = default;
 };

@@ -107,7 +107,7 @@ std::string make_connect_head(const url_parts& at, std::string_view user_agent) 
 
 bool bypasses_proxy(const url_parts& at) {
     constexpr std::array<std::string_view, 4> direct{"169.254.169.254", "127.0.0.1", "::1", "localhost"};
-    return std::find(direct.begin(), direct.end(), at.host) != direct.end();
+    return at.scheme == "http" && std::find(direct.begin(), direct.end(), at.host) != direct.end();
 }
 
 core::error failure(core::error_kind kind, method verb, const url_parts& at, std::string_view why) {

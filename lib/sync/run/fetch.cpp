@@ -65,7 +65,7 @@ private:
     /// written.
     task<void> check_disk() {
         const auto now = std::chrono::steady_clock::now();
-        if (now < next_disk_check_) {
+        if (pass_.options.min_free_bytes == 0 || now < next_disk_check_) {
             co_return;
         }
         next_disk_check_ = now + std::chrono::seconds(1);
