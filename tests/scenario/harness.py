@@ -138,8 +138,8 @@ class Simulator:
     def get(self, path):
         return json.loads(self.ask("GET", path) or b"null")
 
-    def post(self, path, **body):
-        return json.loads(self.ask("POST", path, body) or b"null")
+    def post(self, where, /, **body):
+        return json.loads(self.ask("POST", where, body) or b"null")
 
     def delete(self, path):
         return self.ask("DELETE", path)
@@ -150,7 +150,7 @@ class Simulator:
     def change(self, seed, count, **more):
         return self.post("change", seed=seed, count=count, **more)
 
-    def op(self, what, **more):
+    def op(self, what, /, **more):
         return self.post("op", op=what, **more)
 
     def fault(self, kind, **more):

@@ -9,6 +9,10 @@ import traceback
 
 import cases
 import cases.changes  # noqa: F401
+import cases.special  # noqa: F401
+import cases.disk  # noqa: F401
+import cases.faults  # noqa: F401
+import cases.kills  # noqa: F401
 from harness import Failed, Skipped
 
 

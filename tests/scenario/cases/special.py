@@ -1,0 +1,329 @@
+"""What random changes meet too seldom."""
+
+import os
+import time
+
+from cases import scenario
+from harness import World, check, check_manners, check_quiet, compare
+
+
+def small(options, name, *more):
+    return World(options, name, "--seed", options.seed, "--users", 1, "--sites", 0, "--groups", 0, *more)
+
+
+def inodes_below(stage, folder):
+    prefix = os.fsencode(folder) + b"/"
+    return {path[len(prefix):]: facts[0] for path, facts in stage.snapshot().items() if path.startswith(prefix)}
+
+
+@scenario
+def big_folder_renamed(options):
+    """a folder of 2,000 files is renamed and moved: no download, one rename, the children are not touched"""
+    with small(options, "rename") as w:
+        w.sim.post("bulk", user="big", items=2000, folders=20, file_size=100, seed=3)
+        user = "big@contoso.example"
+        top = "users/" + user + "/onedrive/"
+        w.sim.op("create", user=user, path="above", type="folder")
+        w.sim.op("create", user=user, path="above/within", type="folder")
+        names = {i["names"][0] for i in w.sim.expected() if i["owner"].get("upn") == user and i["type"] == "file"}
+        for name in sorted(names - {"above"}):
+            w.sim.op("move", user=user, path=name, to="above/within")
+        w.stage.sync(expect=(0, 1))
+        compare(w.stage)
+        before = w.stage.snapshot()
+        check(len(inodes_below(w.stage, top + "above/within")) > 4000, "the folder is not big")
+        w.sim.forget_requests()
+        w.sim.op("rename", user=user, path="above", name="renamed")
+        w.stage.sync(expect=(0, 1))
+        judge_rename(w, before, top + "above", top + "renamed")
+        before = w.stage.snapshot()
+        w.sim.op("create", user=user, path="other", type="folder")
+        w.sim.op("move", user=user, path="renamed", to="other")
+        w.stage.sync(expect=(0, 1))
+        judge_rename(w, before, top + "renamed", top + "other/renamed")
+        check(not w.sim.downloads(), f"a rename downloads {len(w.sim.downloads())} files")
+        compare(w.stage, quiet=True)
+        check_manners(w.sim)
+    return ""
+
+
+def judge_rename(w, before, old, new):
+    after = w.stage.snapshot()
+    old, new = os.fsencode(old), os.fsencode(new)
+    moved = [path for path in before if path.startswith(old + b"/")]
+    for path in moved:
+        there = after.get(new + path[len(old):])
+        check(there == before[path], f"{os.fsdecode(path)} was touched: {before[path]} -> {there}")
+    check(after[new][0] == before[old][0], "the folder is another one than before")
+    last = w.stage.rows("SELECT max(id) AS id FROM generation")[0]["id"]
+    told = w.stage.rows("SELECT count(*) AS n FROM change WHERE generation=? AND what IN (4, 5)", last)[0]["n"]
+    check(told == 1, f"{told} renames are recorded, not one")
+
+
+@scenario
+def crossing_renames(options):
+    """names that change places, rings of three, a folder into what was inside it"""
+    with small(options, "cross", "--specials", 0) as w:
+        user = "ada@contoso.example"
+        for name in ("a", "b", "c", "one", "one/two"):
+            w.sim.op("create", user=user, path=name, type="folder")
+            for n in range(3):
+                w.sim.op("create", user=user, path=f"{name}/{n}.txt", type="file", size=50, seed=n)
+        for name in ("x.txt", "y.txt", "z.txt"):
+            w.sim.op("create", user=user, path=name, type="file", text=name)
+        w.stage.sync(expect=0)
+        compare(w.stage)
+        w.sim.forget_requests()
+
+        def rename(path, name):
+            w.sim.op("rename", user=user, path=path, name=name)
+
+        w.sim.op("swap", user=user, path="x.txt", **{"with": "y.txt"})
+        w.sim.op("swap", user=user, path="a", **{"with": "b"})
+        w.stage.sync(expect=0)
+        compare(w.stage)
+        for first, second, third in (("x.txt", "y.txt", "z.txt"), ("a", "b", "c")):
+            rename(first, "free")
+            rename(second, first)
+            rename(third, second)
+            rename("free", third)
+        w.stage.sync(expect=0)
+        compare(w.stage)
+        w.sim.op("move", user=user, path="one/two", to="")
+        w.sim.op("move", user=user, path="one", to="two")
+        w.stage.sync(expect=0)
+        compare(w.stage)
+        # The name of a folder goes to one of its own files, and back.
+        w.sim.op("move", user=user, path="c/0.txt", to="")
+        rename("c", "was c")
+        rename("0.txt", "c")
+        w.stage.sync(expect=0)
+        compare(w.stage, quiet=True)
+        check(not w.sim.downloads(), f"renames download {w.sim.downloads()}")
+        check_manners(w.sim)
+    return ""
+
+
+@scenario
+def guard(options):
+    """60 % of a drive are deleted: held, exit 6; approved: removed"""
+    with small(options, "guard", "--specials", 0) as w:
+        w.sim.post("bulk", user="big", items=200, folders=10, file_size=100, seed=3)
+        w.stage.configure(guard={"max_deleted_share": 0.3, "min_deleted_items": 50})
+        w.stage.sync(expect=0)
+        compare(w.stage)
+        before = w.stage.snapshot()
+        files = [i for i in w.sim.expected() if i["owner"].get("upn", "").startswith("big@") and i["type"] == "file"]
+        for item in files[: len(files) * 6 // 10]:
+            w.sim.op("delete", drive=item["drive"], id=item["id"])
+        for attempt in range(2):  # also the passes after it
+            out = w.stage.sync(expect=6)
+            check(out.summary["held"] >= 50, f"held: {out.told()}")
+            check(w.stage.snapshot() == before, f"pass {attempt}: something was removed though it is held")
+        # What is not a deletion goes on.
+        w.sim.op("create", drive=files[0]["drive"], path="new.txt", type="file", text="new")
+        w.stage.sync(expect=6)
+        where = os.path.join(w.stage.root, "tree/users/big@contoso.example/onedrive/new.txt")
+        check(os.path.exists(where), "a new file is not staged while deletions are held")
+        approve(w.stage, "users/big@contoso.example/onedrive")
+        w.stage.sync(expect=0)
+        compare(w.stage, quiet=True)
+        check_manners(w.sim)
+    return ""
+
+
+def approve(stage, key):
+    if stage.run("guard", "approve", key).exit == 2:  # the command is not built in
+        stage.write("UPDATE container SET guard_approved=round, settle=1 WHERE key=?", key)
+
+
+@scenario
+def departed_user(options):
+    """a user is removed: the files stay; with a retention of 0s they go"""
+    with small(options, "departed") as w:
+        w.sim.post("directory", op="add_user", name="gone")
+        w.sim.post("bulk", user="gone", items=30, folders=3, file_size=100, seed=5)
+        w.stage.sync(expect=(0, 1))
+        compare(w.stage)
+        kept = inodes_below(w.stage, "users/gone@contoso.example")
+        check(len(kept) > 60, f"nothing was staged of the user: {len(kept)}")
+        w.sim.post("directory", op="remove_user", name="gone@contoso.example")
+        for _ in range(2):
+            w.stage.sync(expect=(0, 1))
+            check(inodes_below(w.stage, "users/gone@contoso.example") == kept, "a departed user's files were touched")
+            compare(w.stage)
+        w.stage.configure(sync={"departed_retention": "0s"})
+        w.stage.sync(expect=(0, 1))
+        left = os.path.exists(os.path.join(w.stage.root, "tree/users/gone@contoso.example"))
+        check(not left, "a departed user's files are there after the retention")
+        compare(w.stage, quiet=True)
+        check_manners(w.sim)
+    return ""
+
+
+@scenario
+def expired_urls(options):
+    """download addresses that expire at once: fresh ones are asked for"""
+    with small(options, "urls", "--files-per-drive", 60) as w:
+        w.sim.post("settings", download_url_lifetime=1)
+        w.sim.fault("delay", service="files", probability=0.3, delay_ms=400, seed=4)
+        w.stage.configure(sync={"concurrency": 2})
+        w.stage.sync(expect=(0, 1))
+        refused = w.sim.get("requests").get("statuses", {}).get("401", 0)
+        w.sim.clear_faults()
+        compare(w.stage, quiet=True)
+        check_manners(w.sim)
+    return f"{refused} expired addresses"
+
+
+@scenario
+def altered_file(options):
+    """a file that the service serves otherwise than announced is kept, with a verdict"""
+    with small(options, "altered") as w:
+        w.stage.sync(expect=(0, 1))
+        altered = [i for i in w.sim.expected() if i["altered"]]
+        check(altered, "the tenant has no altered file")
+        compare(w.stage, quiet=True)  # looks at the verdict
+        user = "ada@contoso.example"
+        w.sim.op("create", user=user, path="label.docx", type="file", size=5000, seed=4)
+        w.stage.sync(expect=(0, 1))
+        w.sim.op("edit", user=user, path="label.docx", size=6000, seed=5)
+        w.sim.op("altered", user=user, path="label.docx", on=True, served_size=6100)
+        w.stage.sync(expect=(0, 1))
+        compare(w.stage, quiet=True)
+        check_manners(w.sim)
+    return ""
+
+
+@scenario
+def name_collisions(options):
+    """two live items of one name, names Linux can't hold, names of our own"""
+    with small(options, "names", "--specials", 0) as w:
+        user = "ada@contoso.example"
+        root = next(d["root"] for d in w.sim.get("tenant")["drives"] if d["owner_kind"] == "user")
+        for n, name in enumerate((".m365", ".m365stage", "a\u0001b.txt", "x" * 255, "ü" * 200 + ".docx", "y" * 250,
+                                  "z" * 251, "~" * 3, "con", "a.json", ".hidden", "trailing.")):
+            w.sim.op("create", user=user, parent=root, name=name, type="file" if n % 2 else "folder", size=10, seed=n,
+                     force=True)
+        first = w.sim.op("create", user=user, path="twin.txt", type="file", text="first")
+        w.sim.op("create", user=user, parent=root, name="twin.txt", type="file", text="second", force=True)
+        w.stage.sync(expect=0)
+        compare(w.stage, quiet=True)
+        w.sim.op("delete", drive=first["drive"], id=first["id"])
+        w.stage.sync(expect=0)
+        compare(w.stage)
+        check_manners(w.sim)
+    return ""
+
+
+@scenario
+def sharing(options):
+    """permissions follow a shared file through renames, edits and the end of sharing"""
+    with small(options, "sharing", "--specials", 0) as w:
+        user = "ada@contoso.example"
+        w.sim.op("create", user=user, path="folder", type="folder")
+        w.sim.op("create", user=user, path="s.txt", type="file", text="shared")
+        w.stage.sync(expect=0)
+        path = "s.txt"
+        for what, more in (("share", {"role": "read", "email": "bela@contoso.example"}), ("edit", {"text": "other"}),
+                           ("rename", {"name": "t.txt"}), ("share", {"role": "write", "scope": "organization"}),
+                           ("move", {"to": "folder"}), ("touch", {"description": "about"}), ("unshare", {})):
+            w.sim.op(what, user=user, path=path, **more)
+            path = {"rename": "t.txt", "move": "folder/t.txt"}.get(what, path)
+            w.stage.sync(expect=0)
+            compare(w.stage, quiet=True)
+        check_manners(w.sim)
+    return ""
+
+
+@scenario
+def revoked_tokens(options):
+    """tokens are revoked in the middle of a pass; a secret is refused"""
+    with small(options, "tokens", "--files-per-drive", 60) as w:
+        w.sim.fault("delay", service="files", delay_ms=60)
+        w.sim.fault("delay", service="graph", delay_ms=60)
+        w.stage.configure(sync={"concurrency": 2})
+        process = w.stage.start("--json")
+        for _ in range(6):
+            time.sleep(0.3)
+            w.sim.post("auth", expire_all=True)
+        check(process.wait(120) in (0, 1), f"the pass ended with {process.returncode}")
+        w.sim.clear_faults()
+        compare(w.stage)
+        w.sim.change(options.seed, 10)
+        before = w.stage.snapshot()
+        w.sim.post("auth", refuse=7000222, expire_all=True)
+        out = w.stage.sync(expect=3)
+        check("AADSTS7000222" in out.stderr, f"the code is not told: {out.told()}")
+        check(w.stage.snapshot() == before, "the tree was touched without a token")
+        w.sim.post("auth", refuse=0)
+        w.stage.sync(expect=(0, 1))
+        compare(w.stage, quiet=True)
+    return ""
+
+
+@scenario
+def credentials(options):
+    """certificate, federated token and managed identity; a wrong secret; a wrong authority"""
+    with small(options, "credentials") as w:
+        facts = w.sim.facts
+        client = {"client_id": facts["client_id"]}
+        for app in ({**client, "client_secret_file": facts["client_secret_file"]},
+                    {**client, "certificate_file": facts["certificate_file"]},
+                    {**client, "federated_token_file": facts["federated_token_file"]},
+                    {"managed_identity": {"client_id": facts["client_id"]}}):
+            w.stage.configure(app=app, endpoints={"managed_identity": facts["imds"]})
+            w.sim.change(options.seed, 10)
+            w.sim.post("auth", expire_all=True)
+            w.stage.sync(expect=(0, 1))
+            compare(w.stage)
+        wrong = os.path.join(w.folder, "wrong-secret")
+        with open(wrong, "w", encoding="utf-8") as f:
+            f.write("not-the-secret-at-all\n")
+        os.chmod(wrong, 0o600)
+        w.stage.secrets.append("not-the-secret-at-all")
+        w.stage.configure(app={**client, "client_secret_file": wrong})
+        out = w.stage.sync(expect=3)
+        check("AADSTS7000215" in out.stderr, f"the code is not told: {out.told()}")
+        w.stage.configure(app={**client, "client_secret_file": facts["client_secret_file"]},
+                          endpoints={"ca_file": "/etc/ssl/certs/ca-certificates.crt"})
+        if os.path.exists("/etc/ssl/certs/ca-certificates.crt"):
+            out = w.stage.sync(expect=4)
+            check("certificate" in out.stderr.lower() or "tls" in out.stderr.lower(), f"no TLS reason: {out.told()}")
+        w.stage.configure(endpoints={"ca_file": facts["ca_file"]})
+        compare(w.stage, quiet=True)
+        check_manners(w.sim)
+    return ""
+
+
+@scenario
+def unreachable(options):
+    """Microsoft 365 is not there: exit 4, and the tree is not touched"""
+    with small(options, "unreachable") as w:
+        w.stage.sync(expect=(0, 1))
+        before = w.stage.snapshot()
+        w.stage.configure(endpoints={"proxy": "http://127.0.0.1:9"})
+        out = w.stage.sync(expect=4, timeout=200)
+        check(w.stage.snapshot() == before, "the tree was touched")
+        w.stage.configure(endpoints={"proxy": ""})
+        compare(w.stage, quiet=True)
+        seconds = out.seconds
+    return f"told after {seconds:.0f} s"
+
+
+@scenario
+def one_at_a_time(options):
+    """a second process on the same stage is refused and names the first"""
+    with small(options, "lock") as w:
+        w.sim.fault("delay", service="graph", delay_ms=300)
+        process = w.stage.start()
+        deadline = time.monotonic() + 20
+        while not os.path.exists(os.path.join(w.stage.root, "index.db")) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        out = w.stage.sync(expect=7)
+        check(str(process.pid) in out.stderr, f"the holder is not named: {out.told()}")
+        process.wait(120)
+        w.sim.clear_faults()
+        w.stage.sync(expect=(0, 1))
+        compare(w.stage)
+    return out.stderr.strip()
