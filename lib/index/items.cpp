@@ -126,7 +126,11 @@ private:
 
     void create(const item_change& c) {
         const auto parent = parent_of(c);
-        const int dirty = is_folder(c.type) || has_twin(parent, c.name, 0) ? 1 : 0;
+        const bool twin = has_twin(parent, c.name, 0);
+        if (twin) {
+            flag_twins(parent, c.name, item_id{});  // the new one may have the better right to the name
+        }
+        const int dirty = is_folder(c.type) || twin ? 1 : 0;
         db_.run(
             "INSERT INTO item (container_id, remote_id, type, parent, name, etag, meta, seen_round, dirty) "
             "VALUES (?,?,?,?,?,?,?,?,?)",
