@@ -99,7 +99,7 @@ prepare_folder() {
     demo=$(cd "$folder" && pwd)
     touch "$demo/.m365stage-demo"
     stop_simulator
-    rm -rf "$demo/tenant" "$demo/stage" "$demo/documents"
+    rm -rf "$demo/tenant" "$demo/tenant.json" "$demo/stage" "$demo/documents"
     mkdir -m 700 "$demo/tenant" "$demo/documents"
 }
 
@@ -122,7 +122,7 @@ start_simulator() {
     build/tests/simulator/m365sim --dir "$demo/tenant" --seed 7 --users 3 --sites 2 --groups 1 --files-per-drive 100 \
         --import "documents=$demo/documents" > "$demo/tenant.json" 2> "$demo/tenant.log" &
     echo $! > "$demo/tenant.pid"
-    until [ -s "$demo/tenant.json" ]; do
+    until grep -q '}$' "$demo/tenant.json" 2> /dev/null; do
         [ -d "/proc/$(cat "$demo/tenant.pid")" ] || {
             cat "$demo/tenant.log" >&2
             stop "the demo tenant did not start"
