@@ -37,7 +37,12 @@ struct settler::item_row {
 };
 
 settler::settler(index::database& db, const index::container& c, guard_limits guard, std::int64_t generation)
-    : db_(db), container_(c), guard_(guard), generation_(generation) {}
+    : db_(db),
+      container_(c),
+      guard_(guard),
+      generation_(generation),
+      held_(c.guard_held),
+      removable_after_(c.guard_held > 0 ? c.guard_approved.value_or(0) : c.round) {}
 
 std::optional<settler::item_row> settler::load(item_id id) {
     std::optional<item_row> out;

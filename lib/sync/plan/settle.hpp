@@ -87,8 +87,8 @@ private:
     index::container container_;
     guard_limits guard_;
     std::int64_t generation_;
-    std::int64_t held_ = 0;
-    std::int64_t removable_after_ = 0;  ///< removals of rounds up to this one are held
+    std::int64_t held_;             ///< as the last settled round left it, until this one is judged
+    std::int64_t removable_after_;  ///< removals of rounds up to this one may be done
     bool loaded_ = false;
     std::vector<index::item_id> todo_, removals_;
     std::unordered_set<std::int64_t> visiting_;
