@@ -190,8 +190,12 @@ inventory() { (cd "$demo/stage" && find tree -printf '%P\t%i\t%C@\t%T@\t%m\t%s\n
 tree_samples() {
     (
         cd "$demo/stage"
-        show find tree -maxdepth 6 -type d -not -path '*/.m365*' | LC_ALL=C sort | sed -n '1,30p'
-        echo "(the first 30 folders)"
+        echo "\$ ls, the staged drives:"
+        ls -1d tree/users/*/onedrive tree/groups/*/files tree/sites/*/*/*/libraries/*
+        echo
+        show ls -lA "tree/users/documents@contoso.example/onedrive/notes"
+        echo
+        show cat "tree/users/documents@contoso.example/onedrive/notes/.m365/monday.txt.json"
         echo
         show du -sh tree
         echo "$(find tree -type f -not -path '*/.m365*/*' | wc -l) files, $(find tree -name '*.json' -path '*/.m365/*' |
