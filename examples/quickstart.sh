@@ -178,6 +178,8 @@ change() {
 # stage ARGUMENTS...: m365stage on the demo's configuration. Exit code 1 (some items failed, and are listed) goes on:
 # the demo tenant holds a file with malware, which Microsoft 365 serves to nobody.
 stage() {
+    # What a checkout does not have yet is passed over.
+    grep -q "^  $1 " <<< "$commands" || return 0
     printf '%s$ m365stage --config %s/config.yaml %s%s\n' "$bold" "$folder" "$*" "$plain"
     local code=0
     build/daemon/m365stage --config "$demo/config.yaml" "$@" || code=$?
@@ -302,6 +304,7 @@ for name in monday old shared; do
 done
 start_simulator
 write_configuration
+commands=$(build/daemon/m365stage --help)
 echo "$(find "$demo/documents" -type f | wc -l) files ($(du -sh "$demo/documents" | cut -f1)) are one person's OneDrive;" \
     "three more people, two sites and a team are made up."
 first_pass
