@@ -19,6 +19,8 @@ struct global_options {
 using runner = std::function<int()>;
 
 void add_sync(CLI::App& app, const global_options& global, runner& run);
+void add_status(CLI::App& app, const global_options& global, runner& run);
+void add_ls(CLI::App& app, const global_options& global, runner& run);
 
 /// Prints an error as one line on stderr ("m365stage: ...") and returns its exit code. A configuration error
 /// may have a line for each problem.

@@ -44,6 +44,8 @@ int run(int argc, char** argv) {
     app.add_option("--config", global.config_file, "configuration file")->capture_default_str();
     app.add_flag("--json", global.json, "print data as JSON");
     add_sync(app, global, chosen);
+    add_status(app, global, chosen);
+    add_ls(app, global, chosen);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& e) {

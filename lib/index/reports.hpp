@@ -28,14 +28,14 @@ struct listed_item {
 };
 
 /// Walks all items of all containers, by container and folder, in the order of the names in the tree; folders
-/// come before what is in them. `pattern` is a glob over paths; empty: all. Items that the service has removed
-/// are left out unless the guard holds them; the containers' root folders are no items.
-/// Memory: one batch of rows for each level of folders. Rows are read in batches without one transaction
-/// around all, so that a reader that stands still (a pager) does not keep the write-ahead log from shrinking;
-/// what moves during the walk may be shown twice or not at all.
+/// come before what is in them. `pattern` is a glob over paths; empty: all. Items that the service has
+/// removed are left out unless the guard holds them; the containers' root folders are no items. Ends early if
+/// `each` returns false. Memory: one batch of rows for each level of folders. Rows are read in batches
+/// without one transaction around all, so that a reader that stands still (a pager) does not keep the
+/// write-ahead log from shrinking; what moves during the walk may be shown twice or not at all.
 void list_items(
     database& db, std::string_view pattern, const name_rule& local_name,
-    const std::function<void(const container&, const listed_item&)>& each
+    const std::function<bool(const container&, const listed_item&)>& each
 );
 
 /// Path below tree/ where the item lies, or where it will go; empty if a parent is unknown.
@@ -122,9 +122,8 @@ struct change_row {
     item_type type = item_type::unknown;
     std::optional<std::string> old_path, new_path;
 };
-/// Changes of finished generations after `since`, in the order in which they were made.
-void list_changes(
-    database& db, std::int64_t since, const std::function<void(const change_row&)>& each
-);
+/// Changes of finished generations after `since`, in the order in which they were made; ends early if `each`
+/// returns false.
+void list_changes(database& db, std::int64_t since, const std::function<bool(const change_row&)>& each);
 
 }  // namespace m365stage::index

@@ -24,9 +24,10 @@ public:
 
     bool may_hold_matches(std::string_view folder) const {
         const auto n = std::min(folder.size(), prefix_.size());
-        return std::equal(folder.begin(), folder.begin() + static_cast<std::ptrdiff_t>(n), prefix_.begin(), [](char a, char b) {
-            return lower(a) == lower(b);
-        });
+        return std::equal(
+            folder.begin(), folder.begin() + static_cast<std::ptrdiff_t>(n), prefix_.begin(),
+            [](char a, char b) { return lower(a) == lower(b); }
+        );
     }
 
 private:
@@ -51,6 +52,7 @@ struct level {
     std::int64_t folder = 0;
     std::string path;
     bool gone = false;  ///< removed by the service, or within something that was
+    bool held = false;  ///< and that removal is held
     bool placed_done = false, ended = false;
     std::string last_name;
     std::int64_t last_id = 0;
@@ -64,8 +66,8 @@ struct level {
     "ON p.item_id=i.id "
 constexpr std::string_view placed_rows =
     WALK_COLUMNS "WHERE i.at_parent=?1 AND i.at_name>?2 ORDER BY i.at_name LIMIT ?3";
-constexpr std::string_view coming_rows =
-    WALK_COLUMNS "WHERE i.parent=?1 AND (i.name, i.id)>(?2, ?3) AND i.at_parent IS NULL ORDER BY i.name, i.id LIMIT ?4";
+constexpr std::string_view coming_rows = WALK_COLUMNS
+    "WHERE i.parent=?1 AND (i.name, i.id)>(?2, ?3) AND i.at_parent IS NULL ORDER BY i.name, i.id LIMIT ?4";
 #undef WALK_COLUMNS
 
 walk_row read(row r) {
@@ -92,22 +94,22 @@ class walker {
 public:
     walker(
         database& db, const container& c, const path_filter& filter, const name_rule& local_name,
-        const std::function<void(const container&, const listed_item&)>& each
+        const std::function<bool(const container&, const listed_item&)>& each
     )
         : db_(db), container_(c), filter_(filter), local_name_(local_name), each_(each) {
         // What is not in the tree yet has work waiting or its place to be found.
-        all_placed_ =
-            !db.number("SELECT 1 FROM pending WHERE container_id=? LIMIT 1", c.id) &&
-            !db.number("SELECT 1 FROM item WHERE container_id=? AND dirty<>0 LIMIT 1", c.id);
+        all_placed_ = !db.number("SELECT 1 FROM pending WHERE container_id=? LIMIT 1", c.id) &&
+                      !db.number("SELECT 1 FROM item WHERE container_id=? AND dirty<>0 LIMIT 1", c.id);
     }
 
-    void run() {
+    /// False if the reader has enough.
+    bool run() {
         const auto& key = container_.at_key.empty() ? container_.key : container_.at_key;
         if (!container_.root || !filter_.may_hold_matches(key + "/")) {
-            return;
+            return true;
         }
-        enter(static_cast<std::int64_t>(*container_.root), key, false);
-        while (!stack_.empty()) {
+        enter(static_cast<std::int64_t>(*container_.root), key, false, false);
+        while (!stack_.empty() && wanted_) {
             auto& top = stack_.back();
             if (top.next < top.rows.size()) {
                 take(top, std::move(top.rows[top.next++]));
@@ -115,14 +117,16 @@ public:
                 stack_.pop_back();
             }
         }
+        return wanted_;
     }
 
 private:
-    void enter(std::int64_t folder, std::string path, bool gone) {
+    void enter(std::int64_t folder, std::string path, bool gone, bool held) {
         level l;
         l.folder = folder;
         l.path = std::move(path);
         l.gone = gone;
+        l.held = held;
         stack_.push_back(std::move(l));
     }
 
@@ -155,18 +159,20 @@ private:
             return;
         }
         // What was moved out of a removed folder is not removed with it.
-        const bool gone = w.gone_round != 0 || (l.gone && w.parent == l.folder);
-        const bool held = gone && container_.guard_held > 0 &&
-                          (w.gone_round == 0 || w.gone_round > container_.guard_approved.value_or(0));
+        const bool goes_along = w.gone_round == 0 && l.gone && w.parent == l.folder;
+        const bool gone = w.gone_round != 0 || goes_along;
+        const bool held = goes_along ? l.held
+                                     : gone && container_.guard_held > 0 &&
+                                           w.gone_round > container_.guard_approved.value_or(0);
         const auto& name = w.at_name;
         w.item.path = l.path + "/" + (name.empty() ? local_name_(w.item.name, w.item.remote_id) : name);
         w.item.state = held ? "held" : state_of(w);
         if ((!gone || held) && filter_.matches(w.item.path)) {
-            each_(container_, w.item);
+            wanted_ = each_(container_, w.item);
         }
         // A level is invalid once another one is put on top of it, so this comes last.
         if (is_folder(w.item.type) && filter_.may_hold_matches(w.item.path + "/")) {
-            enter(w.id, std::move(w.item.path), gone);
+            enter(w.id, std::move(w.item.path), gone, held);
         }
     }
 
@@ -184,8 +190,9 @@ private:
     const container& container_;
     const path_filter& filter_;
     const name_rule& local_name_;
-    const std::function<void(const container&, const listed_item&)>& each_;
+    const std::function<bool(const container&, const listed_item&)>& each_;
     bool all_placed_ = false;
+    bool wanted_ = true;
     std::vector<level> stack_;
 };
 
@@ -193,11 +200,13 @@ private:
 
 void list_items(
     database& db, std::string_view pattern, const name_rule& local_name,
-    const std::function<void(const container&, const listed_item&)>& each
+    const std::function<bool(const container&, const listed_item&)>& each
 ) {
     const path_filter filter(pattern);
     for (const auto& c : containers(db)) {
-        walker(db, c, filter, local_name, each).run();
+        if (!walker(db, c, filter, local_name, each).run()) {
+            return;
+        }
     }
 }
 
@@ -209,7 +218,8 @@ std::string path_of(database& db, item_id item, const name_rule& local_name) {
         std::optional<std::int64_t> parent;
         std::string name;
         db.query(
-            "SELECT coalesce(at_parent, parent), at_parent IS NOT NULL, at_name, name, remote_id FROM item WHERE id=?",
+            "SELECT coalesce(at_parent, parent), at_parent IS NOT NULL, at_name, name, remote_id FROM item "
+            "WHERE id=?",
             [&](row r) {
                 parent = r.maybe_integer(0);
                 name = r.integer(1) != 0 ? r.text(2) : local_name(r.text(3), r.text(4));

@@ -1,0 +1,212 @@
+#include "index/reports.hpp"
+
+#include "index/containers.hpp"
+
+namespace m365stage::index {
+namespace {
+
+held_container describe_held(const container& c) {
+    held_container h;
+    h.id = c.id;
+    h.key = c.key;
+    h.held = c.guard_held;
+    h.items = c.live_items;
+    h.round = c.guard_round.value_or(0);
+    h.completed_at = c.completed_at.value_or(0);
+    return h;
+}
+
+/// True if no removal is left that the guard would hold: all of them were approved.
+bool all_approved(database& db, const container& c) {
+    return !db.number(
+        "SELECT 1 FROM item WHERE container_id=? AND dirty<>0 AND gone_round>? LIMIT 1", c.id,
+        c.guard_approved.value_or(0)
+    );
+}
+
+std::vector<std::string> first_removals(
+    database& db, container_id id, int limit, const name_rule& local_name
+) {
+    std::vector<item_id> ids;
+    db.query(
+        "SELECT id FROM item WHERE container_id=? AND dirty<>0 AND gone_round<>0 AND type<>0 ORDER BY id "
+        "LIMIT ?",
+        [&](row r) { ids.push_back(static_cast<item_id>(r.integer(0))); }, id, limit
+    );
+    std::vector<std::string> out;
+    for (const auto item : ids) {
+        out.push_back(path_of(db, item, local_name));
+    }
+    return out;
+}
+
+}  // namespace
+
+std::vector<failing_group> failing_items(database& db, int examples, const name_rule& local_name) {
+    std::vector<failing_group> out;
+    db.query(
+        "SELECT p.reason, count(*), min(p.owed_since), max(p.attempts), min(p.next_try) "
+        "FROM pending AS p INDEXED BY pending_failed CROSS JOIN item AS i ON i.id=p.item_id "
+        "WHERE p.reason IS NOT NULL AND i.gone_round=0 GROUP BY p.reason ORDER BY 2 DESC, 1",
+        [&](row r) {
+            failing_group g;
+            g.reason = r.text(0);
+            g.items = r.integer(1);
+            g.oldest = r.integer(2);
+            g.most_attempts = r.integer(3);
+            g.next_try = r.integer(4);
+            out.push_back(std::move(g));
+        }
+    );
+    for (auto& g : out) {
+        std::vector<item_id> ids;
+        db.query(
+            "SELECT p.item_id, p.error FROM pending AS p INDEXED BY pending_failed CROSS JOIN item AS i ON "
+            "i.id=p.item_id WHERE p.reason=? AND i.gone_round=0 LIMIT ?",
+            [&](row r) {
+                ids.push_back(static_cast<item_id>(r.integer(0)));
+                g.examples.push_back({"", r.text(1)});
+            },
+            g.reason, examples
+        );
+        for (std::size_t i = 0; i < ids.size(); ++i) {
+            g.examples[i].path = path_of(db, ids[i], local_name);
+        }
+    }
+    return out;
+}
+
+backlog count_backlog(database& db) {
+    backlog b;
+    // Answered by the index `pending_due` alone, whatever the rows weigh.
+    db.query(
+        "SELECT state, count(*) FROM pending INDEXED BY pending_due GROUP BY container_id, state",
+        [&](row r) { (r.integer(0) == 0 ? b.to_fetch : b.spooled) += r.integer(1); }
+    );
+    if (b.spooled > 0) {
+        b.spooled_bytes = db.number(
+                                "SELECT sum(p.spool_size) FROM container AS c CROSS JOIN pending AS p "
+                                "INDEXED BY pending_due ON "
+                                "p.container_id=c.id AND p.state=1"
+        )
+                              .value_or(0);
+    }
+    b.failed = db.number("SELECT count(*) FROM pending INDEXED BY pending_failed WHERE reason IS NOT NULL")
+                   .value_or(0);
+    b.roots =
+        db.number("SELECT count(*) FROM container AS c CROSS JOIN pending AS p ON p.item_id=c.root_item")
+            .value_or(0);
+    b.gone = db.number(
+                   "SELECT count(*) FROM container AS c CROSS JOIN item AS i INDEXED BY item_dirty ON "
+                   "i.container_id=c.id AND i.dirty<>0 AND i.gone_round<>0 CROSS JOIN pending AS p ON "
+                   "p.item_id=i.id "
+                   "WHERE c.guard_held>0"
+    )
+                 .value_or(0);
+    return b;
+}
+
+std::vector<held_container> held_containers(database& db, int examples, const name_rule& local_name) {
+    std::vector<held_container> out;
+    for (const auto& c : containers(db)) {
+        if (c.guard_held == 0) {
+            continue;
+        }
+        auto h = describe_held(c);
+        h.approved = all_approved(db, c);
+        h.examples = first_removals(db, c.id, examples, local_name);
+        out.push_back(std::move(h));
+    }
+    return out;
+}
+
+core::result<held_container> approve_guard(database& db, std::string_view key) {
+    database::transaction t(db);
+    const auto c = find_container(db, key);
+    if (!c || c->guard_held == 0) {
+        core::error e(
+            core::error_kind::usage, c ? "no deletions are held in it" : "there is no such container"
+        );
+        e.operation = "guard approve";
+        e.object = std::string(key);
+        return e;
+    }
+    auto h = describe_held(*c);
+    h.approved = true;
+    const auto complete = c->round - (c->cursor_state == cursor_state::mid_round ? 1 : 0);
+    db.run("UPDATE container SET guard_approved=?, settle=1 WHERE id=?", complete, c->id);
+    t.commit();
+    return h;
+}
+
+std::vector<pass_row> last_passes(database& db, int limit) {
+    std::vector<pass_row> out;
+    db.query(
+        "SELECT id, started_at, finished_at, outcome, generation, numbers FROM pass ORDER BY id DESC LIMIT ?",
+        [&](row r) {
+            pass_row p;
+            p.id = r.integer(0);
+            p.started_at = r.integer(1);
+            p.finished_at = r.maybe_integer(2);
+            p.outcome = r.text(3);
+            p.generation = r.integer(4);
+            p.numbers = r.text(5);
+            out.push_back(std::move(p));
+        },
+        limit
+    );
+    return out;
+}
+
+std::vector<lease_row> active_leases(database& db, unix_seconds now) {
+    std::vector<lease_row> out;
+    db.query(
+        "SELECT job_id, holder, since, until FROM lease WHERE until>? ORDER BY id",
+        [&](row r) {
+            lease_row l;
+            l.job_id = r.text(0);
+            l.holder = r.text(1);
+            l.since = r.integer(2);
+            l.until = r.integer(3);
+            out.push_back(std::move(l));
+        },
+        now
+    );
+    return out;
+}
+
+std::vector<uncovered> not_covered(database& db) {
+    std::vector<uncovered> out;
+    db.query("SELECT owner, reason, since FROM not_covered ORDER BY owner, reason", [&](row r) {
+        uncovered u;
+        u.owner = r.text(0);
+        u.reason = r.text(1);
+        u.since = r.integer(2);
+        out.push_back(std::move(u));
+    });
+    return out;
+}
+
+std::int64_t last_generation(database& db) {
+    return db.number("SELECT max(id) FROM generation WHERE finished_at IS NOT NULL").value_or(0);
+}
+
+void list_changes(database& db, std::int64_t since, const std::function<bool(const change_row&)>& each) {
+    db.query(
+        "SELECT c.generation, c.what, c.type, c.old_path, c.new_path FROM change AS c JOIN generation AS g "
+        "ON "
+        "g.id=c.generation WHERE c.generation>? AND g.finished_at IS NOT NULL ORDER BY c.id",
+        [&](row r) {
+            change_row c;
+            c.generation = r.integer(0);
+            c.what = static_cast<change_kind>(r.integer(1));
+            c.type = static_cast<item_type>(r.integer(2));
+            c.old_path = r.maybe_text(3);
+            c.new_path = r.maybe_text(4);
+            return each(c);
+        },
+        since
+    );
+}
+
+}  // namespace m365stage::index
