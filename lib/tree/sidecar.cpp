@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/hash.hpp"
+
 namespace m365stage::tree {
 namespace {
 
@@ -16,6 +18,11 @@ std::string text_of(const json& object, const char* key) {
 std::string dump_of(const json& object, const char* key) {
     const auto found = object.find(key);
     return found == object.end() ? std::string() : found->dump();
+}
+
+/// SHA-256 of the object without its own check sum, in compact form.
+std::string checksum_of(const json& object) {
+    return core::to_hex(core::sha256::of(object.dump(-1, ' ', false, json::error_handler_t::replace)));
 }
 
 core::error damaged(std::string why) {
@@ -52,13 +59,20 @@ std::string render(const sidecar& s) {
             out["staged"]["verdict"] = s.verdict;
         }
     }
+    out["checksum"] = checksum_of(out);
     return out.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
 }
 
 core::result<sidecar> parse_sidecar(std::string_view text) {
-    const auto object = json::parse(text, nullptr, false);
+    auto object = json::parse(text, nullptr, false);
     if (!object.is_object()) {
         return damaged("it is not a JSON object");
+    }
+    if (const auto sum = text_of(object, "checksum"); !sum.empty()) {
+        object.erase("checksum");
+        if (sum != checksum_of(object)) {
+            return damaged("its check sum does not match");
+        }
     }
     const auto version = object.find("m365stage");
     if (version == object.end() || *version != schema_version) {
@@ -89,6 +103,14 @@ core::result<sidecar> parse_sidecar(std::string_view text) {
         s.verdict = text_of(*staged, "verdict");
     } else if (s.type == "file") {
         return damaged("'staged' is missing");
+    }
+    return s;
+}
+
+core::result<sidecar> parse_sidecar_strictly(std::string_view text) {
+    auto s = parse_sidecar(text);
+    if (s && render(*s) != text) {
+        return damaged("it is not as it was written");
     }
     return s;
 }

@@ -25,12 +25,16 @@ struct sidecar {
     std::string verdict;               ///< "altered_by_service": the bytes are not what the service announced
 };
 
-/// Canonical text: sorted keys, two blanks of indentation, one line break at the end. Equal metadata is equal
-/// text.
+/// Canonical text: sorted keys, two blanks of indentation, one line break at the end, with a check sum over
+/// itself. Equal metadata is equal text.
 std::string render(const sidecar& s);
 
-/// Errors: protocol, with what is wrong.
+/// Takes members that are missing or unknown; a check sum that is there has to be right. Errors: protocol,
+/// with what is wrong.
 core::result<sidecar> parse_sidecar(std::string_view text);
+
+/// As parse_sidecar, but refuses every text that `render` did not write: one flipped bit is seen.
+core::result<sidecar> parse_sidecar_strictly(std::string_view text);
 
 /// The same JSON with sorted keys and no blanks. Errors: protocol.
 core::result<std::string> canonical(std::string_view json);

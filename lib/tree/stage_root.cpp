@@ -72,7 +72,10 @@ core::result<std::unique_ptr<stage_root>> stage_root::open(const std::string& pa
     }
     root->options_ = options;
     std::error_code ec;
-    std::filesystem::create_directories(path, ec);
+    if (!std::filesystem::exists(path, ec) && std::filesystem::create_directories(path, ec)) {
+        // Readable for the group that may back it up, for nobody else.
+        std::filesystem::permissions(path, std::filesystem::perms(0750), ec);
+    }
     root->root_ = unique_fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!root->root_) {
         return root->fail("open", "", errno);
@@ -92,6 +95,22 @@ core::result<std::unique_ptr<stage_root>> stage_root::open(const std::string& pa
         core::error e(core::error_kind::usage, "tree/ and spool/ are on different file systems");
         e.object = path;
         e.hint = "files are renamed from spool/ into tree/: mount one file system at stage.root";
+        return e;
+    }
+    return root;
+}
+
+core::result<std::unique_ptr<stage_root>> stage_root::open_copy(const std::string& path) {
+    std::unique_ptr<stage_root> root(new stage_root);
+    root->path_ = path;
+    while (root->path_.size() > 1 && root->path_.back() == '/') {
+        root->path_.pop_back();
+    }
+    root->root_ = unique_fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!root->root_) {
+        core::error e(core::error_kind::disk, std::strerror(errno));
+        e.operation = "open";
+        e.object = path;
         return e;
     }
     return root;

@@ -56,6 +56,9 @@ public:
     /// Makes the folders if they are missing and checks that tree/ and spool/ are on one file system.
     static core::result<std::unique_ptr<stage_root>> open(const std::string& path, root_options options);
 
+    /// Any folder as it is, to be read: nothing is made or checked. For restored copies.
+    static core::result<std::unique_ptr<stage_root>> open_copy(const std::string& path);
+
     /// Takes the one lock of this root; it lasts as long as the returned descriptor. `busy` names the holder.
     core::result<unique_fd> lock();
 

@@ -1,0 +1,111 @@
+#include "sync/finish.hpp"
+
+#include "index/containers.hpp"
+#include "sync/plan/content.hpp"
+#include "sync/run/place_files.hpp"
+
+namespace m365stage::sync {
+namespace {
+
+using none = core::result<void>;
+
+none finish_journal(index::database& db, const tree::stage_root& root) {
+    const auto ops = read_journal(db);
+    if (ops.empty()) {
+        return none();
+    }
+    auto outcomes = tree::resume(root, ops);
+    if (!outcomes) {
+        return outcomes.error();
+    }
+    if (auto synced = root.barrier(); !synced) {
+        return synced;
+    }
+    finish_batch(db, ops, *outcomes);
+    return none();
+}
+
+/// The generation that the cut off pass had begun, or a new one.
+std::int64_t open_generation(index::database& db) {
+    if (auto open = db.number("SELECT max(id) FROM generation WHERE finished_at IS NULL")) {
+        return *open;
+    }
+    db.run("INSERT INTO generation (started_at) VALUES (?)", core::now_seconds());
+    return db.last_id();
+}
+
+void close_generation(index::database& db, std::int64_t id) {
+    index::database::transaction t(db);
+    db.run(
+        "UPDATE generation SET finished_at=?2, (created, content, metadata, renamed, moved, deleted)="
+        "(SELECT coalesce(sum(what=1),0), coalesce(sum(what=2),0), coalesce(sum(what=3),0), "
+        "coalesce(sum(what=4),0), coalesce(sum(what=5),0), coalesce(sum(what=6),0) FROM change WHERE "
+        "generation=?1) WHERE id=?1 AND EXISTS (SELECT 1 FROM change WHERE generation=?1)",
+        id, core::now_seconds()
+    );
+    db.run("DELETE FROM generation WHERE id=? AND finished_at IS NULL", id);
+    t.commit();
+}
+
+none place_waiting(
+    index::database& db, const tree::stage_root& root, const index::container& c, guard_limits guard,
+    std::int64_t generation
+) {
+    constexpr std::size_t batch_files = 1000;
+    for (index::item_id after{};;) {
+        content_batch batch;
+        plan_content(db, c, guard, generation, after, batch_files, batch);
+        after = batch.last;
+        if (!batch.empty()) {
+            auto done = place_files(root, batch);
+            if (!done) {
+                return done.error();
+            }
+            finish_content(db, batch, done->folders, done->files, generation);
+        }
+        if (batch.exhausted) {
+            return none();
+        }
+    }
+}
+
+}  // namespace
+
+bool lease_is_held(index::database& db) {
+    return db.number("SELECT 1 FROM lease WHERE until>? LIMIT 1", core::now_seconds()).has_value();
+}
+
+core::result<void> finish_interrupted(index::database& db, const tree::stage_root& root, guard_limits guard) {
+    if (lease_is_held(db)) {
+        return none();
+    }
+    for (const char* folder : {"spool/trash", "spool/parked"}) {
+        if (auto made = root.make_folder(folder); !made) {
+            return made;
+        }
+    }
+    if (auto finished = finish_journal(db, root); !finished) {
+        return finished;
+    }
+    std::vector<index::container_id> waiting;
+    db.query("SELECT DISTINCT container_id FROM pending WHERE state=1 AND next_try=0", [&](index::row r) {
+        waiting.push_back(static_cast<index::container_id>(r.integer(0)));
+    });
+    if (waiting.empty()) {
+        return none();
+    }
+    const auto generation = open_generation(db);
+    for (const auto id : waiting) {
+        const auto c = index::find_container(db, id);
+        if (!c) {
+            continue;
+        }
+        if (auto placed = place_waiting(db, root, *c, guard, generation); !placed) {
+            return placed;
+        }
+    }
+    close_generation(db, generation);
+    return none();
+}
+
+}  // namespace m365stage::sync

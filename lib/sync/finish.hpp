@@ -1,0 +1,17 @@
+#pragma once
+
+#include "index/database.hpp"
+#include "sync/plan/settle.hpp"
+#include "tree/stage_root.hpp"
+
+namespace m365stage::sync {
+
+/// Finishes without a pass what a crash cut off: the renames in the journal, and the files that were on their
+/// way into the tree. Blocking. While a lease is held, nothing is done.
+/// Requires: the root's lock is held, nothing else runs. Errors: disk; throws core::fatal for the index.
+core::result<void> finish_interrupted(index::database& db, const tree::stage_root& root, guard_limits guard);
+
+/// True if somebody holds the tree still.
+bool lease_is_held(index::database& db);
+
+}  // namespace m365stage::sync
