@@ -46,6 +46,9 @@ int run(int argc, char** argv) {
     add_sync(app, global, chosen);
     add_status(app, global, chosen);
     add_ls(app, global, chosen);
+    add_changes(app, global, chosen);
+    add_guard(app, global, chosen);
+    add_check(app, global, chosen);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& e) {

@@ -191,6 +191,10 @@ std::int64_t last_generation(database& db) {
     return db.number("SELECT max(id) FROM generation WHERE finished_at IS NOT NULL").value_or(0);
 }
 
+std::int64_t generation_before(database& db, std::int64_t id) {
+    return db.number("SELECT max(id) FROM generation WHERE finished_at IS NOT NULL AND id<?", id).value_or(0);
+}
+
 void list_changes(database& db, std::int64_t since, const std::function<bool(const change_row&)>& each) {
     db.query(
         "SELECT c.generation, c.what, c.type, c.old_path, c.new_path FROM change AS c JOIN generation AS g "

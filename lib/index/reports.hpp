@@ -115,6 +115,9 @@ std::vector<uncovered> not_covered(database& db);
 /// The last finished generation; 0: nothing was ever staged.
 std::int64_t last_generation(database& db);
 
+/// The finished generation before `id`; 0: there is none.
+std::int64_t generation_before(database& db, std::int64_t id);
+
 struct change_row {
     change_row() = default;
     std::int64_t generation = 0;

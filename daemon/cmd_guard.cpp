@@ -1,0 +1,128 @@
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "daemon/command.hpp"
+#include "daemon/index_access.hpp"
+#include "daemon/progress.hpp"
+
+namespace m365stage::daemon {
+namespace {
+
+constexpr const char* list_help =
+    "A round that would delete more of a container than guard.max_deleted_share is held: the files stay in "
+    "the tree\n"
+    "until a person approves, or until they are back in Microsoft 365. Ends with 6 if anything is held, else "
+    "0.\n\n"
+    "Example: m365stage guard list --json";
+constexpr const char* approve_help =
+    "Works at any time, also while the service runs; the next pass removes the files. Deletions that come "
+    "later are\n"
+    "judged anew. Names are printed by 'm365stage guard list'.\n\n"
+    "Example: m365stage guard approve users/ann@contoso.com/onedrive";
+constexpr int shown_examples = 5;
+
+using nlohmann::json;
+
+std::string n(std::int64_t value) {
+    return progress::count(static_cast<std::uint64_t>(value));
+}
+
+json as_json(const index::held_container& h) {
+    const auto since = h.completed_at == 0 ? json() : json(core::format_timestamp(h.completed_at));
+    return json{{"container", h.key},    {"held", h.held},         {"items", h.items},
+                {"round", h.round},      {"last_round_at", since}, {"approved", h.approved},
+                {"examples", h.examples}};
+}
+
+void print(const index::held_container& h) {
+    std::printf(
+        "%s: %s deletions held, %s items are left; since round %s", h.key.c_str(), n(h.held).c_str(),
+        n(h.items).c_str(), n(h.round).c_str()
+    );
+    if (h.completed_at != 0) {
+        std::printf(" (last round %s)", core::format_timestamp(h.completed_at).c_str());
+    }
+    std::printf("%s\n", h.approved ? "; approved, the next pass removes them" : "");
+    for (const auto& path : h.examples) {
+        std::printf("  %s\n", path.c_str());
+    }
+    if (h.held > static_cast<std::int64_t>(h.examples.size())) {
+        std::printf("  ... all of them: m365stage ls --json '%s/*' (state held)\n", h.key.c_str());
+    }
+}
+
+int run_list(const global_options& global) {
+    auto opened = open_index::open(global, index::database::mode::read_only);
+    if (!opened) {
+        return fail(opened.error());
+    }
+    const auto held = index::held_containers(*opened->db, shown_examples, local_names());
+    bool waits = false;
+    for (const auto& h : held) {
+        waits = waits || !h.approved;
+    }
+    if (global.json) {
+        json out = json::array();
+        for (const auto& h : held) {
+            out.push_back(as_json(h));
+        }
+        std::printf("%s\n", out.dump().c_str());
+    } else {
+        for (const auto& h : held) {
+            print(h);
+        }
+        std::printf(
+            "%s\n", waits ? "If they are right: m365stage guard approve CONTAINER"
+                          : (held.empty() ? "nothing is held" : "nothing waits for approval")
+        );
+    }
+    return static_cast<int>(waits ? core::exit_code::guard : core::exit_code::done);
+}
+
+int run_approve(const global_options& global, const std::string& key) {
+    auto opened = open_index::open(global, index::database::mode::read_write);
+    if (!opened) {
+        return fail(opened.error());
+    }
+    auto approved = index::approve_guard(*opened->db, key);
+    if (!approved) {
+        auto e = approved.error();
+        std::string names;
+        for (const auto& h : index::held_containers(*opened->db, 0, local_names())) {
+            names += (names.empty() ? "" : ", ") + h.key;
+        }
+        e.hint = names.empty() ? "nothing is held anywhere" : "held are: " + names;
+        return fail(e);
+    }
+    if (global.json) {
+        std::printf("%s\n", as_json(*approved).dump().c_str());
+    } else {
+        std::printf(
+            "%s: %s deletions approved; the next pass removes the files from the tree\n", key.c_str(),
+            n(approved->held).c_str()
+        );
+    }
+    return static_cast<int>(core::exit_code::done);
+}
+
+}  // namespace
+
+void add_guard(CLI::App& app, const global_options& global, runner& run) {
+    auto* command = app.add_subcommand("guard", "see and release held deletions");
+    command->require_subcommand(1);
+    command->footer(list_help);
+    auto* list = command->add_subcommand("list", "containers whose deletions are held");
+    list->footer(list_help);
+    list->callback([&global, &run] { run = [&global] { return guarded([&] { return run_list(global); }); }; }
+    );
+    auto* approve =
+        command->add_subcommand("approve", "let the next pass do the held deletions of a container");
+    approve->footer(approve_help);
+    auto key = std::make_shared<std::string>();
+    approve->add_option("CONTAINER", *key, "name as 'guard list' prints it")->required();
+    approve->callback([&global, &run, key] {
+        run = [&global, key] { return guarded([&] { return run_approve(global, *key); }); };
+    });
+}
+
+}  // namespace m365stage::daemon
