@@ -6,7 +6,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "async/group.hpp"
+#include "core/log.hpp"
 #include "daemon/command.hpp"
 #include "daemon/progress.hpp"
 #include "daemon/runtime.hpp"
@@ -127,6 +127,15 @@ int run_sync(const global_options& global, const sync_arguments& arguments) {
         return fail(settings.error());
     }
     configure_log(settings->log);
+    auto options = pass_options_of(*settings);
+    if (const auto missing = kinds_without_source(*settings); !missing.empty()) {
+        core::error e(core::error_kind::usage, "kinds: this version cannot stage " + missing);
+        e.hint = "nothing of that is backed up; onedrive, sharepoint and groups can be staged";
+        if (options.owner_kinds.empty()) {
+            return fail(e);
+        }
+        core::log(core::log_level::warning, core::describe(e));
+    }
     auto st = stage::open(*settings);
     if (!st) {
         return fail(st.error());
@@ -136,7 +145,6 @@ int run_sync(const global_options& global, const sync_arguments& arguments) {
     if (!c) {
         return fail(c.error());
     }
-    auto options = pass_options_of(*settings);
     options.only = arguments.only;
     auto summary = run_to_end(io, **c, **st, options);
     if (!summary) {

@@ -136,6 +136,18 @@ sync::pass_options pass_options_of(const config::settings& s) {
     return o;
 }
 
+std::string kinds_without_source(const config::settings& s) {
+    std::string out;
+    for (const auto kind : s.kinds) {
+        const bool drives = kind == config::data_kind::onedrive || kind == config::data_kind::sharepoint ||
+                            kind == config::data_kind::groups;
+        if (!drives) {
+            out += (out.empty() ? "" : ", ") + std::string(config::to_string(kind));
+        }
+    }
+    return out;
+}
+
 core::result<std::unique_ptr<tree::stage_root>> open_root(const config::stage_settings& s) {
     tree::root_options o;
     o.file_mode = s.file_mode;

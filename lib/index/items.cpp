@@ -173,6 +173,7 @@ private:
         }
         if (elsewhere) {
             flag_twins(parent, c.name, have.id);
+            flag_twins(have.parent, have.name, have.id);  // who did without the name that is free now
         }
         if ((was_placeholder || returned) && !c.root) {
             ++live_change_;

@@ -198,7 +198,6 @@ settler::step settler::place_root(const item_row& i) {
         clear_dirty(i.id);
         return step::kept;
     }
-    std::string folder;
     const auto parent = folder_of(container_.key);
     for (std::size_t slash = parent.find('/');; slash = parent.find('/', slash + 1)) {
         ops_.emplace_back(tree::op_kind::make_folder, "", in_tree(parent.substr(0, slash)));
@@ -206,12 +205,12 @@ settler::step settler::place_root(const item_row& i) {
             break;
         }
     }
-    const auto target = in_tree(container_.key);
+    const auto there = in_tree(container_.key);
     if (container_.at_key.empty()) {
-        ops_.emplace_back(tree::op_kind::make_folder, "", target, 0, number(i.id));
+        ops_.emplace_back(tree::op_kind::make_folder, "", there, 0, number(i.id));
         record(i, index::change_kind::created, "", container_.key);
     } else {
-        emit_item_rename(i, in_tree(container_.at_key), target);
+        emit_item_rename(i, in_tree(container_.at_key), there);
         for (auto old = folder_of(container_.at_key); !old.empty(); old = folder_of(old)) {
             ops_.emplace_back(
                 tree::op_kind::remove_folder, "", in_tree(old) + "/" + std::string(tree::sidecar_folder)
@@ -436,6 +435,20 @@ void settler::remove_subtree(const item_row& top) {
             e.id
         );
         remove_row(e.id, e.path, e.type, e.live, e.in_tree);
+    }
+    return_name(top);
+}
+
+/// The name of what was removed goes to the item that had to do without it.
+void settler::return_name(const item_row& removed) {
+    const auto known = todo_.size();
+    db_.query(
+        "SELECT id FROM item WHERE parent=? AND name=? AND at_name<>name AND gone_round=0",
+        [&](index::row r) { todo_.push_back(static_cast<item_id>(r.integer(0))); }, removed.parent,
+        removed.name
+    );
+    for (auto i = known; i < todo_.size(); ++i) {
+        db_.run("UPDATE item SET dirty=1 WHERE id=?", todo_[i]);
     }
 }
 

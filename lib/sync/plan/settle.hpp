@@ -69,6 +69,7 @@ private:
     step move_to(const item_row& i, std::int64_t parent, const std::string& name);
     void make_folder(const item_row& i, std::int64_t parent, const std::string& name);
     void remove_subtree(const item_row& i);
+    void return_name(const item_row& removed);
     void remove_row(
         std::int64_t id, const std::string& old_path, index::item_type type, bool live, bool in_tree
     );

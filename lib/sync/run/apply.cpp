@@ -6,6 +6,7 @@
 #include "index/items.hpp"
 #include "index/work.hpp"
 #include "sync/plan/content.hpp"
+#include "sync/run/close.hpp"
 #include "sync/run/place_files.hpp"
 
 namespace m365stage::sync {
@@ -304,6 +305,9 @@ task<void> apply_waiting(pass_context& pass) {
 
 task<void> recover(pass_context& pass) {
     applier a(pass);
+    const auto now = core::now_seconds();
+    auto close = [now](index::database& db) { return close_left_generations(db, now); };
+    pass.left_generation = co_await pass.store.call(std::move(close));
     auto read = [](index::database& db) { return read_journal(db); };
     auto ops = co_await pass.store.call(std::move(read));
     if (!ops.empty()) {

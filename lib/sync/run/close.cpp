@@ -43,6 +43,23 @@ bool number_generation(
     return any;
 }
 
+}  // namespace
+
+bool close_left_generations(index::database& db, core::unix_seconds now) {
+    std::vector<std::int64_t> open;
+    db.query("SELECT id FROM generation WHERE finished_at IS NULL", [&](index::row r) {
+        open.push_back(r.integer(0));
+    });
+    bool any = false;
+    for (const auto id : open) {
+        pass_summary ignored;
+        any = number_generation(db, id, now, ignored) || any;
+    }
+    return any;
+}
+
+namespace {
+
 void count_all(index::database& db, pass_summary& s) {
     s.owed = db.number(
                    "SELECT count(*) FROM pending AS p JOIN item AS i ON i.id=p.item_id WHERE p.reason IS NOT "
@@ -90,8 +107,9 @@ core::result<void> write_cursors(const tree::stage_root& root, const std::string
 
 task<void> close_pass(pass_context& pass, pass_summary& summary) {
     const auto now = core::now_seconds();
-    auto number = [&summary, generation = pass.generation, now](index::database& db) {
-        const bool any = number_generation(db, generation, now, summary);
+    auto number = [&summary, generation = pass.generation, left = pass.left_generation,
+                   now](index::database& db) {
+        const bool any = number_generation(db, generation, now, summary) || left;
         count_all(db, summary);
         return any ? cursors_text(db) : std::string();
     };

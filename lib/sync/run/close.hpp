@@ -8,4 +8,8 @@ namespace m365stage::sync {
 /// and fills the summary from the index.
 task<void> close_pass(pass_context& pass, pass_summary& summary);
 
+/// Numbers the generations that a crash or an error left open; true if there was one with changes. On the
+/// index' thread.
+bool close_left_generations(index::database& db, core::unix_seconds now);
+
 }  // namespace m365stage::sync

@@ -89,8 +89,10 @@ struct pass_context {
     std::unordered_set<std::int64_t> enumerating;          ///< a round is being followed: no settling
     std::unordered_set<std::int64_t> settle;               ///< a complete round waits to be settled
     std::uint64_t spooled_bytes = 0;
-    bool enumerated = false;  ///< no more pages will come in this pass
-    bool fetched = false;     ///< no more content will come in this pass
+    bool left_generation = false;  ///< a pass before this one changed the tree and did not come to its end
+    std::unordered_set<std::int64_t> told;  ///< containers whose unreadable permissions were reported
+    bool enumerated = false;                ///< no more pages will come in this pass
+    bool fetched = false;                   ///< no more content will come in this pass
     std::uint64_t in_flight = 0;
 
     async::event work_changed;   ///< due, spooled_bytes or enumerated changed

@@ -205,7 +205,7 @@ private:
         const auto taken = co_await pass_.store.call(std::move(write));
         for (std::size_t i = 0; i < good.size(); ++i) {
             if (taken[i]) {
-                ++pass_.counters.fetched;
+                pass_.counters.fetched += good[i].spool.empty() ? 0 : 1;
                 pass_.counters.fetched_bytes += static_cast<std::uint64_t>(good[i].size);
                 pass_.spooled_bytes += static_cast<std::uint64_t>(good[i].size);
                 continue;

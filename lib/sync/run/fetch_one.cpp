@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/log.hpp"
+#include "index/owners.hpp"
 #include "sync/run/spool_file.hpp"
 
 namespace m365stage::sync {
@@ -104,7 +105,9 @@ private:
             if (!done) {
                 throw core::fatal(done.error());
             }
-            if (as_announced(*done) || done->sha256 == first) {
+            // A gateway's page can come twice as well; it is no version of the file.
+            const bool foreign = file.is_web_page() && !may_be_web_page();
+            if (as_announced(*done) || (done->sha256 == first && !foreign)) {
                 keep(*done);
                 co_return std::nullopt;
             }
@@ -127,6 +130,12 @@ private:
 
     fetch_outcome gone_or_failed(look seen) {
         return seen == look::gone ? fetch_outcome(vanished()) : failure(std::move(error_));
+    }
+
+    bool may_be_web_page() const {
+        const auto extension = item_.name.substr(std::min(item_.name.rfind('.'), item_.name.size()));
+        return extension.find("ht") != std::string::npos || extension.find("HT") != std::string::npos ||
+               extension.find("asp") != std::string::npos;
     }
 
     bool as_announced(const spool_file::outcome& done) const {
@@ -221,10 +230,25 @@ private:
             co_return e;
         }
         // Not granted, or not offered for this item: the content is staged all the same.
-        core::log(
-            core::log_level::debug, container_.key + ": permissions are not readable: " + core::describe(e)
-        );
+        co_await report_permissions(e);
         co_return std::nullopt;
+    }
+
+    /// Once for each container and pass: its sidecars lack permissions, and that is not kept quiet.
+    task<void> report_permissions(core::error why) {
+        if (!pass_.told.insert(static_cast<std::int64_t>(container_.id)).second) {
+            co_return;
+        }
+        why.operation = "read permissions";
+        why.object = container_.key;
+        why.hint = "grant Sites.FullControl.All to see all permissions; the content is staged without them";
+        core::log(core::log_level::warning, core::describe(why));
+        const auto now = core::now_seconds();
+        auto note = [key = container_.key, text = "permissions: " + why.cause, now](index::database& db) {
+            index::set_not_covered(db, key, text, now);
+            return true;
+        };
+        co_await pass_.store.call(std::move(note));
     }
 
     pass_context& pass_;

@@ -87,6 +87,7 @@ spool_file::~spool_file() = default;
 
 task<core::result<void>> spool_file::begin(const http::response& head) {
     const std::string etag(head.fields.find("ETag").value_or(""));
+    web_page_ = head.fields.find("Content-Type").value_or("").starts_with("text/html");
     if (head.status == 206) {
         const auto start = range_start(head.fields.find("Content-Range").value_or(""));
         const bool same = version_.empty() || etag.empty() || etag == version_;

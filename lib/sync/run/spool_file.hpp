@@ -31,6 +31,9 @@ public:
     /// ETag of the first answer; a resumed part must have the same (contract Q46).
     const std::string& version() const { return version_; }
 
+    /// True if the answer said that it is a web page.
+    bool is_web_page() const { return web_page_; }
+
     /// Throws away what has come and starts at byte 0 again.
     task<core::result<void>> restart();
 
@@ -58,6 +61,7 @@ private:
     std::shared_ptr<shared> shared_;  // shared with the write that is on its way on the other thread
     std::string buffer_;
     std::string version_;
+    bool web_page_ = false;
 };
 
 }  // namespace m365stage::sync
