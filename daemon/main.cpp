@@ -3,6 +3,8 @@
 #include <zlib.h>
 
 #include <malloc.h>
+#include <sys/stat.h>
+
 #include <CLI/CLI.hpp>
 #include <boost/version.hpp>
 #include <csignal>
@@ -49,6 +51,8 @@ int run(int argc, char** argv) {
     add_changes(app, global, chosen);
     add_guard(app, global, chosen);
     add_check(app, global, chosen);
+    add_verify(app, global, chosen);
+    add_index(app, global, chosen);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& e) {
@@ -73,6 +77,8 @@ int fail(const core::error& e) {
 int main(int argc, char** argv) {
     // Writes to connections that the other side closed are answered by an error, not by a signal.
     std::signal(SIGPIPE, SIG_IGN);
+    // Every file and folder is made with the mode that it shall have.
+    ::umask(0);
     // Few arenas: the threads hand each other buffers, and memory should not grow with their number.
     mallopt(M_ARENA_MAX, 2);
     try {
