@@ -2,9 +2,11 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -31,6 +33,20 @@ file_facts facts_of(const struct stat& st) {
     f.folder = S_ISDIR(st.st_mode);
     f.regular = S_ISREG(st.st_mode);
     return f;
+}
+
+/// A folder below `at`; no name on the way may be a symbolic link. Where the kernel or a sandbox does not
+/// have openat2(2), the last name alone is held to that.
+int open_folder(int at, const std::string& path) {
+    constexpr int flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    open_how how{};
+    how.flags = flags;
+    how.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH;
+    const auto fd = static_cast<int>(::syscall(SYS_openat2, at, path.c_str(), &how, sizeof how));
+    if (fd < 0 && (errno == ENOSYS || errno == EPERM)) {
+        return ::openat(at, path.c_str(), flags);
+    }
+    return fd;
 }
 
 }  // namespace
@@ -142,21 +158,19 @@ core::result<unique_fd> stage_root::lock() {
 
 core::result<stage_root::place> stage_root::locate(const std::string& path) const {
     place p;
-    if (path.size() <= longest_direct_path) {
+    if (path.find('/') == std::string::npos) {
         p.folder = root_.get();
         p.leaf = path;
         return p;
     }
     std::size_t from = 0;
     int folder = root_.get();
-    while (path.size() - from > longest_direct_path) {
+    while (path.find('/', from) != std::string::npos) {
         const auto slash = path.rfind('/', from + longest_direct_path);
         if (slash == std::string::npos || slash <= from) {
             return fail("open", path, ENAMETOOLONG);
         }
-        unique_fd next(::openat(
-            folder, path.substr(from, slash - from).c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
-        ));
+        unique_fd next(open_folder(folder, path.substr(from, slash - from)));
         if (!next) {
             return fail("open", path, errno);
         }
