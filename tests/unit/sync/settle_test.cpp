@@ -1,0 +1,228 @@
+#include "sync/plan/settle.hpp"
+
+#include "tests/unit/sync/model.hpp"
+
+using namespace m365stage;
+using test::drive_model;
+using test::staged_drive;
+
+namespace {
+
+void check_staged(staged_drive& s, const drive_model& m) {
+    CHECK(s.tree() == m.tree(staged_drive::key));
+    CHECK(s.problems() == "");
+    CHECK(s.pending() == 0);
+    CHECK(s.parked() == 0);
+    CHECK(s.container().live_items == static_cast<std::int64_t>(m.items.size()));
+    CHECK(
+        s.stage.list("spool").size() == 2
+    );  // parked/ and trash/ alone, the trash being emptied by the caller
+}
+
+void empty_trash(staged_drive& s) {
+    auto names = s.stage.root().list("spool/trash");
+    REQUIRE(names.has_value());
+    for (const auto& name : *names) {
+        REQUIRE(s.stage.root().remove_all("spool/trash/" + name).has_value());
+    }
+}
+
+void round(staged_drive& s, drive_model& m) {
+    s.incremental(m);
+    s.apply(m);
+    empty_trash(s);
+}
+
+/// Everything there is, staged.
+void start(staged_drive& s, drive_model& m) {
+    s.full(m);
+    s.apply(m);
+    empty_trash(s);
+    check_staged(s, m);
+    s.fetched = 0;
+}
+
+}  // namespace
+
+TEST_SUITE("sync") {
+    TEST_CASE("settle: two files change names") {
+        for (const bool crashes : {false, true}) {
+            staged_drive s;
+            drive_model m;
+            const auto a = m.add(false, "root", "a");
+            const auto b = m.add(false, "root", "b");
+            start(s, m);
+            s.crashes = crashes;
+            m.move(a, "root", "b");
+            m.move(b, "root", "a");
+            round(s, m);
+            check_staged(s, m);
+            CHECK(s.fetched == 0);
+        }
+    }
+
+    TEST_CASE("settle: two folders change places, and what is in them is not fetched") {
+        staged_drive s;
+        drive_model m;
+        const auto x = m.add(true, "root", "x");
+        const auto y = m.add(true, "root", "y");
+        m.add(false, x, "in x");
+        m.add(false, y, "in y");
+        start(s, m);
+        m.move(x, "root", "y");
+        m.move(y, "root", "x");
+        round(s, m);
+        check_staged(s, m);
+        CHECK(s.fetched == 0);
+    }
+
+    TEST_CASE("settle: a folder moves into its own former child") {
+        staged_drive s;
+        drive_model m;
+        const auto a = m.add(true, "root", "a");
+        const auto b = m.add(true, a, "b");
+        m.add(false, a, "fa");
+        m.add(false, b, "fb");
+        start(s, m);
+        m.move(b, "root", "b");
+        m.move(a, b, "a");
+        round(s, m);
+        check_staged(s, m);
+        CHECK(s.fetched == 0);
+    }
+
+    TEST_CASE("settle: a file gives way to a folder of the same name, and back") {
+        staged_drive s;
+        drive_model m;
+        const auto file = m.add(false, "root", "x");
+        start(s, m);
+        m.remove(file);
+        const auto folder = m.add(true, "root", "x");
+        m.add(false, folder, "inside");
+        round(s, m);
+        check_staged(s, m);
+        m.remove(folder);
+        m.add(false, "root", "x");
+        round(s, m);
+        check_staged(s, m);
+    }
+
+    TEST_CASE("settle: an item moves from one new folder to another new one") {
+        staged_drive s;
+        drive_model m;
+        const auto f = m.add(false, "root", "f");
+        start(s, m);
+        const auto n1 = m.add(true, "root", "n1");
+        const auto n2 = m.add(true, n1, "n2");
+        m.move(f, n2, "f");
+        round(s, m);
+        check_staged(s, m);
+        const auto n3 = m.add(true, "root", "n3");
+        m.move(n2, n3, "n2");
+        m.remove(n1);
+        round(s, m);
+        check_staged(s, m);
+        CHECK(s.fetched == 0);
+    }
+
+    TEST_CASE("settle: a deleted folder takes everything with it but what moved out") {
+        staged_drive s;
+        drive_model m;
+        const auto d = m.add(true, "root", "d");
+        const auto deep = m.add(true, d, "deep");
+        m.add(false, d, "goes");
+        const auto stays = m.add(false, deep, "stays");
+        start(s, m);
+        m.move(stays, "root", "stays");
+        m.remove(d);
+        round(s, m);
+        check_staged(s, m);
+        CHECK(s.fetched == 0);
+    }
+
+    TEST_CASE("settle: which of two items of one name keeps it does not depend on the order of arrival") {
+        std::set<std::map<std::string, std::string>> results;
+        for (unsigned seed = 0; seed < 12; ++seed) {
+            staged_drive s;
+            s.random.seed(seed);
+            drive_model m;
+            m.add(false, "root", "same.txt");
+            m.add(false, "root", "same.txt");
+            m.add(true, "root", "same.txt");
+            s.full(m);
+            s.apply(m);
+            CHECK(s.problems() == "");
+            const auto tree = s.tree();
+            CHECK(tree.size() == 3);
+            results.insert(tree);
+        }
+        CHECK(results.size() == 1);
+    }
+
+    TEST_CASE("settle: too many deletions are held until a person approves them") {
+        staged_drive s;
+        drive_model m;
+        std::vector<std::string> ids;
+        for (int i = 0; i < 10; ++i) {
+            ids.push_back(m.add(false, "root", "f" + std::to_string(i)));
+        }
+        start(s, m);
+        s.guard.min_deleted_items = 5;
+        const auto before = s.tree();
+        for (int i = 0; i < 5; ++i) {
+            m.remove(ids[static_cast<std::size_t>(i)]);
+        }
+        round(s, m);
+        CHECK(s.tree() == before);
+        CHECK(s.container().guard_held == 5);
+        CHECK(s.problems() == "");
+        s.db.run("UPDATE container SET guard_approved=round, settle=1 WHERE id=?", s.id);
+        s.settle();
+        empty_trash(s);
+        CHECK(s.container().guard_held == 0);
+        check_staged(s, m);
+    }
+
+    TEST_CASE("settle: an approval is good for what was held, not for what comes later") {
+        staged_drive s;
+        drive_model m;
+        std::vector<std::string> ids;
+        for (int i = 0; i < 20; ++i) {
+            ids.push_back(m.add(false, "root", "f" + std::to_string(i)));
+        }
+        start(s, m);
+        s.guard.min_deleted_items = 5;
+        for (std::size_t i = 0; i < 8; ++i) {
+            m.remove(ids[i]);
+        }
+        round(s, m);
+        CHECK(s.container().guard_held == 8);
+        s.db.run("UPDATE container SET guard_approved=round, settle=1 WHERE id=?", s.id);
+        for (std::size_t i = 8; i < 16; ++i) {
+            m.remove(ids[i]);
+        }
+        round(s, m);
+        CHECK(s.tree().size() == 12);
+        CHECK(s.container().guard_held == 8);
+        CHECK(s.problems() == "");
+    }
+
+    TEST_CASE("settle: enumerating everything again changes nothing") {
+        staged_drive s;
+        drive_model m;
+        const auto d = m.add(true, "root", "d");
+        m.add(false, d, "f");
+        start(s, m);
+        const auto before = s.stage.root().look(std::string("tree/") + staged_drive::key + "/d/f");
+        s.full(m);
+        CHECK(s.pending() == 0);
+        s.apply(m);
+        const auto after = s.stage.root().look(std::string("tree/") + staged_drive::key + "/d/f");
+        REQUIRE(before.has_value());
+        REQUIRE(after.has_value());
+        CHECK(before->inode == after->inode);
+        CHECK(s.fetched == 0);
+        CHECK(s.db.number("SELECT count(*) FROM change WHERE what<>1") == 0);
+    }
+
+}  // TEST_SUITE
