@@ -153,6 +153,10 @@ class Simulator:
     def op(self, what, /, **more):
         return self.post("op", op=what, **more)
 
+    def page_size(self, items):
+        """Small pages, whatever a client asks for: so that rounds have several."""
+        self.post("settings", page_size=items, page_size_max=items)
+
     def fault(self, kind, **more):
         return self.post("faults", type=kind, **more)
 
@@ -199,7 +203,7 @@ def yaml_of(settings, depth=0):
         if isinstance(value, dict) and value:
             lines += [" " * depth + key + ":", yaml_of(value, depth + 2)]
         else:
-            lines.append(" " * depth + key + ": " + json.dumps(value))
+            lines.append(" " * depth + key + ": " + json.dumps(value))  # JSON is YAML
     return "\n".join(lines)
 
 

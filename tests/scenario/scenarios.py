@@ -24,6 +24,7 @@ def arguments():
     parser.add_argument("--rounds", type=int, default=1, help="so many times the work; 1 is for CI")
     parser.add_argument("--only", action="append", metavar="NAME", help="run this scenario; may be repeated")
     parser.add_argument("--temp", metavar="DIR", help="where to work; the default is the system's")
+    parser.add_argument("--verbose", action="store_true", help="tell of each step")
     parser.add_argument("--list", action="store_true", help="print the names and end")
     return parser.parse_args()
 

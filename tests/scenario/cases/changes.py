@@ -22,7 +22,7 @@ def one_tenant(options, dice):
                  "--groups", dice.randrange(0, 2), "--files-per-drive", dice.randrange(5, 40),
                  "--file-size-max", dice.choice((2000, 65536, 300000)))
     with World(options, "random", *arguments) as w:
-        w.sim.post("settings", page_size=dice.choice((7, 50, 200)))
+        w.sim.page_size(dice.choice((7, 50, 200)))
         w.stage.sync(expect=(0, 1))
         compare(w.stage, quiet=True)
         for batch in range(batches):

@@ -27,7 +27,7 @@ def fault_kinds(options):
     slowest = ("", 0)
     with World(options, "faults", "--seed", options.seed, "--users", 1, "--sites", 1, "--groups", 0,
                "--files-per-drive", 12) as w:
-        w.sim.post("settings", page_size=10)
+        w.sim.page_size(10)
         w.stage.sync(expect=(0, 1))
         compare(w.stage)
         answer = w.sim.get("faults?kinds=1")
@@ -37,6 +37,8 @@ def fault_kinds(options):
             for kind in kinds:
                 try:
                     seconds = one_kind(w, dice, kind)
+                    if options.verbose:
+                        print(f"    {kind}: {seconds:.1f} s", flush=True)
                 except Failed as e:
                     raise Failed(f"fault {kind}: {e}") from e
                 slowest = max(slowest, (kind, seconds), key=lambda s: s[1])
@@ -83,7 +85,7 @@ def fault_presets(options):
     passes = 0
     with World(options, "presets", "--seed", options.seed, "--users", 2, "--sites", 1, "--groups", 1,
                "--files-per-drive", 15) as w:
-        w.sim.post("settings", page_size=15)
+        w.sim.page_size(15)
         for _ in range(options.rounds):
             for preset in ("storm", "odd_feed", "flaky_network", "throttled"):
                 w.sim.post("faults", preset=preset, seed=dice.randrange(1, 10**6))
@@ -107,7 +109,7 @@ def fault_presets(options):
 def gone_cursors(options):
     """410 in all its forms: enumerated again, nothing downloaded, nothing touched"""
     with World(options, "gone", "--seed", options.seed, "--users", 2, "--sites", 1, "--files-per-drive", 20) as w:
-        w.sim.post("settings", page_size=10)
+        w.sim.page_size(10)
         w.stage.sync(expect=(0, 1))
         compare(w.stage)
         forms = [(code, location)
@@ -138,7 +140,7 @@ def endless_feeds(options):
     """a feed without end: the pass ends, the state from before stays"""
     with World(options, "endless", "--seed", options.seed, "--users", 2, "--sites", 0, "--groups", 0,
                "--files-per-drive", 30) as w:
-        w.sim.post("settings", page_size=10)
+        w.sim.page_size(10)
         w.stage.sync(expect=(0, 1))
         compare(w.stage)
         for kind in ENDLESS:

@@ -26,7 +26,7 @@ def kills(options):
     tally = Tally()
     with World(options, "kill", "--seed", options.seed, "--users", 2, "--sites", 1, "--files-per-drive", 40) as w:
         w.stage.configure(sync={"concurrency": CONCURRENCY})
-        w.sim.post("settings", page_size=20)
+        w.sim.page_size(20)
         slow(w.sim)
         phase = 0
         while tally.kills < wanted:
@@ -54,22 +54,24 @@ def one_phase(w, dice, tally, phase, kills):
     kills; in the others no file may be downloaded more often than kills explain."""
     moving = phase % 2 == 1
     if phase > 0:
-        w.sim.change(dice.randrange(10**9), 60)
+        w.sim.change(dice.randrange(10**9), 60 if moving else 200)
+    if not moving:
+        w.sim.fault("delay", service="files", delay_ms=60)
     w.sim.forget_requests()
     done = 0
     for _ in range(6 * kills):  # a pass may end before it is killed
         if done == kills:
             break
         process = w.stage.start()
-        time.sleep(dice.random() * (0.4 if dice.random() < 0.5 else 1.5))
+        time.sleep(dice.random() * (0.3 if dice.random() < 0.5 else 1.0))
         if process.poll() is None:
             kill(process)
             done += 1
         else:
             check(process.returncode in (0, 1), f"a pass after a kill ended with {process.returncode}")
-            w.sim.change(dice.randrange(10**9), 40)
-            moving = True
-        if dice.random() < 0.7:
+            if moving:
+                w.sim.change(dice.randrange(10**9), 40)
+        if dice.random() < 0.5:
             recover(w.stage)
             tally.files += check_index(w.stage)
         if moving:

@@ -4,7 +4,7 @@ import os
 import time
 
 from cases import scenario
-from harness import World, check, check_manners, check_quiet, compare
+from harness import Stage, World, check, check_manners, check_quiet, compare
 
 
 def small(options, name, *more):
@@ -270,9 +270,8 @@ def credentials(options):
         client = {"client_id": facts["client_id"]}
         for app in ({**client, "client_secret_file": facts["client_secret_file"]},
                     {**client, "certificate_file": facts["certificate_file"]},
-                    {**client, "federated_token_file": facts["federated_token_file"]},
-                    {"managed_identity": {"client_id": facts["client_id"]}}):
-            w.stage.configure(app=app, endpoints={"managed_identity": facts["imds"]})
+                    {**client, "federated_token_file": facts["federated_token_file"]}):
+            w.stage.configure(app=app)
             w.sim.change(options.seed, 10)
             w.sim.post("auth", expire_all=True)
             w.stage.sync(expect=(0, 1))
@@ -293,6 +292,20 @@ def credentials(options):
         w.stage.configure(endpoints={"ca_file": facts["ca_file"]})
         compare(w.stage, quiet=True)
         check_manners(w.sim)
+    return ""
+
+
+@scenario
+def managed_identity(options):
+    """a managed identity, and the real names of Microsoft's hosts through a proxy"""
+    with small(options, "identity") as w:
+        facts = w.sim.facts
+        stage = Stage(options.build, w.sim, w.folder, os.path.join(w.folder, "other"))
+        stage.settings["endpoints"] = {"ca_file": facts["ca_file"], "proxy": facts["proxy"],
+                                       "managed_identity": facts["imds"]}
+        stage.configure(app={"managed_identity": {}})
+        stage.sync(expect=(0, 1))
+        compare(stage, quiet=True)
     return ""
 
 
