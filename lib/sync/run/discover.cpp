@@ -118,6 +118,9 @@ public:
                 co_await sites();
             }
         }
+        if (failure_ && !answered_) {
+            co_return std::move(failure_);  // nobody is there: not to be asked again for each owner
+        }
         co_await list_owners();
         if (!failure_) {
             if (sites_complete_) {
@@ -222,6 +225,7 @@ private:
     }
 
     task<void> take(const json& elements, std::string kind, reader read) {
+        answered_ = true;
         std::vector<sources::owner> found;
         std::vector<std::string> removed;
         for (const auto& element : elements) {
@@ -422,6 +426,7 @@ private:
     std::int64_t stamp_;  ///< of this pass: marks what it saw and listed
     std::optional<core::error> failure_;
     bool sites_complete_ = false;
+    bool answered_ = false;  ///< a list was answered: the service is there
     std::vector<index::owner_row> queue_;
     std::size_t next_ = 0;
 };
