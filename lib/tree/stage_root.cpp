@@ -179,7 +179,7 @@ core::result<stage_root::place> stage_root::locate(const std::string& path) cons
         from = slash + 1;
     }
     p.folder = folder;
-    p.leaf = path.substr(from);
+    p.leaf = from < path.size() ? path.substr(from) : ".";  // "tree/" is the folder itself
     return p;
 }
 

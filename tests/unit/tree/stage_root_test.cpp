@@ -94,6 +94,14 @@ TEST_SUITE("tree") {
         CHECK_FALSE(std::filesystem::exists(outside.path() + "/d"));
     }
 
+    TEST_CASE("stage_root: a path with a slash at its end is the folder itself") {
+        temp_stage s;
+        s.write("tree/f", "text");
+        const auto names = s.root().list("tree/");
+        REQUIRE(names.has_value());
+        CHECK(*names == std::vector<std::string>{"f"});
+    }
+
     TEST_CASE("stage_root: what is not there, is not empty or is too large is told apart") {
         temp_stage s;
         const auto absent = s.root().look("tree/none");
