@@ -79,7 +79,13 @@ std::string cursors_text(index::database& db) {
             continue;
         }
         json entry{{"path", c.at_key}, {"kind", c.kind}, {"id", c.remote_id}, {"state", c.state}};
-        if (c.cursor_state == index::cursor_state::complete) {
+        // A rebuilt index knows nothing of what is owed or held: it has to hear of it again.
+        const bool open = db.number(
+                              "SELECT EXISTS (SELECT 1 FROM pending WHERE container_id=?1 AND content=1) OR "
+                              "EXISTS (SELECT 1 FROM item WHERE container_id=?1 AND dirty<>0)",
+                              c.id
+                          ) != 0;
+        if (c.cursor_state == index::cursor_state::complete && !open) {
             entry["cursor"] = c.cursor;
             entry["shape"] = c.shape;
         }
