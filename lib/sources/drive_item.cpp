@@ -170,8 +170,7 @@ std::optional<index::item_change> parse_drive_item(const json& element) {
 }
 
 std::string drive_item_mark(const json& meta) {
-    const bool file = meta.is_object() && meta.contains("file");
-    if (file) {
+    if (!meta.is_object() || meta.contains("file")) {
         return meta.dump(-1, ' ', false, json::error_handler_t::replace);
     }
     json steady = meta;
