@@ -1,0 +1,279 @@
+#include "index/items.hpp"
+
+#include "index/containers.hpp"
+#include "index/work.hpp"
+#include "tests/unit/tree/support.hpp"
+
+using namespace m365stage;
+using namespace m365stage::index;
+
+namespace {
+
+struct fixture {
+    fixture() : db(home.path() + "/index.db", database::mode::read_write) {
+        found_container f;
+        f.key = "users/ann/onedrive";
+        f.kind = "drive";
+        f.owner_kind = "user";
+        f.owner_id = f.owner_name = "ann";
+        f.remote_id = "d1";
+        f.name = "OneDrive";
+        id = upsert_container(db, f);
+    }
+
+    test::temp_folder home;
+    database db;
+    container_id id{};
+
+    page_outcome page(std::vector<item_change> items, bool last = true, const std::string& cursor = "c") {
+        delta_page p;
+        p.items = std::move(items);
+        p.cursor = cursor;
+        p.last = last;
+        p.shape = "s";
+        return apply_page(db, id, p, 100);
+    }
+    page_outcome round(std::vector<item_change> items) {
+        begin_round(db, id);
+        return page(std::move(items));
+    }
+    std::int64_t count(std::string_view sql) { return db.number(sql).value_or(-1); }
+    container row() { return *find_container(db, id); }
+
+    /// As the apply step leaves it.
+    void stage_all() {
+        db.run(
+            "UPDATE item SET at_parent=parent, at_name=name, dirty=0, sha256=x'00', size=(SELECT size FROM "
+            "pending "
+            "WHERE item_id=item.id), mtime=(SELECT mtime FROM pending WHERE item_id=item.id), ctag=(SELECT "
+            "ctag "
+            "FROM pending WHERE item_id=item.id), hash=(SELECT hash FROM pending WHERE item_id=item.id) "
+            "WHERE "
+            "type<>0 AND parent IS NOT NULL"
+        );
+        db.run("UPDATE item SET dirty=0 WHERE parent IS NULL");
+        db.run("DELETE FROM pending");
+        db.run("UPDATE container SET settle=0");
+    }
+};
+
+item_change root() {
+    item_change c;
+    c.remote_id = "root";
+    c.root = true;
+    c.type = item_type::folder;
+    c.name = "root";
+    c.meta = c.mark = "{}";
+    return c;
+}
+
+item_change folder(const std::string& id, const std::string& parent, const std::string& name) {
+    item_change c = root();
+    c.root = false;
+    c.remote_id = id;
+    c.parent_remote_id = parent;
+    c.name = name;
+    return c;
+}
+
+item_change file(const std::string& id, const std::string& parent, const std::string& name, int version = 1) {
+    auto c = folder(id, parent, name);
+    c.type = item_type::file;
+    c.content = true;
+    c.size = 10 * version;
+    c.mtime = 1000 + version;
+    c.hash = "hash" + std::to_string(version);
+    c.etag = c.ctag = std::to_string(version);
+    c.meta = c.mark = "{\"v\":" + std::to_string(version) + "}";
+    return c;
+}
+
+item_change gone(const std::string& id) {
+    item_change c;
+    c.remote_id = id;
+    c.removed = true;
+    return c;
+}
+
+}  // namespace
+
+TEST_SUITE("index") {
+    TEST_CASE_FIXTURE(fixture, "items: an item that a round tells twice counts once, as told last") {
+        begin_round(db, id);
+        page({root(), file("f", "root", "old", 1)}, false);
+        page({file("f", "root", "new", 2)});
+        CHECK(count("SELECT count(*) FROM item WHERE remote_id='f'") == 1);
+        CHECK(db.text("SELECT name FROM item WHERE remote_id='f'") == "new");
+        CHECK(count("SELECT max(size) FROM pending") == 20);
+        CHECK(row().live_items == 1);
+    }
+
+    TEST_CASE_FIXTURE(fixture, "items: a child may come before its parent, and the parent before its own") {
+        begin_round(db, id);
+        page({file("f", "b", "f"), folder("b", "a", "b")}, false);
+        CHECK(unknown_parents(db, id, 10) == std::vector<std::string>{"a"});
+        page({folder("a", "root", "a"), root()});
+        CHECK(unknown_parents(db, id, 10).empty());
+        const auto f = static_cast<item_id>(count("SELECT id FROM item WHERE remote_id='f'"));
+        CHECK(path_of_names(db, f) == "users/ann/onedrive/a/b/f");
+        CHECK(row().live_items == 3);
+    }
+
+    TEST_CASE_FIXTURE(fixture, "items: a tombstone and then a live item in one round is a live item") {
+        round({root(), file("f", "root", "f")});
+        stage_all();
+        round({gone("f"), file("f", "root", "f")});
+        CHECK(count("SELECT gone_round FROM item WHERE remote_id='f'") == 0);
+        CHECK(row().live_items == 1);
+        round({file("f", "root", "f"), gone("f")});
+        CHECK(count("SELECT gone_round<>0 FROM item WHERE remote_id='f'") == 1);
+        CHECK(row().live_items == 0);
+        round({gone("f"), gone("unknown")});
+        CHECK(row().live_items == 0);
+    }
+
+    TEST_CASE_FIXTURE(
+        fixture, "items: a full round sweeps what it did not see, an incremental one does not"
+    ) {
+        round({root(), folder("a", "root", "a"), file("f", "a", "f"), file("g", "root", "g")});
+        stage_all();
+        round({file("g", "root", "g", 2)});
+        CHECK(count("SELECT count(*) FROM item WHERE gone_round<>0") == 0);
+        drop_cursor(db, id);
+        begin_round(db, id);
+        page({root()}, false);
+        CHECK(count("SELECT count(*) FROM item WHERE gone_round<>0") == 0);
+        page({file("g", "root", "g", 2)});
+        CHECK(count("SELECT count(*) FROM item WHERE gone_round<>0") == 2);
+        CHECK(row().live_items == 1);
+        CHECK(row().settle);
+    }
+
+    TEST_CASE_FIXTURE(fixture, "items: enumerating again what is staged makes no work") {
+        const std::vector<item_change> all{root(), folder("a", "root", "a"), file("f", "a", "f")};
+        round(all);
+        stage_all();
+        drop_cursor(db, id);
+        const auto outcome = round(all);
+        CHECK(outcome.unchanged == 3);
+        CHECK_FALSE(outcome.any_new());
+        CHECK(count("SELECT count(*) FROM pending") == 0);
+        CHECK(count("SELECT count(*) FROM item WHERE dirty<>0") == 0);
+    }
+
+    TEST_CASE_FIXTURE(fixture, "items: other content, other metadata and another place are told apart") {
+        round({root(), folder("a", "root", "a"), file("f", "root", "f")});
+        stage_all();
+        auto renamed = file("f", "a", "g");
+        round({renamed});
+        CHECK(count("SELECT content FROM pending") == 0);
+        CHECK(count("SELECT cause FROM pending") == 0);
+        CHECK(count("SELECT dirty FROM item WHERE remote_id='f'") == 1);
+        auto described = renamed;
+        described.meta = described.mark = "{\"description\":\"x\"}";
+        round({described});
+        CHECK(count("SELECT content FROM pending") == 0);
+        CHECK(count("SELECT cause FROM pending") == 1);
+        auto edited = described;
+        edited.hash = "other";
+        round({edited});
+        CHECK(count("SELECT content FROM pending") == 1);
+        CHECK(count("SELECT cause FROM pending") == 2);
+        CHECK(count("SELECT count(*) FROM pending") == 1);
+    }
+
+    TEST_CASE_FIXTURE(
+        fixture, "items: a hash that is missing on one side decides nothing, size and time do"
+    ) {
+        round({root(), file("f", "root", "f")});
+        stage_all();
+        auto same = file("f", "root", "f");
+        same.hash.clear();
+        CHECK(round({same}).to_fetch == 0);
+        same.size = 11;
+        CHECK(round({same}).to_fetch == 1);
+    }
+
+    TEST_CASE_FIXTURE(fixture, "items: an id that was a file and is a folder now is another item") {
+        round({root(), file("x", "root", "x")});
+        stage_all();
+        round({folder("x", "root", "x"), file("f", "x", "f")});
+        CHECK(count("SELECT count(*) FROM item WHERE gone_round<>0 AND type=1") == 1);
+        CHECK(count("SELECT type FROM item WHERE remote_id='x'") == 2);
+        CHECK(
+            count("SELECT parent=(SELECT id FROM item WHERE remote_id='x') FROM item WHERE remote_id='f'") ==
+            1
+        );
+        CHECK(row().live_items == 2);
+    }
+
+    TEST_CASE_FIXTURE(fixture, "items: rows and cursor of a page are stored together or not at all") {
+        begin_round(db, id);
+        page({root()}, false, "first");
+        // The third row of the page fails, as a full disk would make it.
+        db.script(
+            "CREATE TRIGGER fail BEFORE INSERT ON item WHEN NEW.name='bad' BEGIN SELECT RAISE(ABORT, "
+            "'full'); END"
+        );
+        CHECK_THROWS_AS(
+            page({file("1", "root", "1"), file("2", "root", "2"), file("3", "root", "bad")}, true, "second"),
+            core::fatal
+        );
+        CHECK(row().cursor == "first");
+        CHECK(row().cursor_state == cursor_state::mid_round);
+        CHECK(count("SELECT count(*) FROM item") == 1);
+        CHECK(count("SELECT count(*) FROM pending") == 1);
+        db.script("DROP TRIGGER fail");
+        page({file("1", "root", "1"), file("2", "root", "2"), file("3", "root", "bad")}, true, "second");
+        CHECK(row().cursor == "second");
+        CHECK(row().live_items == 3);
+    }
+
+    TEST_CASE_FIXTURE(fixture, "items: a round that is cut off goes on where it was") {
+        begin_round(db, id);
+        page({root()}, false, "next");
+        const auto before = row().round;
+        begin_round(db, id);
+        CHECK(row().round == before);
+        CHECK(row().cursor == "next");
+        CHECK(row().round_full);
+    }
+
+    TEST_CASE_FIXTURE(
+        fixture, "items: a page that replaces a row while it is fetched makes the old result void"
+    ) {
+        round({root(), file("f", "root", "f")});
+        const auto work = due_work(db, id, 1000, 10);
+        REQUIRE(work.size() == 1);
+        round({file("f", "root", "f", 2)});
+        fetch_result r;
+        r.id = work[0].id;
+        r.version = work[0].version;
+        r.spool = "1-1";
+        r.sha256 = std::string(32, 'x');
+        CHECK(record_fetched(db, {r}) == std::vector<bool>{false});
+        const auto again = due_work(db, id, 1000, 10);
+        REQUIRE(again.size() == 1);
+        CHECK(again[0].version > work[0].version);
+        CHECK(again[0].size == 20);
+    }
+
+    TEST_CASE_FIXTURE(fixture, "items: a circle of folders ends the search for a path") {
+        round({root(), folder("a", "b", "a"), folder("b", "a", "b")});
+        CHECK(
+            path_of_names(db, static_cast<item_id>(count("SELECT id FROM item WHERE remote_id='a'"))).empty()
+        );
+    }
+
+    TEST_CASE("database: an index of a newer version is refused and left alone") {
+        test::temp_folder folder;
+        const auto file = folder.path() + "/index.db";
+        {
+            database db(file, database::mode::read_write);
+            db.script("PRAGMA user_version=999");
+        }
+        CHECK_THROWS_AS(database(file, database::mode::read_write), core::fatal);
+        CHECK_THROWS_AS(database(file, database::mode::read_only), core::fatal);
+    }
+
+}  // TEST_SUITE
