@@ -121,7 +121,7 @@ std::vector<tree::op> settler::next(std::size_t limit) {
         if (place_all(limit) || remove_all(limit)) {
             continue;
         }
-        if (!park_blocked(limit)) {
+        if (!park_blocked()) {
             break;
         }
     }
@@ -304,10 +304,14 @@ std::optional<settler::target> settler::target_for(item_id id) {
     if (!name || db_.number("SELECT 1 FROM item WHERE at_parent=? AND at_name=?", *i->parent, *name)) {
         return std::nullopt;
     }
+    const auto folder = path_at(*i->parent);
+    if (folder.empty()) {
+        return std::nullopt;  // on its way between two renames
+    }
     target t;
     t.parent = *i->parent;
     t.name = std::move(*name);
-    t.path = path_at(t.parent) + "/" + t.name;
+    t.path = folder + "/" + t.name;
     return t;
 }
 
@@ -323,6 +327,10 @@ settler::step settler::move_to(const item_row& i, std::int64_t parent, const std
     }
     if (i.is_placed() && inside(number(i.id), parent)) {
         return step::blocked;  // into itself: what is inside has to come out first
+    }
+    // Below a folder that is parked there is no path: that one has to find its place first.
+    if (path_at(parent).empty() || (i.is_placed() && path_at(number(i.id)).empty())) {
+        return step::blocked;
     }
     if (!here) {
         make_folder(i, parent, name);
@@ -365,17 +373,22 @@ void settler::emit_item_rename(const item_row& i, const std::string& from, const
     ops_.emplace_back(tree::op_kind::rename_sidecar, sidecar_from, sidecar_to);
 }
 
-bool settler::remove_all(std::size_t limit) {
-    bool progress = false;
-    std::vector<item_id> left;
-    // Folders that hold something which has to get out first must wait.
-    std::unordered_set<std::int64_t> holding;
+/// Folders that hold, at whatever depth, an item whose place is still to be found.
+std::unordered_set<std::int64_t> settler::holding() {
+    std::unordered_set<std::int64_t> out;
     for (const auto id : todo_) {
-        std::optional<std::int64_t> at = db_.number("SELECT at_parent FROM item WHERE id=?", id);
-        while (at && holding.insert(*at).second) {
+        auto at = db_.number("SELECT at_parent FROM item WHERE id=?", id);
+        while (at && out.insert(*at).second) {
             at = db_.number("SELECT at_parent FROM item WHERE id=?", *at);
         }
     }
+    return out;
+}
+
+bool settler::remove_all(std::size_t limit) {
+    bool progress = false;
+    std::vector<item_id> left;
+    const auto holding = this->holding();  // what is in them has to get out first
     for (std::size_t n = 0; n < removals_.size(); ++n) {
         const auto i = load(removals_[n]);
         if (!i || i->gone_round == 0) {
@@ -389,6 +402,10 @@ bool settler::remove_all(std::size_t limit) {
         const auto folder = i->at_parent ? load(static_cast<item_id>(*i->at_parent)) : std::nullopt;
         if (folder && is_removable(*folder) && folder->parent && !holding.contains(*i->at_parent)) {
             left.push_back(removals_[n]);  // goes with its folder: one rename for all
+            continue;
+        }
+        if (i->is_placed() && path_at(number(i->id)).empty()) {
+            left.push_back(removals_[n]);  // below a parked folder
             continue;
         }
         remove_subtree(*i);
@@ -470,23 +487,25 @@ void settler::remove_row(
     db_.run("DELETE FROM item WHERE id=?", id);
 }
 
-/// Takes one blocked item out of the tree, so that the circle it is part of opens.
-bool settler::park_blocked(std::size_t limit) {
-    bool progress = false;
+/// Takes one blocked item out of the tree, so that the circle it is part of opens. Innermost items come
+/// first: whatever lies below a parked folder stays in it, and nothing there waits for a place of its own.
+bool settler::park_blocked() {
+    const auto holding = this->holding();
     for (const auto id : todo_) {
-        if (ops_.size() >= limit) {
-            return true;
-        }
         const auto i = load(id);
-        if (!i || !i->is_placed() || i->gone_round != 0 || !reaches_root(id)) {
+        if (!i || !i->is_placed() || i->gone_round != 0 || holding.contains(number(id)) ||
+            !reaches_root(id)) {
             continue;  // in a circle that the service itself describes: left where it is
         }
         const auto from = path_at(number(id));
+        if (from.empty()) {
+            continue;
+        }
         emit_item_rename(*i, in_tree(from), "spool/parked/" + std::to_string(number(id)));
         db_.run("UPDATE item SET at_parent=NULL, at_name=NULL, parked=1, dirty=1 WHERE id=?", id);
-        progress = true;
+        return true;
     }
-    return progress;
+    return false;
 }
 
 bool settler::reaches_root(item_id id) {

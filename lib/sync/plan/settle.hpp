@@ -63,7 +63,8 @@ private:
     void evaluate_guard();
     bool place_all(std::size_t limit);
     bool remove_all(std::size_t limit);
-    bool park_blocked(std::size_t limit);
+    bool park_blocked();
+    std::unordered_set<std::int64_t> holding();
     step place(index::item_id id);
     step place_root(const item_row& i);
     step move_to(const item_row& i, std::int64_t parent, const std::string& name);
