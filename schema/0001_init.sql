@@ -166,6 +166,23 @@ CREATE TABLE journal (
   item_id  INTEGER NOT NULL DEFAULT 0              -- whose folder is made
 ) STRICT;
 
+-- Files that are being renamed from the spool into the tree, with what the index will say of them: written before the
+-- first rename, removed with the rows that mark them as staged. After a crash the inode tells which ones arrived.
+CREATE TABLE placing (
+  item_id   INTEGER PRIMARY KEY,
+  container_id INTEGER NOT NULL,
+  at_parent INTEGER,                               -- NULL: it replaces what lies in the tree
+  at_name   TEXT,
+  path      TEXT NOT NULL,                         -- below tree/
+  inode     INTEGER NOT NULL,
+  size      INTEGER NOT NULL,
+  sha256    TEXT NOT NULL,                         -- hexadecimal
+  hash      TEXT,
+  ctag      INTEGER NOT NULL,
+  mtime     INTEGER NOT NULL,
+  verdict   TEXT
+) STRICT;
+
 -- What Microsoft 365 does not serve to us: per user, group or site.
 CREATE TABLE not_covered (
   owner  TEXT NOT NULL,

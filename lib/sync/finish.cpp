@@ -87,6 +87,9 @@ core::result<void> finish_interrupted(index::database& db, const tree::stage_roo
     if (auto finished = finish_journal(db, root); !finished) {
         return finished;
     }
+    if (auto adopted = adopt_placed(db, root); !adopted) {
+        return adopted;
+    }
     std::vector<index::container_id> waiting;
     db.query("SELECT DISTINCT container_id FROM pending WHERE state=1 AND next_try=0", [&](index::row r) {
         waiting.push_back(static_cast<index::container_id>(r.integer(0)));

@@ -109,6 +109,42 @@ bool find_place(index::database& db, settler& places, const index::container& c,
 
 }  // namespace
 
+namespace {
+
+void note_placing(index::database& db, const placement& p) {
+    db.run(
+        "INSERT OR REPLACE INTO placing (item_id, container_id, at_parent, at_name, path, inode, size, "
+        "sha256, hash, "
+        "ctag, mtime, verdict) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+        p.id, p.container, p.place ? std::optional(p.place->parent) : std::nullopt,
+        p.place ? std::optional(p.place->name) : std::nullopt, p.path, p.inode, *p.sidecar.size,
+        p.sidecar.sha256, p.hash, p.ctag, p.item_mtime, p.sidecar.verdict
+    );
+}
+
+placement read_placing(index::row r) {
+    placement p;
+    p.id = static_cast<index::item_id>(r.integer(0));
+    p.container = static_cast<index::container_id>(r.integer(1));
+    if (!r.is_null(2)) {
+        p.place.emplace();
+        p.place->parent = r.integer(2);
+        p.place->name = r.text(3);
+    }
+    p.path = r.text(4);
+    p.inode = static_cast<std::uint64_t>(r.integer(5));
+    p.sidecar.size = r.integer(6);
+    p.sidecar.sha256 = r.text(7);
+    p.hash = r.text(8);
+    p.ctag = r.integer(9);
+    p.item_mtime = r.integer(10);
+    p.sidecar.verdict = r.text(11);
+    p.content = true;
+    return p;
+}
+
+}  // namespace
+
 void plan_content(
     index::database& db, const index::container& c, guard_limits guard, std::int64_t generation,
     index::item_id after, std::size_t limit, content_batch& batch
@@ -136,6 +172,11 @@ void plan_content(
         // Two of one batch may want the same place; the second waits for the round to settle.
         if (find_place(db, places, c, w) && taken.insert(w.p.path).second) {
             batch.files.push_back(std::move(w.p));
+        }
+    }
+    for (const auto& p : batch.files) {
+        if (p.content && p.container == c.id) {
+            note_placing(db, p);
         }
     }
     auto folders = places.take_ops();
@@ -192,7 +233,6 @@ void finish_content(
     index::database& db, const content_batch& batch, const std::vector<tree::op_outcome>& folders,
     const std::vector<placed>& files, std::int64_t generation
 ) {
-    finish_batch(db, batch.folders, folders);
     index::database::transaction t(db);
     for (std::size_t i = 0; i < batch.files.size(); ++i) {
         const auto& p = batch.files[i];
@@ -208,7 +248,37 @@ void finish_content(
         record_change(db, p, generation);
         db.run("DELETE FROM pending WHERE item_id=? AND version=?", p.id, p.version);
     }
+    db.run("DELETE FROM placing");
     t.commit();
+    finish_batch(db, batch.folders, folders);
+}
+
+core::result<void> adopt_placed(index::database& db, const tree::stage_root& root) {
+    std::vector<placement> rows;
+    db.query(
+        "SELECT item_id, container_id, at_parent, at_name, path, inode, size, sha256, hash, ctag, mtime, "
+        "verdict FROM placing",
+        [&](index::row r) { rows.push_back(read_placing(r)); }
+    );
+    if (rows.empty()) {
+        return core::result<void>();
+    }
+    // Whatever arrived is made durable before the index says so.
+    if (auto synced = root.barrier(); !synced) {
+        return synced;
+    }
+    index::database::transaction t(db);
+    for (const auto& p : rows) {
+        const auto there = root.look("tree/" + p.path);
+        if (there && there->inode == p.inode) {
+            placed how;
+            how.inode = p.inode;
+            mark_staged(db, p, how);
+        }
+    }
+    db.run("DELETE FROM placing");
+    t.commit();
+    return core::result<void>();
 }
 
 }  // namespace m365stage::sync

@@ -56,6 +56,10 @@ struct placed {
     std::uint64_t inode = 0;
 };
 
+/// After a crash: files of a batch that had reached the tree are taken as what they are, also when a page has
+/// changed or removed their rows meanwhile. Requires: the journal has been replayed. Errors: disk.
+core::result<void> adopt_placed(index::database& db, const tree::stage_root& root);
+
 /// Marks the batch as staged, after the barrier, in one transaction.
 void finish_content(
     index::database& db, const content_batch& batch, const std::vector<tree::op_outcome>& folders,

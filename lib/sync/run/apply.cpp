@@ -316,6 +316,11 @@ task<void> recover(pass_context& pass) {
         );
         co_await a.perform(std::move(ops), true);
     }
+    auto adopt = [&pass](index::database& db) { return adopt_placed(db, pass.root); };
+    const auto adopted = co_await pass.store.call(std::move(adopt));
+    if (!adopted) {
+        throw core::fatal(adopted.error());
+    }
     auto used = [](index::database& db) { return index::spool_files_in_use(db); };
     auto in_use = co_await pass.store.call(std::move(used));
     auto clean = [&pass, names = std::move(in_use)] { return clean_spool(pass.root, names); };
