@@ -27,12 +27,16 @@ public:
 
     task<void> follow() {
         co_await reload();
-        for (int restarts = 0; restarts <= most_restarts; ++restarts) {
-            const auto step = co_await one_round();
-            if (step != next_step::restart) {
-                break;
-            }
+        // A round that an earlier pass began tells how things were then; what changed since comes in the next
+        // one, and a pass promises the present state.
+        const bool begun_earlier = container_.cursor_state == index::cursor_state::mid_round;
+        co_await rounds();
+        const bool was_full = full_;
+        if (begun_earlier && complete_) {
+            complete_ = false;
+            co_await rounds();
         }
+        full_ = full_ || was_full;
         if (complete_) {
             co_await resolve_parents();
             co_await list_silent_folders();
@@ -43,6 +47,16 @@ public:
     }
 
 private:
+    /// One complete round, begun again when the service wants that.
+    task<void> rounds() {
+        for (int restarts = 0; restarts <= most_restarts; ++restarts) {
+            const auto step = co_await one_round();
+            if (step != next_step::restart) {
+                break;
+            }
+        }
+    }
+
     task<void> reload() {
         auto id = id_;
         auto read = [id](index::database& db) { return index::find_container(db, id); };
