@@ -1,0 +1,281 @@
+#!/usr/bin/env python3
+"""Measures m365stage against m365sim, beside rclone, curl and wrk on the same content.
+
+    bench.py [--case small|big|million|rename|nothing-changed|limits ...] [--items N] [--bytes N] [--build DIR]
+
+small            first pass over many small files; wrk says what the server could give, rclone what others get
+nothing-changed  a first pass, then one over nothing new
+big              one large file against curl
+million          a first pass that is all metadata (empty files), then a pass over nothing new
+rename           a folder of many files gets another name
+limits           published budget switched on, windows shortened: share of it used, requests refused
+
+A line per program: seconds, items/s, MB/s, requests at the server, CPU seconds and peak memory of the client.
+Everything runs on this machine, server included, so compare lines of one run with one another.
+Standard library; rclone, wrk and curl if they are installed.
+"""
+import argparse
+import json
+import os
+import shutil
+import signal
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+USER = "bench@contoso.example"
+WRK_SCRIPT = """
+local paths = {}
+for line in io.lines(os.getenv("BENCH_PATHS")) do paths[#paths + 1] = line end
+local seed = 0
+function setup(thread) thread:set("offset", seed); seed = seed + 7919 end
+function init(args) n = offset or 0 end
+function request()
+  n = n + 1
+  return wrk.format("GET", paths[n % #paths + 1])
+end
+"""
+
+
+class Tenant:
+    """A running m365sim with one user's drive of `items` files."""
+
+    def __init__(self, build, folder, items, size, folders):
+        self.folder = folder
+        ready = os.path.join(folder, "sim.json")
+        with open(ready, "w", encoding="utf-8") as out:
+            self.process = subprocess.Popen(
+                [os.path.join(build, "tests/simulator/m365sim"), "--dir", os.path.join(folder, "sim"),
+                 "--users", "1", "--sites", "0", "--groups", "0", "--specials", "0", "--files-per-drive", "0"],
+                stdout=out, stderr=subprocess.DEVNULL)
+        try:
+            self.facts = self.wait_ready(ready)
+            self.tls = ssl.create_default_context(cafile=self.facts["ca_file"])
+            made = self.admin("bulk", {"user": USER, "items": items, "folders": folders, "file_size": size, "seed": 1})
+            self.drive = made["drive"]
+            self.token = self.admin("token", {"lifetime": 864000})
+        except BaseException:
+            self.stop()
+            raise
+
+    def wait_ready(self, path):
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            with open(path, encoding="utf-8") as f:
+                text = f.read()
+            if text.endswith("\n"):
+                return json.loads(text)
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.02)
+        raise SystemExit("bench: m365sim does not start")
+
+    def ask(self, url, data=None, headers=None):
+        body = None if data is None else json.dumps(data).encode()
+        request = urllib.request.Request(url, data=body, headers=headers or {})
+        with urllib.request.urlopen(request, context=self.tls, timeout=300) as answer:
+            text = answer.read()
+        return json.loads(text) if text else None
+
+    def admin(self, path, data=None):
+        return self.ask(self.facts["admin"] + "/" + path, data)
+
+    def requests(self):
+        return sum(v for k, v in self.admin("requests").items() if isinstance(v, int) and "bytes" not in k)
+
+    def download_paths(self, target):
+        """Writes the paths of all download URLs to a file and answers their origin."""
+        url, origin, fields = f"{self.facts['graph']}/v1.0/drives/{self.drive}/root/delta", None, {
+            "Authorization": "Bearer " + self.token["access_token"]}
+        with open(target, "w", encoding="utf-8") as out:
+            while url:
+                page = self.ask(url, headers=fields)
+                for item in page["value"]:
+                    link = item.get("@microsoft.graph.downloadUrl")
+                    if link:
+                        parts = link.split("/", 3)
+                        origin = "/".join(parts[:3])
+                        out.write("/" + parts[3] + "\n")
+                url = page.get("@odata.nextLink")
+        return origin
+
+    def first_folder(self):
+        url = f"{self.facts['admin']}/expected?hashes=0&drive={self.drive}"
+        with urllib.request.urlopen(url, context=self.tls, timeout=300) as answer:
+            return next(o["path"] for o in map(json.loads, answer) if o["type"] == "folder")
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(30)
+
+
+class Bench:
+    def __init__(self, build, folder, items, size, folders, units="unlimited"):
+        self.build, self.folder, self.items, self.size = build, folder, items, size
+        self.tenant = Tenant(build, folder, items, size, folders)
+        self.config = os.path.join(folder, "config.yaml")
+        facts = self.tenant.facts
+        config = {
+            "tenant": {"id": facts["tenant"]},
+            "app": {"client_id": facts["client_id"], "client_secret_file": facts["client_secret_file"]},
+            "limits": {"sharepoint_units_per_minute": units},
+            "endpoints": {"login": facts["login"], "graph": facts["graph"], "ca_file": facts["ca_file"]},
+            "stage": {"root": os.path.join(folder, "stage"), "min_free_bytes": 0},
+            "kinds": ["onedrive"],
+        }
+        with open(self.config, "w", encoding="utf-8") as out:
+            json.dump(config, out)  # JSON is YAML
+        os.chmod(self.config, 0o600)
+
+    def measured(self, name, command, items, size, environment=None):
+        """Runs a client to its end and prints its line. Answers (seconds, CPU seconds, peak KiB)."""
+        before = self.tenant.requests()
+        with open(os.path.join(self.folder, "client.log"), "w+", encoding="utf-8") as log:
+            began = time.monotonic()
+            process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **(environment or {})})
+            _, status, usage = os.wait4(process.pid, 0)
+            seconds = time.monotonic() - began
+            process.returncode = os.waitstatus_to_exitcode(status)
+            if process.returncode != 0:
+                log.seek(0)
+                raise SystemExit(f"bench: {name} ended with {process.returncode}\n{log.read()[-3000:]}")
+        cpu = usage.ru_utime + usage.ru_stime
+        show(name, seconds, items, items * size, self.tenant.requests() - before, cpu, usage.ru_maxrss)
+        return seconds, cpu, usage.ru_maxrss
+
+    def sync(self, name, items, size):
+        binary = os.path.join(self.build, "daemon/m365stage")
+        return self.measured(name, [binary, "--config", self.config, "sync"], items, size)
+
+    def wrk(self, seconds):
+        if not shutil.which("wrk"):
+            return None
+        paths, script = os.path.join(self.folder, "paths"), os.path.join(self.folder, "wrk.lua")
+        origin = self.tenant.download_paths(paths)
+        with open(script, "w", encoding="utf-8") as out:
+            out.write(WRK_SCRIPT)
+        done = subprocess.run(["wrk", "-t1", "-c32", f"-d{seconds}s", "-s", script, origin], check=True,
+                              capture_output=True, text=True, env={**os.environ, "BENCH_PATHS": paths})
+        if "Non-2xx" in done.stdout:
+            raise SystemExit("bench: wrk was refused\n" + done.stdout)
+        rate = float(done.stdout.split("Requests/sec:")[1].split()[0])
+        show("wrk", seconds, int(rate * seconds), int(rate * seconds) * self.size, None, None, None)
+        return rate
+
+    def rclone(self):
+        if not shutil.which("rclone"):
+            return None
+        self.tenant.admin("settings", {"reject_authorization": False})
+        token = self.tenant.token
+        line = json.dumps({"access_token": token["access_token"], "token_type": "Bearer",
+                           "refresh_token": token["refresh_token"], "expiry": "2099-01-01T00:00:00Z"})
+        config = os.path.join(self.folder, "rclone.conf")
+        with open(config, "w", encoding="utf-8") as out:
+            out.write(f"[sim]\ntype = onedrive\nregion = global\ndrive_type = business\n"
+                      f"drive_id = {self.tenant.drive}\ntoken = {line}\n")
+        facts = self.tenant.facts
+        return self.measured(
+            "rclone copy", ["rclone", "--config", config, "--ca-cert", facts["ca_file"], "--transfers", "32",
+                            "--checkers", "32", "--retries", "1", "copy", "sim:", os.path.join(self.folder, "rclone")],
+            self.items, self.size,
+            {"HTTPS_PROXY": facts["proxy"], "https_proxy": facts["proxy"], "SSL_CERT_FILE": facts["ca_file"]})
+
+    def stop(self):
+        self.tenant.stop()
+
+
+def show(name, seconds, items, size, requests, cpu, rss):
+    def cell(value, form):
+        return "-" if value is None else format(value, form)
+    print(f"{name:24} {seconds:8.2f} {items / seconds:9.0f} {size / seconds / 1e6:8.1f} {cell(requests, 'd'):>9} "
+          f"{cell(cpu, '.2f'):>8} {cell(None if rss is None else rss / 1024, '.0f'):>8}", flush=True)
+
+
+def title(case, what):
+    print(f"\n{case}: {what}\n{'':24} {'seconds':>8} {'items/s':>9} {'MB/s':>8} {'requests':>9} {'CPU s':>8} {'RSS MiB':>8}")
+
+
+def small(bench, options):
+    ours = bench.items / bench.sync("m365stage, first pass", bench.items, bench.size)[0]
+    best = bench.wrk(options.wrk_seconds)
+    others = bench.rclone()
+    if best:
+        print(f"m365stage reaches {ours / best:.2f} of wrk")
+    if others:
+        print(f"m365stage is {ours / (bench.items / others[0]):.1f} times as fast as rclone")
+
+
+def nothing_changed(bench, _):
+    bench.sync("m365stage, first pass", bench.items, bench.size)
+    bench.sync("m365stage, nothing new", bench.items, 0)
+
+
+def big(bench, _):
+    bench.sync("m365stage", 1, bench.size)
+    paths = os.path.join(bench.folder, "paths")
+    origin = bench.tenant.download_paths(paths)
+    with open(paths, encoding="utf-8") as f:
+        url = origin + f.readline().strip()
+    bench.measured("curl", ["curl", "-sSf", "--cacert", bench.tenant.facts["ca_file"], "-o",
+                            os.path.join(bench.folder, "curl.out"), url], 1, bench.size)
+
+
+def rename(bench, _):
+    bench.sync("m365stage, first pass", bench.items, bench.size)
+    folder = bench.tenant.first_folder()
+    bench.tenant.admin("op", {"op": "rename", "drive": bench.tenant.drive, "path": folder, "name": "renamed"})
+    bench.sync("m365stage, folder renamed", bench.items, 0)
+
+
+def limits(bench, options):
+    bench.tenant.admin("limits", {"per_minute": options.budget, "window_seconds": options.window})
+    bench.sync("m365stage, limited", bench.items, bench.size)
+    print(json.dumps(bench.tenant.admin("limits"), indent=1)[:3000])
+
+
+# case: (function, files, bytes of each, folders, what)
+CASES = {
+    "small": (small, 20_000, 4096, 100, "small files"),
+    "nothing-changed": (nothing_changed, 20_000, 4096, 100, "a pass over nothing new"),
+    "big": (big, 1, 4 << 30, 1, "one large file"),
+    "million": (nothing_changed, 1_000_000, 0, 1000, "memory and time of very many items"),
+    "rename": (rename, 100_000, 0, 1, "a folder with everything in it gets another name"),
+    "limits": (limits, 20_000, 4096, 100, "the published budget"),
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--case", action="append", choices=CASES)
+    parser.add_argument("--items", type=int)
+    parser.add_argument("--bytes", type=int)
+    parser.add_argument("--build", default=os.path.join(HERE, "../../build"))
+    parser.add_argument("--wrk-seconds", type=int, default=5)
+    parser.add_argument("--budget", type=int, default=1250, help="limits: resource units of a window")
+    parser.add_argument("--window", type=int, default=6, help="limits: seconds that stand for a minute")
+    parser.add_argument("--dir", help="where to work (default: a new folder under TMPDIR)")
+    options = parser.parse_args()
+    for case in options.case or ["small"]:
+        run, items, size, folders, what = CASES[case]
+        items = items if options.items is None else options.items
+        size = size if options.bytes is None else options.bytes
+        title(case, f"{what} ({items:,} of {size:,} bytes)")
+        folder = tempfile.mkdtemp(prefix="m365bench.", dir=options.dir)
+        bench = None
+        try:
+            units = "auto" if case == "limits" else "unlimited"
+            bench = Bench(options.build, folder, items, size, min(folders, max(items, 1)), units)
+            run(bench, options)
+        finally:
+            if bench:
+                bench.stop()
+            shutil.rmtree(folder, ignore_errors=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

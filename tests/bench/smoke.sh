@@ -1,0 +1,16 @@
+#!/bin/bash
+# A benchmark of tiny numbers: shows that every case runs and prints, and judges no speed. BUILD names the build folder.
+set -euo pipefail
+cd "$(dirname "$0")"
+out=$(mktemp)
+trap 'rm -f "$out"' EXIT
+build=${BUILD:-../../build}
+run() { python3 bench.py --build "$build" --wrk-seconds 1 "$@" | tee -a "$out"; }
+run --case small --case nothing-changed --case rename --items 50
+run --case big --items 1 --bytes 1000000
+run --case limits --items 30 --window 2
+lines=$(grep -cE '^m365stage, [a-z ]+ +[0-9.]+ +[0-9]+ ' "$out")
+if [ "$lines" -ne 6 ]; then
+    echo "bench: 6 lines of m365stage expected, $lines came" >&2
+    exit 1
+fi
