@@ -273,9 +273,9 @@ task<stream_result> tcp_connector::encrypt(
 task<stream_result> tcp_connector::open(const route& to, std::chrono::milliseconds limit, watchdog& dog) {
     const auto deadline = steady::now() + limit;
     const bool direct = to.proxy_host.empty();
-    auto found = co_await resolve(
-        direct ? to.origin.host : to.proxy_host, direct ? to.origin.port : to.proxy_port, deadline
-    );
+    const std::string host = direct ? to.origin.host : to.proxy_host;
+    const std::string port = direct ? to.origin.port : to.proxy_port;
+    auto found = co_await resolve(host, port, deadline);
     if (!found) {
         co_return found.error();
     }

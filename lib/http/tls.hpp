@@ -20,8 +20,8 @@ core::result<void> prepare_context(SSL_CTX* context, const std::string& ca_file)
 /// names, an older session is offered. The new session is stored in `slot`, which the connection keeps alive.
 bool prepare_tls(SSL* ssl, const std::string& host, const std::shared_ptr<session_slot>& slot);
 
-/// Before an SSL object is freed without a closing handshake: its session stays good for resumption (OpenSSL would
-/// take the missing farewell for a failure).
+/// Before an SSL object is freed without a closing handshake: its session stays good for resumption (OpenSSL
+/// would take the missing farewell for a failure).
 void retire_tls(SSL* ssl);
 
 /// What to tell a person about a handshake that failed; `fallback` if it was not about the certificate.

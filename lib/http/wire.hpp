@@ -33,8 +33,8 @@ core::result<std::string> make_head(const request& r, const url_parts& at, targe
 /// The head of a CONNECT request to a proxy.
 std::string make_connect_head(const url_parts& at, std::string_view user_agent);
 
-/// True for what a proxy is never used for: plain http to the instance metadata service and to this machine. What is
-/// asked for over https goes through a configured proxy wherever it is.
+/// True for what a proxy is never used for: plain http to the instance metadata service and to this machine.
+/// What is asked for over https goes through a configured proxy wherever it is.
 bool bypasses_proxy(const url_parts& at);
 
 /// Every failure of this module in one form: "GET https://graph.microsoft.com:443: <why>".

@@ -332,7 +332,8 @@ struct server::impl {
             co_return;
         }
         bool files = local && target.ends_with(":" + std::to_string(files_.local_endpoint().port()));
-        co_await secure(std::move(stream), files ? port_kind::files : port_kind::graph);
+        const auto kind = files ? port_kind::files : port_kind::graph;
+        co_await secure(std::move(stream), kind);
     }
 
     world& world_;

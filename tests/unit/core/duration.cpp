@@ -18,8 +18,9 @@ TEST_SUITE("core") {
     }
 
     TEST_CASE("duration: everything else is refused") {
-        for (const char* text : {"", "s", "15", "m15", "-1s", "+1s", " 1s", "1 s", "1s ", "1.5h", "1h30m", "15M", "1w",
-                                 "36501d", "99999999999999999999s", "9223372036854775807d"}) {
+        for (const char* text :
+             {"", "s", "15", "m15", "-1s", "+1s", " 1s", "1 s", "1s ", "1.5h", "1h30m", "15M", "1w", "36501d",
+              "99999999999999999999s", "9223372036854775807d"}) {
             CAPTURE(text);
             CHECK_FALSE(parse_duration(text).has_value());
         }

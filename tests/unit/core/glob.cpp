@@ -25,8 +25,9 @@ TEST_SUITE("core") {
             {"SVC-*@Contoso.COM", "svc-a@contoso.com", true},
             {"a?c", "abc", true},
             {"a?c", "ac", false},
-            {"a?c", "a\xc3\xa4"
-                    "c",
+            {"a?c",
+             "a\xc3\xa4"
+             "c",
              true},
             {"a?", "a\xf0\x9f\x98\x80", true},
             {"*a*b*c*", "xxaxxbxxcxx", true},
