@@ -7,8 +7,10 @@ set -eu
 mode=${1:-test}
 build="clang-19 lld-19 cmake ninja-build ccache pkg-config libboost1.81-dev libssl-dev nlohmann-json3-dev
 libsqlite3-dev libyaml-cpp-dev doctest-dev libspdlog-dev libfmt-dev libcli11-dev libvalijson-dev zlib1g-dev
-libsystemd-dev ca-certificates"
-test="clang-format-19 clang-tidy-19 libclang-rt-19-dev g++ python3 curl openssl sqlite3 rclone nodejs npm"
+libsystemd-dev libical-dev libgmime-3.0-dev prometheus-cpp-dev ca-certificates"
+test="clang-format-19 clang-tidy-19 libclang-rt-19-dev g++ python3 curl openssl sqlite3 rclone nodejs npm
+prometheus chromium python3-icalendar python3-vobject systemd procps
+bacula-director-sqlite3 bacula-sd bacula-fd bacula-console"
 case $mode in
     build) wanted=$build ;;
     test) wanted="$build $test" ;;

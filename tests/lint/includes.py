@@ -41,6 +41,9 @@ THIRD_PARTY = [
     (r"spdlog/", {"core"}, ".cpp"),
     (r"CLI/", {"daemon"}, None),
     (r"systemd/", {"core", "daemon"}, ".cpp"),
+    (r"prometheus/", {"api"}, ".cpp"),
+    (r"libical/", {"sources"}, ".cpp"),
+    (r"gmime/", {"restore"}, ".cpp"),
 ]
 
 # Headers of ours that wrap an expensive one: they are bound by its rule in its place.
