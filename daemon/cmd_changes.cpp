@@ -1,5 +1,6 @@
 #include <cstdio>
 
+#include "api/documents.hpp"
 #include "daemon/command.hpp"
 #include "daemon/index_access.hpp"
 
@@ -16,27 +17,6 @@ struct changes_arguments {
     changes_arguments() = default;
     std::int64_t since = -1;  ///< below 0: the last generation only
 };
-
-void write_path(line_writer& out, const std::optional<std::string>& path) {
-    if (path) {
-        out.quoted(*path);
-    } else {
-        out.raw("null");
-    }
-}
-
-void write_json(line_writer& out, const index::change_row& c) {
-    out.raw("{\"generation\": ").number(c.generation);
-    out.raw(", \"what\": ")
-        .quoted(index::to_string(c.what))
-        .raw(", \"type\": ")
-        .quoted(index::to_string(c.type));
-    out.raw(", \"old_path\": ");
-    write_path(out, c.old_path);
-    out.raw(", \"new_path\": ");
-    write_path(out, c.new_path);
-    out.raw("}").end_line();
-}
 
 void write_text(line_writer& out, const index::change_row& c) {
     const auto what = index::to_string(c.what);
@@ -69,7 +49,8 @@ int run_changes(const global_options& global, const changes_arguments& arguments
     line_writer out;
     index::list_changes(db, since, [&](const index::change_row& c) {
         if (global.json) {
-            write_json(out, c);
+            api::append_change(out.text(), c);
+            out.end_line();
         } else {
             write_text(out, c);
         }

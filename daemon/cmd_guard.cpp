@@ -1,6 +1,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "api/documents.hpp"
 #include "daemon/command.hpp"
 #include "daemon/index_access.hpp"
 #include "daemon/progress.hpp"
@@ -27,13 +28,6 @@ std::string n(std::int64_t value) {
     return progress::count(static_cast<std::uint64_t>(value));
 }
 
-json as_json(const index::held_container& h) {
-    const auto since = h.completed_at == 0 ? json() : json(core::format_timestamp(h.completed_at));
-    return json{{"container", h.key},    {"held", h.held},         {"items", h.items},
-                {"round", h.round},      {"last_round_at", since}, {"approved", h.approved},
-                {"examples", h.examples}};
-}
-
 void print(const index::held_container& h) {
     std::printf(
         "%s: %s deletions held, %s items are left; since round %s", h.key.c_str(), n(h.held).c_str(),
@@ -56,7 +50,7 @@ int run_list(const global_options& global) {
     if (!opened) {
         return fail(opened.error());
     }
-    const auto held = index::held_containers(*opened->db, shown_examples, local_names());
+    const auto held = index::held_containers(*opened->db, shown_examples, api::local_names());
     bool waits = false;
     for (const auto& h : held) {
         waits = waits || !h.approved;
@@ -64,9 +58,9 @@ int run_list(const global_options& global) {
     if (global.json) {
         json out = json::array();
         for (const auto& h : held) {
-            out.push_back(as_json(h));
+            out.push_back(api::held_document(h));
         }
-        std::printf("%s\n", out.dump().c_str());
+        std::printf("%s\n", api::dump(out).c_str());
     } else {
         for (const auto& h : held) {
             print(h);
@@ -88,14 +82,14 @@ int run_approve(const global_options& global, const std::string& key) {
     if (!approved) {
         auto e = approved.error();
         std::string names;
-        for (const auto& h : index::held_containers(*opened->db, 0, local_names())) {
+        for (const auto& h : index::held_containers(*opened->db, 0, api::local_names())) {
             names += (names.empty() ? "" : ", ") + h.key;
         }
         e.hint = names.empty() ? "nothing is held anywhere" : "held are: " + names;
         return fail(e);
     }
     if (global.json) {
-        std::printf("%s\n", as_json(*approved).dump().c_str());
+        std::printf("%s\n", api::dump(api::held_document(*approved)).c_str());
     } else {
         std::printf(
             "%s: %s deletions approved; the next pass removes the files from the tree\n", key.c_str(),

@@ -1,5 +1,6 @@
 #include <cstdio>
 
+#include "api/documents.hpp"
 #include "daemon/command.hpp"
 #include "daemon/index_access.hpp"
 #include "daemon/progress.hpp"
@@ -13,30 +14,6 @@ constexpr const char* help =
     "reason),\n"
     "held (removed in Microsoft 365, kept by the guard). With --json: one object a line.\n\n"
     "Example: m365stage ls 'users/ann@*/*.docx' --json";
-
-void write_json(line_writer& out, const index::container& c, const index::listed_item& i) {
-    out.raw("{\"container\": ").quoted(c.key).raw(", \"kind\": ").quoted(c.kind);
-    out.raw(", \"id\": ").quoted(i.remote_id).raw(", \"type\": ").quoted(index::to_string(i.type));
-    out.raw(", \"path\": ").quoted(i.path).raw(", \"name\": ").quoted(i.name).raw(", \"size\": ");
-    if (i.size) {
-        out.number(*i.size);
-    } else {
-        out.raw("null");
-    }
-    out.raw(", \"sha256\": ");
-    if (i.sha256.empty()) {
-        out.raw("null");
-    } else {
-        out.raw("\"").hex(i.sha256).raw("\"");
-    }
-    out.raw(", \"state\": ").quoted(i.state).raw(", \"error\": ");
-    if (i.error.empty()) {
-        out.raw("null");
-    } else {
-        out.quoted(i.error);
-    }
-    out.raw("}").end_line();
-}
 
 void write_text(line_writer& out, const index::listed_item& i) {
     const auto size = i.size ? progress::count(static_cast<std::uint64_t>(*i.size)) : std::string("-");
@@ -59,13 +36,14 @@ int run_ls(const global_options& global, const std::string& pattern) {
     line_writer out;
     auto each = [&](const index::container& c, const index::listed_item& i) {
         if (global.json) {
-            write_json(out, c, i);
+            api::append_item(out.text(), c, i);
+            out.end_line();
         } else {
             write_text(out, i);
         }
         return out.wanted();
     };
-    index::list_items(*opened->db, pattern, local_names(), each);
+    index::list_items(*opened->db, pattern, api::local_names(), each);
     return static_cast<int>(core::exit_code::done);
 }
 

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "api/documents.hpp"
 #include "core/log.hpp"
 #include "daemon/command.hpp"
 #include "daemon/progress.hpp"
@@ -18,38 +19,6 @@ struct sync_arguments {
     sync_arguments() = default;
     std::string only;
 };
-
-nlohmann::json as_json(const sync::pass_summary& s) {
-    auto seconds = [](std::chrono::nanoseconds t) { return std::chrono::duration<double>(t).count(); };
-    nlohmann::json out{
-        {"outcome", s.outcome},
-        {"generation", s.generation},
-        {"new_generation", s.new_generation},
-        {"containers", s.containers},
-        {"items", s.items},
-        {"created", s.created},
-        {"content", s.content},
-        {"metadata", s.metadata},
-        {"renamed", s.renamed},
-        {"moved", s.moved},
-        {"deleted", s.deleted},
-        {"owed", s.owed},
-        {"held", s.held},
-        {"fetched", s.counters.fetched},
-        {"fetched_bytes", s.counters.fetched_bytes},
-        {"requests", s.service.requests},
-        {"throttled", s.service.throttled},
-        {"seconds", s.seconds},
-        {"waited_for_service_seconds", seconds(s.service.waited_for_service)},
-        {"waited_for_network_seconds", seconds(s.service.waited_for_network)},
-        {"disk_seconds", seconds(s.counters.disk_time)},
-        {"errors", s.counters.errors}
-    };
-    if (s.failure) {
-        out["failure"] = core::describe(*s.failure);
-    }
-    return out;
-}
 
 void print(const sync::pass_summary& s) {
     auto n = [](auto value) { return progress::count(static_cast<std::uint64_t>(value)); };
@@ -151,7 +120,7 @@ int run_sync(const global_options& global, const sync_arguments& arguments) {
         return fail(summary.error());
     }
     if (global.json) {
-        std::printf("%s\n", as_json(*summary).dump().c_str());
+        std::printf("%s\n", api::dump(api::pass_document(*summary)).c_str());
     } else if (!summary->failure) {
         print(*summary);
     }

@@ -6,8 +6,6 @@
 #include <cstdio>
 #include <cstring>
 
-#include "tree/names.hpp"
-
 namespace m365stage::daemon {
 
 core::result<open_index> open_index::open(const global_options& global, index::database::mode mode) {
@@ -39,13 +37,6 @@ core::result<open_index> open_index::open(const global_options& global, index::d
     return o;
 }
 
-const index::name_rule& local_names() {
-    static const index::name_rule rule = [](const std::string& name, const std::string& id) {
-        return tree::local_name(name, id);
-    };
-    return rule;
-}
-
 int guarded(const std::function<int()>& body) {
     try {
         return body();
@@ -59,36 +50,8 @@ line_writer& line_writer::raw(std::string_view text) {
     return *this;
 }
 
-line_writer& line_writer::quoted(std::string_view text) {
-    buffer_ += '"';
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (c == '"' || c == '\\') {
-            buffer_ += '\\';
-            buffer_ += c;
-        } else if (byte < 0x20) {
-            char code[8];
-            std::snprintf(code, sizeof code, "\\u%04x", byte);
-            buffer_ += code;
-        } else {
-            buffer_ += c;
-        }
-    }
-    buffer_ += '"';
-    return *this;
-}
-
 line_writer& line_writer::number(std::int64_t n) {
     buffer_ += std::to_string(n);
-    return *this;
-}
-
-line_writer& line_writer::hex(std::string_view bytes) {
-    constexpr char digits[] = "0123456789abcdef";
-    for (const char c : bytes) {
-        buffer_ += digits[static_cast<unsigned char>(c) >> 4];
-        buffer_ += digits[static_cast<unsigned char>(c) & 0xF];
-    }
     return *this;
 }
 

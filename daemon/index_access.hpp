@@ -21,13 +21,10 @@ struct open_index {
     std::unique_ptr<index::database> db;
 };
 
-/// The rule for names on disk, as the index's reports want it.
-const index::name_rule& local_names();
-
 /// Runs the body of a command; an index error thrown in it becomes its exit code.
 int guarded(const std::function<int()>& body);
 
-/// JSON text on stdout, row by row: written in large pieces, so that a million lines are cheap.
+/// Text on stdout, row by row: written in large pieces, so that a million lines are cheap.
 class line_writer {
 public:
     line_writer() = default;
@@ -36,9 +33,8 @@ public:
     line_writer& operator=(const line_writer&) = delete;
 
     line_writer& raw(std::string_view text);
-    line_writer& quoted(std::string_view text);  ///< as a JSON string
     line_writer& number(std::int64_t n);
-    line_writer& hex(std::string_view bytes);
+    std::string& text() { return buffer_; }  ///< to append the row to
     void end_line();
     void flush();
     /// False once nobody reads any more (a pager that was left): time to stop.

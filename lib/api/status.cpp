@@ -1,0 +1,168 @@
+#include "api/status.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "api/documents.hpp"
+#include "index/containers.hpp"
+
+namespace m365stage::api {
+namespace {
+
+using nlohmann::json;
+
+constexpr int shown_passes = 5;
+constexpr int shown_examples = 3;
+
+json pass_row_document(const status_report& s, const index::pass_row& p) {
+    const pass_numbers known(p);
+    auto three = [](double v) { return std::round(v * 1000) / 1000; };
+    json waiting{{"service", nullptr}, {"network", nullptr}, {"disk", nullptr}};
+    if (known.waited) {
+        waiting = json{
+            {"service", three(known.waited->service)},
+            {"network", three(known.waited->network)},
+            {"disk", three(known.waited->disk)}
+        };
+    }
+    auto numbers = json::parse(p.numbers, nullptr, false);
+    if (!numbers.is_object()) {
+        numbers = json::object();
+    }
+    const json took = known.seconds ? json(*known.seconds) : json();
+    return json{
+        {"id", p.id},
+        {"started_at", time_document(p.started_at)},
+        {"finished_at", time_document(p.finished_at)},
+        {"outcome", s.outcome_of(p)},
+        {"generation", p.generation},
+        {"seconds", took},
+        {"waiting", std::move(waiting)},
+        {"numbers", std::move(numbers)}
+    };
+}
+
+json containers_document(const status_report& s) {
+    json by_state{{"active", 0}, {"departed", 0}, {"unavailable", 0}};
+    std::int64_t bytes = 0;
+    std::int64_t failing = 0;
+    for (const auto& c : s.containers) {
+        by_state[c.state] = by_state.value(c.state, 0) + 1;
+        bytes += c.live_bytes;
+        failing += c.error_kind.empty() ? 0 : 1;
+    }
+    return json{
+        {"total", s.containers.size()},
+        {"items", s.known()},
+        {"bytes", bytes},
+        {"by_state", std::move(by_state)},
+        {"failing", failing}
+    };
+}
+
+/// `row(element)` for each element of `from` that `wanted` keeps; `cut` is set if that were more than `most`.
+template <class From, class Wanted, class Row>
+json list_of(const From& from, std::size_t most, bool& cut, Wanted wanted, Row row) {
+    json out = json::array();
+    for (const auto& element : from) {
+        if (!wanted(element)) {
+            continue;
+        }
+        if (out.size() >= most) {
+            cut = true;
+            break;
+        }
+        out.push_back(row(element));
+    }
+    return out;
+}
+
+template <class From, class Row>
+json list_of(const From& from, Row row) {
+    bool cut = false;
+    const auto any = [](const auto&) { return true; };
+    return list_of(from, from.size(), cut, any, row);
+}
+
+}  // namespace
+
+std::int64_t status_report::known() const {
+    std::int64_t n = 0;
+    for (const auto& c : containers) {
+        n += c.live_items;
+    }
+    return n;
+}
+
+std::int64_t status_report::staged() const {
+    const auto waiting = work.to_fetch + work.spooled - work.roots - work.gone;
+    return std::clamp<std::int64_t>(known() - waiting, 0, known());
+}
+
+double status_report::coverage() const {
+    if (known() == 0) {
+        return 100;
+    }
+    return std::floor(static_cast<double>(staged()) * 10'000 / static_cast<double>(known())) / 100;
+}
+
+std::string status_report::outcome_of(const index::pass_row& p) const {
+    if (p.finished_at) {
+        return p.outcome;
+    }
+    return pass_runs && &p == passes.data() ? "running" : "interrupted";
+}
+
+status_report gather_status(index::database& db) {
+    status_report s;
+    s.generation = index::last_generation(db);
+    s.passes = index::last_passes(db, shown_passes);
+    s.containers = index::containers(db);
+    s.work = index::count_backlog(db);
+    s.failing = index::failing_items(db, shown_examples, local_names());
+    s.uncovered = index::not_covered(db);
+    s.leases = index::active_leases(db, s.now);
+    s.held = index::held_containers(db, 0, local_names());
+    return s;
+}
+
+bool is_noteworthy(const index::container& c) {
+    return c.state != "active" || !c.error_kind.empty() || c.guard_held > 0;
+}
+
+json status_document(const status_report& s, const status_extent& extent, json service) {
+    bool cut = false;
+    const auto wanted = [&](const auto& c) { return extent.all_containers || is_noteworthy(c); };
+    const auto any = [](const auto&) { return true; };
+    auto containers = list_of(s.containers, extent.longest_list, cut, wanted, container_document);
+    auto uncovered = list_of(s.uncovered, extent.longest_list, cut, any, [](const index::uncovered& u) {
+        return json{{"owner", u.owner}, {"reason", u.reason}, {"since", time_document(u.since)}};
+    });
+    auto guard = list_of(s.held, [](const index::held_container& h) {
+        return json{{"container", h.key}, {"held", h.held}, {"approved", h.approved}};
+    });
+    auto passes = list_of(s.passes, [&s](const index::pass_row& p) { return pass_row_document(s, p); });
+    return json{
+        {"generation", s.generation},
+        {"running", s.running ? json(*s.running) : json()},
+        {"coverage_percent", s.coverage()},
+        {"items", {{"known", s.known()}, {"staged", s.staged()}}},
+        {"backlog",
+         {{"to_fetch", s.work.to_fetch},
+          {"spooled", s.work.spooled},
+          {"spooled_bytes", s.work.spooled_bytes},
+          {"failed", s.work.failed}}},
+        {"passes", std::move(passes)},
+        {"containers", containers_document(s)},
+        {"container_list", std::move(containers)},
+        {"failing", list_of(s.failing, failing_document)},
+        {"not_covered", std::move(uncovered)},
+        {"lists_cut", cut},
+        {"leases", list_of(s.leases, lease_document)},
+        {"guard", std::move(guard)},
+        {"service", std::move(service)}
+    };
+}
+
+}  // namespace m365stage::api

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "index/reports.hpp"
+
+namespace m365stage::api {
+
+/// What the index says about the state of the whole, as `status` tells it.
+struct status_report {
+    status_report() = default;
+    core::unix_seconds now = core::now_seconds();
+    std::optional<std::int64_t> running;  ///< process that holds stage.root
+    bool pass_runs = false;               ///< the newest pass that has not ended is being worked on
+    std::int64_t generation = 0;
+    std::vector<index::pass_row> passes;
+    std::vector<index::container> containers;
+    index::backlog work;
+    std::vector<index::failing_group> failing;
+    std::vector<index::uncovered> uncovered;
+    std::vector<index::lease_row> leases;
+    std::vector<index::held_container> held;
+
+    std::int64_t known() const;
+    std::int64_t staged() const;
+    /// Rounded down, so that 100 means all.
+    double coverage() const;
+    /// complete | degraded | failed | running | interrupted
+    std::string outcome_of(const index::pass_row& p) const;
+};
+
+/// Reads it all from the index. `pass_runs` and `running` are the caller's to know.
+status_report gather_status(index::database& db);
+
+/// True for a container with something to say: not active, failing, or with deletions held.
+bool is_noteworthy(const index::container& c);
+
+/// How much of a status report is written.
+struct status_extent {
+    status_extent() = default;
+    bool all_containers = false;                              ///< not only those with something to say
+    std::size_t longest_list = static_cast<std::size_t>(-1);  ///< of containers and of what is not covered
+};
+
+/// The document of `status --json` and of GET /api/v1/status. `service` is what only the running service
+/// knows (`service_document`), null otherwise.
+nlohmann::json status_document(const status_report& s, const status_extent& extent, nlohmann::json service);
+
+}  // namespace m365stage::api
