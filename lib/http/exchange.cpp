@@ -8,8 +8,10 @@
 namespace m365stage::http {
 namespace {
 
-// Room for the longest header that is accepted, and a read of a whole TLS record behind it.
-constexpr std::size_t buffer_bytes = max_header_bytes + (17u << 10);
+// A whole TLS record fits. Grown at need to room for the longest header that is accepted and a record behind
+// it.
+constexpr std::size_t usual_buffer_bytes = 17u << 10;
+constexpr std::size_t most_buffer_bytes = max_header_bytes + usual_buffer_bytes;
 constexpr std::size_t sink_piece_bytes = 256u << 10;
 constexpr std::size_t joined_body_bytes = 64u << 10;
 constexpr std::size_t write_piece_bytes = 64u << 10;
@@ -104,15 +106,18 @@ task<core::result<void>> exchange::read_more(steady::time_point deadline) {
     if (begin_ == end_) {
         begin_ = end_ = 0;
     } else if (begin_ > 0) {
-        std::memmove(buffer_.get(), buffer_.get() + begin_, end_ - begin_);
+        std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
         end_ -= begin_;
         begin_ = 0;
     }
-    if (end_ == buffer_bytes) {
+    if (end_ == most_buffer_bytes) {
         co_return failed(core::error_kind::protocol, "the answer holds a line that is too long");
     }
+    if (end_ == buffer_.size()) {
+        buffer_.resize(most_buffer_bytes);
+    }
     watch_.set(stream_, deadline);
-    auto [ec, n] = co_await stream_.read_some(buffer_.get() + end_, buffer_bytes - end_);
+    auto [ec, n] = co_await stream_.read_some(buffer_.data() + end_, buffer_.size() - end_);
     last_read_ = n;
     if (watch_.has_expired()) {
         co_return failed(core::error_kind::timeout, "");
@@ -134,7 +139,7 @@ task<core::result<void>> exchange::read_more(steady::time_point deadline) {
     }
     got_bytes_ = true;
     end_ += n;
-    auto used = parser_.feed({buffer_.get() + begin_, end_ - begin_});
+    auto used = parser_.feed({buffer_.data() + begin_, end_ - begin_});
     if (!used) {
         co_return failed(used.error());
     }
@@ -143,7 +148,7 @@ task<core::result<void>> exchange::read_more(steady::time_point deadline) {
 }
 
 task<core::result<void>> exchange::read_header() {
-    buffer_ = std::make_unique_for_overwrite<char[]>(buffer_bytes);
+    buffer_.resize(usual_buffer_bytes);
     const auto limit =
         write_failed_ ? std::min(early_answer_wait, request_.limits.first_byte) : request_.limits.first_byte;
     const auto deadline = steady::now() + limit;

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <memory>
+#include <vector>
 
 #include "http/answer.hpp"
 #include "http/progress.hpp"
@@ -39,7 +39,7 @@ private:
     const request& request_;
     const url_parts& at_;
     answer_parser parser_;
-    std::unique_ptr<char[]> buffer_;
+    std::vector<char> buffer_;
     std::size_t begin_ = 0;  ///< of the bytes in buffer_ that the parser has not taken
     std::size_t end_ = 0;
     std::size_t last_read_ = 0;

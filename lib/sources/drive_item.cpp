@@ -165,7 +165,7 @@ std::optional<index::item_change> parse_drive_item(const json& element) {
     read_refusal(element, c);
     const auto meta = metadata_of(element, c.type);
     c.meta = meta.dump(-1, ' ', false, json::error_handler_t::replace);
-    c.mark = drive_item_mark(meta);
+    c.mark = meta.contains("file") ? c.meta : drive_item_mark(meta);
     return c;
 }
 

@@ -8,7 +8,8 @@
 
 namespace m365stage::tree {
 
-/// The metadata file beside a staged object (schema/sidecar.schema.json).
+/// The metadata file beside a staged object (schema/sidecar.schema.json). Members that are JSON are
+/// canonical: compact, keys sorted (see `canonical`).
 struct sidecar {
     sidecar() = default;
     std::string kind;                  ///< of the container: "drive"

@@ -107,6 +107,7 @@ private:
     std::string path_;
     root_options options_;
     unique_fd root_;
+    unique_fd spool_;  ///< none in a copy
 };
 
 }  // namespace m365stage::tree

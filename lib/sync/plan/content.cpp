@@ -1,5 +1,7 @@
 #include "sync/plan/content.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include "core/hash.hpp"
 #include "index/items.hpp"
 #include "tree/names.hpp"
@@ -65,21 +67,12 @@ waiting read(index::row r, const index::container& c) {
 
 /// The container's own sidecar, in the folder above it: what `index rebuild` finds a container by.
 void describe_container(tree::sidecar& s, const index::container& c) {
-    auto quoted = [](const std::string& text) {
-        std::string out = "\"";
-        for (char ch : text) {
-            if (ch == '"' || ch == '\\') {
-                out += '\\';
-            }
-            out += static_cast<unsigned char>(ch) < 0x20 ? ' ' : ch;
-        }
-        return out + "\"";
-    };
     s.root_id = s.id;
     s.id = c.remote_id;
     s.name = c.name;
-    s.owner = "{\"kind\":" + quoted(c.owner_kind) + ",\"id\":" + quoted(c.owner_id) +
-              ",\"name\":" + quoted(c.owner_name) + "}";
+    s.owner = nlohmann::json{
+        {"id", c.owner_id}, {"kind", c.owner_kind}, {"name", c.owner_name}
+    }.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
     s.permissions.clear();
 }
 

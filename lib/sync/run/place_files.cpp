@@ -44,18 +44,17 @@ core::result<void> rename_into(const tree::stage_root& root, const std::string& 
 /// The spooled file into the tree; also when a crash came between that and the index.
 core::result<placed> place_content(const tree::stage_root& root, const placement& p) {
     placed how;
+    how.inode = p.inode;
     const auto target = "tree/" + p.path;
-    auto spooled = root.look("spool/" + p.spool);
-    if (spooled && spooled->regular) {
-        how.inode = spooled->inode;
-        if (auto renamed = root.rename("spool/" + p.spool, target); !renamed) {
-            return renamed.error();
-        }
+    auto renamed = root.rename("spool/" + p.spool, target);
+    if (!renamed && renamed.error().kind == error_kind::not_found) {
+        const auto there = root.look(target);
+        how.missing = !there || there->inode != p.inode;
         return how;
     }
-    auto there = root.look(target);
-    how.missing = !there || there->inode != p.inode;
-    how.inode = p.inode;
+    if (!renamed) {
+        return renamed.error();
+    }
     return how;
 }
 

@@ -21,7 +21,7 @@ sidecar file_sidecar() {
     s.id = "01ABC";
     s.parent_id = "01ROOT";
     s.name = "a \"b\" \xc3\xa9.txt";
-    s.item = R"({"size":3,"file":{"mimeType":"text/plain"},"createdDateTime":"2026-01-01T00:00:00Z"})";
+    s.item = R"({"createdDateTime":"2026-01-01T00:00:00Z","file":{"mimeType":"text/plain"},"size":3})";
     s.permissions = R"([{"id":"p1","roles":["read"]}])";
     s.size = 3;
     s.sha256 = std::string(64, 'a');
@@ -47,7 +47,7 @@ sidecar container_sidecar() {
     s.id = "b!xyz";
     s.root_id = "01ROOT";
     s.name = "OneDrive";
-    s.owner = R"({"kind":"user","id":"u1","name":"ann@contoso.com"})";
+    s.owner = R"({"id":"u1","kind":"user","name":"ann@contoso.com"})";
     s.item = "{}";
     return s;
 }
@@ -78,8 +78,21 @@ TEST_SUITE("tree") {
     TEST_CASE("sidecar: equal metadata is equal text, in whatever order it came") {
         auto a = file_sidecar();
         auto b = a;
-        b.item = R"({"createdDateTime":"2026-01-01T00:00:00Z","file":{"mimeType":"text/plain"},"size":3})";
+        b.item = *tree::canonical(
+            R"({"size":3,"file":{"mimeType":"text/plain"},"createdDateTime":"2026-01-01T00:00:00Z"})"
+        );
         CHECK(tree::render(a) == tree::render(b));
+    }
+
+    TEST_CASE("sidecar: the text is laid out as the JSON library lays it out") {
+        auto s = file_sidecar();
+        s.item = *tree::canonical(
+            R"({"a":[],"b":{},"c":[1,-2.5,true,null,"x\\y\"z[{,:"],"d":{"e":{"f":[{"g":"\u0001"},[[]]]}},"":"\u00e9"})"
+        );
+        for (const auto& each : {s, folder_sidecar(), container_sidecar()}) {
+            const auto text = tree::render(each);
+            CHECK(nlohmann::json::parse(text).dump(2) + "\n" == text);
+        }
     }
 
     TEST_CASE("sidecar: names that are not UTF-8 do not throw") {
