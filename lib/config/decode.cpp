@@ -18,6 +18,7 @@ public:
 
     section sub(const std::string& name) const { return section(find(name), path(name), problems_); }
     bool exists() const { return value_ != nullptr; }
+    std::string folder() const { return problems_.folder(); }
     bool has(const std::string& name) const { return find(name) != nullptr; }
     const node* find(const std::string& name) const {
         return value_ == nullptr ? nullptr : value_->find(name);
@@ -184,23 +185,17 @@ void decode_tenant(const section& s, tenant_settings& out) {
     }
 }
 
-/// Replaces ${CREDENTIALS_DIRECTORY}, which systemd sets for units with LoadCredential=.
+/// Replaces ${CREDENTIALS_DIRECTORY}, which systemd sets for units with LoadCredential=. Commands that a
+/// person or a backup job runs have no such variable: they look where the units load from, beside the
+/// configuration.
 void secret_path(const section& s, const std::string& name, std::string& out) {
     constexpr std::string_view variable = "${CREDENTIALS_DIRECTORY}";
     s.text(name, out);
     if (!out.starts_with(variable)) {
         return;
     }
-    const char* folder = std::getenv("CREDENTIALS_DIRECTORY");
-    if (folder == nullptr || *folder == '\0') {
-        s.problem(
-            name,
-            "${CREDENTIALS_DIRECTORY} is not set; expected to be started by systemd with LoadCredential=, or "
-            "an "
-            "absolute path here"
-        );
-        return;
-    }
+    const char* given = std::getenv("CREDENTIALS_DIRECTORY");
+    const std::string folder = given != nullptr && *given != '\0' ? given : s.folder() + "/credentials";
     out = folder + out.substr(variable.size());
 }
 

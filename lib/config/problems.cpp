@@ -1,6 +1,7 @@
 #include "config/problems.hpp"
 
 #include <algorithm>
+#include <filesystem>
 
 namespace m365stage::config {
 
@@ -17,6 +18,10 @@ void problem_list::add(int line, const std::string& key, const std::string& what
     const auto by_line = [](const problem& a, const problem& b) { return a.line < b.line; };
     const auto place = std::upper_bound(found_.begin(), found_.end(), p, by_line);
     found_.insert(place, std::move(p));
+}
+
+std::string problem_list::folder() const {
+    return std::filesystem::absolute(file_).parent_path();
 }
 
 std::string problem_list::text() const {

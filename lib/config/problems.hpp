@@ -13,6 +13,9 @@ public:
     /// `line` counts from 1; 0 stands for the file as a whole. `key` may be empty.
     void add(int line, const std::string& key, const std::string& what);
 
+    /// The folder of the configuration file, absolute.
+    std::string folder() const;
+
     bool empty() const { return found_.empty(); }
 
     /// One line for each problem: the first 20 by line, then how many there are more.
