@@ -10,7 +10,7 @@ libsqlite3-dev libyaml-cpp-dev doctest-dev libspdlog-dev libfmt-dev libcli11-dev
 libsystemd-dev libical-dev libgmime-3.0-dev prometheus-cpp-dev ca-certificates"
 test="clang-format-19 clang-tidy-19 libclang-rt-19-dev g++ python3 curl openssl sqlite3 rclone nodejs npm
 prometheus chromium python3-icalendar python3-vobject systemd procps
-bacula-director-sqlite3 bacula-sd bacula-fd bacula-console"
+bacula-director bacula-director-sqlite3 bacula-sd bacula-fd bacula-console lintian groff-base man-db"
 case $mode in
     build) wanted=$build ;;
     test) wanted="$build $test" ;;

@@ -2,7 +2,7 @@
 # The tests of m365stage, all of them, from a fresh checkout on Debian 12. See tests/README.md.
 #   tests/run.sh               everything but the sanitizer build (about 20 minutes on two cores when nothing is built)
 #   tests/run.sh --sanitizers  that one too: g++ 12 with ASan and UBSan, another 20 minutes or more
-#   tests/run.sh --only STAGE  one stage: install lint build unit scenario thirdparty e2e bench sanitizers
+#   tests/run.sh --only STAGE  one stage: install lint build unit scenario thirdparty package e2e bench sanitizers
 # The last line is "N passed, N failed" (stages); the exit code is 1 if any stage failed.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
@@ -31,7 +31,7 @@ while [ $# -gt 0 ]; do
     shift
 done
 case $only in
-    "" | install | lint | build | unit | scenario | thirdparty | e2e | bench | sanitizers) ;;
+    "" | install | lint | build | unit | scenario | thirdparty | package | e2e | bench | sanitizers) ;;
     *)
         usage >&2
         exit 2
@@ -125,6 +125,7 @@ stage build "release build, clang++-19, warnings are errors" build
 stage unit "CTest: unit tests and replayed fuzz cases" ctest_in build
 optional scenario "the daemon against the simulated tenant" tests/scenario/run.sh
 optional thirdparty "the simulated tenant against clients of others" tests/thirdparty/run.sh
+optional package "systemd units and the Debian package" tests/package/run.sh
 optional e2e "backup and restore with Bareos" tests/e2e/run.sh
 optional bench "a small benchmark run" tests/bench/smoke.sh
 if [ "$sanitize" = yes ] || [ "$only" = sanitizers ]; then

@@ -47,7 +47,7 @@ folder=${folder:-bareos}
 [[ $tenant =~ ^[A-Za-z0-9-]{1,40}$ ]] || stop "a tenant's name is made of letters, digits and hyphens: '$tenant'"
 [[ $S3_URL =~ ^(https?)://([^./]+)\.([^/]+)$ ]] || stop "S3_URL must look like https://BUCKET.HOST: '$S3_URL'"
 if [ -n "$instance" ]; then
-    : "${STAGE_ROOT:=/var/lib/m365stage-$tenant}" "${STAGE_CONFIG:=/etc/m365stage/$tenant.yaml}"
+    : "${STAGE_ROOT:=/var/lib/m365stage-$tenant}" "${STAGE_CONFIG:=/etc/m365stage/$tenant/config.yaml}"
 else
     : "${STAGE_ROOT:=/var/lib/m365stage}" "${STAGE_CONFIG:=/etc/m365stage/config.yaml}"
 fi
