@@ -49,6 +49,7 @@ core::result<sync::pass_summary> run_to_end(
     boost::asio::io_context& io, connection& c, stage& st, const sync::pass_options& options
 ) {
     progress display(*c.graph);
+    sync::tree_gate gate(io.get_executor());
     std::optional<sync::pass_summary> summary;
     std::exception_ptr failure;
     boost::asio::cancellation_signal stop;
@@ -63,9 +64,9 @@ core::result<sync::pass_summary> run_to_end(
         io, display.show(),
         boost::asio::bind_cancellation_slot(stop_display.slot(), [](std::exception_ptr) {})
     );
-    auto watch = [&display](const sync::pass_context* pass) { display.watch(pass); };
+    auto watch = [&display](sync::pass_context* pass) { display.watch(pass); };
     boost::asio::co_spawn(
-        io, sync::run_pass(io.get_executor(), *c.graph, *st.store, *st.root, *st.disk, options, watch),
+        io, sync::run_pass(io.get_executor(), *c.graph, *st.store, *st.root, *st.disk, gate, options, watch),
         boost::asio::bind_cancellation_slot(
             stop.slot(),
             [&](std::exception_ptr e, sync::pass_summary s) {

@@ -190,6 +190,25 @@ std::string database::integrity() {
     return out;
 }
 
+void database::copy_to(const std::string& file) {
+    sqlite3* target = nullptr;
+    int rc = sqlite3_open_v2(file.c_str(), &target, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, nullptr);
+    if (rc == SQLITE_OK) {
+        auto* copy = sqlite3_backup_init(target, "main", impl_->handle, "main");
+        if (copy == nullptr) {
+            rc = sqlite3_errcode(target);
+        } else {
+            rc = sqlite3_backup_step(copy, -1);  // all of it: a writer would make it begin anew otherwise
+            const int end = sqlite3_backup_finish(copy);
+            rc = rc == SQLITE_DONE ? end : rc;
+        }
+    }
+    sqlite3_close(target);
+    if (rc != SQLITE_OK) {
+        fail(nullptr, rc, "copy to " + file);
+    }
+}
+
 database::transaction::transaction(database& db) : db_(db) {
     db_.run("BEGIN IMMEDIATE");
 }

@@ -105,6 +105,8 @@ public:
     void script(const std::string& sql);  ///< several statements, no parameters
     /// SQLite's own check of the file; empty if it is sound, otherwise the first complaints.
     std::string integrity();
+    /// Copies all of it into a new file (SQLite's backup API), as it was at one moment.
+    void copy_to(const std::string& file);
 
     /// A write transaction; rolled back unless `commit` was called.
     class transaction {

@@ -1,6 +1,7 @@
 #include "sync/finish.hpp"
 
 #include "index/containers.hpp"
+#include "index/leases.hpp"
 #include "sync/plan/content.hpp"
 #include "sync/run/place_files.hpp"
 
@@ -34,19 +35,6 @@ std::int64_t open_generation(index::database& db) {
     return db.last_id();
 }
 
-void close_generation(index::database& db, std::int64_t id) {
-    index::database::transaction t(db);
-    db.run(
-        "UPDATE generation SET finished_at=?2, (created, content, metadata, renamed, moved, deleted)="
-        "(SELECT coalesce(sum(what=1),0), coalesce(sum(what=2),0), coalesce(sum(what=3),0), "
-        "coalesce(sum(what=4),0), coalesce(sum(what=5),0), coalesce(sum(what=6),0) FROM change WHERE "
-        "generation=?1) WHERE id=?1 AND EXISTS (SELECT 1 FROM change WHERE generation=?1)",
-        id, core::now_seconds()
-    );
-    db.run("DELETE FROM generation WHERE id=? AND finished_at IS NULL", id);
-    t.commit();
-}
-
 none place_waiting(
     index::database& db, const tree::stage_root& root, const index::container& c, guard_limits guard,
     std::int64_t generation
@@ -71,12 +59,8 @@ none place_waiting(
 
 }  // namespace
 
-bool lease_is_held(index::database& db) {
-    return db.number("SELECT 1 FROM lease WHERE until>? LIMIT 1", core::now_seconds()).has_value();
-}
-
 core::result<void> finish_interrupted(index::database& db, const tree::stage_root& root, guard_limits guard) {
-    if (lease_is_held(db)) {
+    if (index::tree_is_held(db, core::now_seconds())) {
         return none();
     }
     for (const char* folder : {"spool/trash", "spool/parked"}) {
@@ -107,7 +91,7 @@ core::result<void> finish_interrupted(index::database& db, const tree::stage_roo
             return placed;
         }
     }
-    close_generation(db, generation);
+    index::close_generations(db, core::now_seconds());
     return none();
 }
 

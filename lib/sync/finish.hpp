@@ -11,7 +11,4 @@ namespace m365stage::sync {
 /// Requires: the root's lock is held, nothing else runs. Errors: disk; throws core::fatal for the index.
 core::result<void> finish_interrupted(index::database& db, const tree::stage_root& root, guard_limits guard);
 
-/// True if somebody holds the tree still.
-bool lease_is_held(index::database& db);
-
 }  // namespace m365stage::sync

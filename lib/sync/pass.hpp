@@ -14,18 +14,22 @@ struct pass_summary {
     std::int64_t created = 0, content = 0, metadata = 0, renamed = 0, moved = 0, deleted = 0;
     std::int64_t owed = 0, held = 0, containers = 0, items = 0;
     double seconds = 0;
+    core::unix_seconds started_at = 0;
+    bool kept_back = false;  ///< a lease holds the tree still: what came waits in the spool and the index
+    bool whole = false;      ///< all containers were looked at and nothing was kept back: the tree is fresh
     pass_counters counters;
     graph::statistics service;           ///< of this pass
     std::optional<core::error> failure;  ///< what ended it early
 };
 
 /// One pass: recover, discover, enumerate, fetch, apply, close (design, section 4).
-/// The caller holds the root's lock. `watch`, if set, sees the context while the pass runs (progress
+/// The caller holds the root's lock; whoever else may write into tree/ or give leases goes through the same
+/// `gate`. `watch`, if set, sees the context while the pass runs (progress
 /// display). Errors: none thrown; what ends a pass early is in the summary.
 task<pass_summary> run_pass(
     boost::asio::any_io_executor executor, graph::client& graph, index::store& store,
-    const tree::stage_root& root, async::worker& disk, const pass_options& options,
-    std::function<void(const pass_context*)> watch
+    const tree::stage_root& root, async::worker& disk, tree_gate& gate, const pass_options& options,
+    std::function<void(pass_context*)> watch
 );
 
 }  // namespace m365stage::sync

@@ -2,6 +2,7 @@
 
 #include "index/containers.hpp"
 #include "index/items.hpp"
+#include "index/leases.hpp"
 #include "sync/finish.hpp"
 #include "sync/verify.hpp"
 #include "tree/names.hpp"
@@ -113,7 +114,7 @@ void fetch_again(index::database& db, index::item_id id, const tree::sidecar* si
 core::result<repair_outcome> repair(
     index::database& db, const tree::stage_root& root, const std::vector<tree::problem>& problems
 ) {
-    if (lease_is_held(db)) {
+    if (index::tree_is_held(db, core::now_seconds())) {
         core::error e(core::error_kind::busy, "a backup holds the tree still");
         e.operation = "repair";
         e.hint = "wait for it to end, or see 'm365stage lease list'";

@@ -4,9 +4,9 @@
 
 #include "core/log.hpp"
 #include "index/items.hpp"
+#include "index/leases.hpp"
 #include "index/work.hpp"
 #include "sync/plan/content.hpp"
-#include "sync/run/close.hpp"
 #include "sync/run/place_files.hpp"
 
 namespace m365stage::sync {
@@ -34,18 +34,14 @@ public:
                 co_await pass_.apply_changed.wait_for(gather - since);
                 continue;
             }
-            const bool held = co_await lease_held();
             const bool ended = pass_.enumerated && pass_.fetched;
-            if (held && ended) {
-                break;  // what is spooled is applied when the lease has ended
-            }
             last = clock::now();
-            const bool did = !held && co_await step();
-            if (did) {
+            const auto outcome = co_await step();
+            if (outcome == step_outcome::worked) {
                 continue;
             }
             if (ended) {
-                break;
+                break;  // what a lease keeps in the spool is applied when it has ended
             }
             co_await pass_.apply_changed.wait_for(std::chrono::milliseconds(500));
         }
@@ -54,28 +50,54 @@ public:
     /// Applies what can be applied now and returns.
     task<void> drain() {
         in_hurry_ = true;
-        const bool held = co_await lease_held();
-        if (held) {
-            co_return;
+        for (auto outcome = step_outcome::worked; outcome == step_outcome::worked;) {
+            outcome = co_await step();
         }
-        for (bool did = true; did;) {
-            did = co_await step();
+    }
+
+    /// Finishes what a crash cut off, unless the tree is held still.
+    task<void> finish_cut_off() {
+        const auto inside = co_await pass_.gate.enter();
+        const bool held = co_await tree_is_held(pass_);
+        if (!held) {
+            co_await replay();
         }
     }
 
 private:
-    task<bool> lease_held() {
-        const auto now = core::now_seconds();
-        auto ask = [now](index::database& db) {
-            return db.number("SELECT 1 FROM lease WHERE until>? LIMIT 1", now).has_value();
-        };
-        co_return co_await pass_.store.call(std::move(ask));
-    }
+    enum class step_outcome { worked, nothing, held };
 
-    task<bool> step() {
+    /// One step, alone in the tree and while no lease is held.
+    task<step_outcome> step() {
+        const auto inside = co_await pass_.gate.enter();
+        pass_.held = co_await tree_is_held(pass_);
+        if (pass_.held) {
+            co_return step_outcome::held;
+        }
+        if (!pass_.replayed) {
+            co_await replay();
+        }
         const bool settled = co_await settle_one();
         const bool placed = co_await place_batch();
-        co_return settled || placed;
+        co_return settled || placed ? step_outcome::worked : step_outcome::nothing;
+    }
+
+    /// The renames in the journal, and the files that were on their way into the tree.
+    task<void> replay() {
+        auto read = [](index::database& db) { return read_journal(db); };
+        auto ops = co_await pass_.store.call(std::move(read));
+        if (!ops.empty()) {
+            core::log(
+                core::log_level::info, "finishing " + std::to_string(ops.size()) + " steps that were cut off"
+            );
+            co_await perform(std::move(ops), true);
+        }
+        auto adopt = [this](index::database& db) { return adopt_placed(db, pass_.root); };
+        const auto adopted = co_await pass_.store.call(std::move(adopt));
+        if (!adopted) {
+            throw core::fatal(adopted.error());
+        }
+        pass_.replayed = true;
     }
 
     /// Settles containers whose round is complete and which nobody enumerates just now, until one had work to
@@ -191,6 +213,9 @@ public:
             return db.last_id();
         };
         pass_.generation = co_await pass_.store.call(std::move(begin));
+        if (pass_.first_generation == 0) {
+            pass_.first_generation = pass_.generation;
+        }
     }
 
 private:
@@ -293,6 +318,11 @@ core::result<void> clean_spool(const tree::stage_root& root, const std::vector<s
 
 }  // namespace
 
+task<bool> tree_is_held(pass_context& pass) {
+    auto ask = [now = core::now_seconds()](index::database& db) { return index::tree_is_held(db, now); };
+    co_return co_await pass.store.call(std::move(ask));
+}
+
 task<void> apply_all(pass_context& pass) {
     applier a(pass);
     co_await a.run();
@@ -306,21 +336,9 @@ task<void> apply_waiting(pass_context& pass) {
 task<void> recover(pass_context& pass) {
     applier a(pass);
     const auto now = core::now_seconds();
-    auto close = [now](index::database& db) { return close_left_generations(db, now); };
+    auto close = [now](index::database& db) { return index::close_generations(db, now); };
     pass.left_generation = co_await pass.store.call(std::move(close));
-    auto read = [](index::database& db) { return read_journal(db); };
-    auto ops = co_await pass.store.call(std::move(read));
-    if (!ops.empty()) {
-        core::log(
-            core::log_level::info, "finishing " + std::to_string(ops.size()) + " steps that were cut off"
-        );
-        co_await a.perform(std::move(ops), true);
-    }
-    auto adopt = [&pass](index::database& db) { return adopt_placed(db, pass.root); };
-    const auto adopted = co_await pass.store.call(std::move(adopt));
-    if (!adopted) {
-        throw core::fatal(adopted.error());
-    }
+    co_await a.finish_cut_off();
     auto used = [](index::database& db) { return index::spool_files_in_use(db); };
     auto in_use = co_await pass.store.call(std::move(used));
     auto clean = [&pass, names = std::move(in_use)] { return clean_spool(pass.root, names); };
@@ -359,16 +377,19 @@ task<void> purge_departed(pass_context& pass) {
     auto find = [before](index::database& db) {
         std::vector<index::container_id> rows;
         db.query(
-            "SELECT id FROM container WHERE state='departed' AND departed_at<=? AND NOT EXISTS "
-            "(SELECT 1 FROM lease WHERE until>?+0)",
-            [&](index::row r) { rows.push_back(static_cast<index::container_id>(r.integer(0))); }, before,
-            core::now_seconds()
+            "SELECT id FROM container WHERE state='departed' AND departed_at<=?",
+            [&](index::row r) { rows.push_back(static_cast<index::container_id>(r.integer(0))); }, before
         );
         return rows;
     };
     const auto gone = co_await pass.store.call(std::move(find));
     applier a(pass);
     for (const auto id : gone) {
+        const auto inside = co_await pass.gate.enter();
+        const bool held = co_await tree_is_held(pass);
+        if (held) {
+            co_return;
+        }
         co_await a.ensure_generation();
         auto plan = [id, generation = pass.generation](index::database& db) {
             return plan_container_removal(db, id, generation);

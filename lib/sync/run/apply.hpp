@@ -14,9 +14,13 @@ task<void> apply_all(pass_context& pass);
 /// left.
 task<void> apply_waiting(pass_context& pass);
 
-/// Finishes what a crash cut off: replays the journal, cleans the spool, and finds what waits to be fetched,
-/// applied or settled. Requires: the root's lock is held, nothing else runs.
+/// Finishes what a crash cut off: replays the journal (if no lease is held), cleans the spool, and finds what
+/// waits to be fetched, applied or settled. Requires: the root's lock is held, nothing else runs.
 task<void> recover(pass_context& pass);
+
+/// Whether a lease holds the tree still. Only an answer that was asked for inside the gate lasts as long as
+/// the asker is in it.
+task<bool> tree_is_held(pass_context& pass);
 
 /// Removes containers that departed longer ago than the retention, files and rows.
 task<void> purge_departed(pass_context& pass);

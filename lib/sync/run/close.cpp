@@ -3,21 +3,26 @@
 #include <nlohmann/json.hpp>
 
 #include "index/containers.hpp"
-#include "tree/names.hpp"
+#include "index/leases.hpp"
+#include "sync/state_file.hpp"
 
 namespace m365stage::sync {
 namespace {
 
 using nlohmann::json;
 
-/// Counts the generation's changes; a generation without any is taken back. False if there was none.
-bool number_generation(
-    index::database& db, std::int64_t generation, core::unix_seconds now, pass_summary& s
+// There while cursors.json is older than the tree.
+constexpr std::string_view cursors_due = "cursors_due";
+
+/// Numbers what the pass made, and counts it. `left`: a pass before it did not come to its end.
+void number_generation(
+    index::database& db, std::int64_t first, bool left, core::unix_seconds now, pass_summary& s
 ) {
     index::database::transaction t(db);
+    const bool any = index::close_generations(db, now);
     db.query(
         "SELECT sum(what=1), sum(what=2), sum(what=3), sum(what=4), sum(what=5), sum(what=6) FROM change "
-        "WHERE generation=?",
+        "WHERE generation>=?1 AND ?1<>0",
         [&](index::row r) {
             s.created = r.integer(0);
             s.content = r.integer(1);
@@ -26,47 +31,29 @@ bool number_generation(
             s.moved = r.integer(4);
             s.deleted = r.integer(5);
         },
-        generation
+        first
     );
-    const bool any = s.created + s.content + s.metadata + s.renamed + s.moved + s.deleted > 0;
-    if (any) {
-        db.run(
-            "UPDATE generation SET finished_at=?, created=?, content=?, metadata=?, renamed=?, moved=?, "
-            "deleted=? WHERE id=?",
-            now, s.created, s.content, s.metadata, s.renamed, s.moved, s.deleted, generation
-        );
-    } else if (generation != 0) {
-        db.run("DELETE FROM generation WHERE id=?", generation);
+    s.new_generation =
+        any || left || s.created + s.content + s.metadata + s.renamed + s.moved + s.deleted > 0;
+    if (s.new_generation) {
+        index::set_setting(db, cursors_due, "1");
     }
-    s.generation = db.number("SELECT max(id) FROM generation WHERE finished_at IS NOT NULL").value_or(0);
+    s.generation = index::last_generation(db);
     t.commit();
-    return any;
 }
 
-}  // namespace
-
-bool close_left_generations(index::database& db, core::unix_seconds now) {
-    std::vector<std::int64_t> open;
-    db.query("SELECT id FROM generation WHERE finished_at IS NULL", [&](index::row r) {
-        open.push_back(r.integer(0));
-    });
-    bool any = false;
-    for (const auto id : open) {
-        pass_summary ignored;
-        any = number_generation(db, id, now, ignored) || any;
-    }
-    return any;
-}
-
-namespace {
-
-void count_all(index::database& db, pass_summary& s) {
+void count_all(index::database& db, bool held, pass_summary& s) {
     s.owed = db.number(
                    "SELECT count(*) FROM pending AS p JOIN item AS i ON i.id=p.item_id WHERE p.reason IS NOT "
                    "NULL AND i.gone_round=0"
     )
                  .value_or(0);
     s.held = db.number("SELECT sum(guard_held) FROM container").value_or(0);
+    s.kept_back =
+        held && db.number(
+                    "SELECT EXISTS (SELECT 1 FROM container WHERE settle=1 AND state<>'departed') OR "
+                    "EXISTS (SELECT 1 FROM pending WHERE state=1 OR reason IS NULL)"
+                ) != 0;
     s.containers = db.number("SELECT count(*) FROM container WHERE state='active'").value_or(0);
     s.items = db.number("SELECT sum(live_items) FROM container").value_or(0);
 }
@@ -95,47 +82,29 @@ std::string cursors_text(index::database& db) {
     return out.dump(1) + "\n";
 }
 
-core::result<void> write_cursors(const tree::stage_root& root, const std::string& text) {
-    const std::string folder = "tree/" + std::string(tree::state_folder);
-    if (auto made = root.make_folder(folder); !made) {
-        return made;
-    }
-    if (auto written = root.write_file("spool/cursors.json", text); !written) {
-        return written.error();
-    }
-    if (auto synced = root.barrier(); !synced) {
-        return synced;
-    }
-    return root.rename("spool/cursors.json", folder + "/cursors.json");
-}
-
 }  // namespace
 
 task<void> close_pass(pass_context& pass, pass_summary& summary) {
+    const auto inside = co_await pass.gate.enter();
     const auto now = core::now_seconds();
-    auto number = [&summary, generation = pass.generation, left = pass.left_generation,
+    auto number = [&summary, first = pass.first_generation, left = pass.left_generation, held = pass.held,
                    now](index::database& db) {
-        const bool any = number_generation(db, generation, now, summary) || left;
-        count_all(db, summary);
-        return any ? cursors_text(db) : std::string();
+        number_generation(db, first, left, now, summary);
+        count_all(db, held, summary);
+        const bool due = !index::tree_is_held(db, now) && index::setting(db, cursors_due);
+        return due ? cursors_text(db) : std::string();
     };
     const std::string cursors = co_await pass.store.call(std::move(number));
-    summary.new_generation = !cursors.empty();
-    if (!summary.new_generation) {
-        co_return;
+    if (cursors.empty()) {
+        co_return;  // nothing new, or the tree stands still: an older cursors.json merely replays
     }
-    auto ask = [now](index::database& db) {
-        return db.number("SELECT 1 FROM lease WHERE until>? LIMIT 1", now).has_value();
-    };
-    const bool held = co_await pass.store.call(std::move(ask));
-    if (held) {
-        co_return;  // the tree stands still; an older cursors.json merely replays
-    }
-    auto write = [&pass, cursors] { return write_cursors(pass.root, cursors); };
+    auto write = [&pass, cursors] { return write_state_file(pass.root, "cursors.json", cursors); };
     auto written = co_await pass.disk.run(std::move(write));
     if (!written) {
         throw core::fatal(written.error());
     }
+    auto done = [](index::database& db) { return db.run("DELETE FROM setting WHERE key=?", cursors_due); };
+    co_await pass.store.call(std::move(done));
 }
 
 }  // namespace m365stage::sync

@@ -15,6 +15,7 @@
 #include "index/store.hpp"
 #include "sources/source.hpp"
 #include "sync/plan/settle.hpp"
+#include "sync/tree_gate.hpp"
 #include "tree/stage_root.hpp"
 
 namespace m365stage::sync {
@@ -46,6 +47,7 @@ struct pass_counters {
     std::chrono::nanoseconds disk_time{0};
     std::vector<std::string> errors;  ///< one line each, the first 100
     std::uint64_t error_count = 0;
+    std::optional<core::error> last_round_error;  ///< of the round that failed last
 
     void failed(const core::error& e) {
         ++error_count;
@@ -60,13 +62,14 @@ struct pass_counters {
 struct pass_context {
     pass_context(
         boost::asio::any_io_executor ex, graph::client& g, index::store& s, const tree::stage_root& r,
-        async::worker& d, const pass_options& o
+        async::worker& d, tree_gate& t, const pass_options& o
     )
         : executor(ex),
           graph(g),
           store(s),
           root(r),
           disk(d),
+          gate(t),
           options(o),
           work_changed(ex),
           apply_changed(ex) {}
@@ -76,12 +79,16 @@ struct pass_context {
     index::store& store;
     const tree::stage_root& root;
     async::worker& disk;
+    tree_gate& gate;
     const pass_options& options;
     std::vector<std::unique_ptr<sources::source>> sources;
 
     pass_counters counters;
     std::int64_t pass_id = 0;
-    std::int64_t generation = 0;  ///< of this pass; a row exists once something changed
+    /// Of this pass; a row exists once something changed. A lease that is given meanwhile closes it, and what
+    /// comes after the lease begins another one.
+    std::int64_t generation = 0;
+    std::int64_t first_generation = 0;  ///< the first of those
 
     // Containers are looked at when something happened to them, not all of them all the time.
     std::unordered_set<std::int64_t> due;                  ///< may have something to fetch
@@ -91,6 +98,8 @@ struct pass_context {
     std::uint64_t spooled_bytes = 0;
     bool left_generation = false;  ///< a pass before this one changed the tree and did not come to its end
     std::unordered_set<std::int64_t> told;  ///< containers whose unreadable permissions were reported
+    bool replayed = false;                  ///< what a crash cut off is finished
+    bool held = false;                      ///< a lease keeps what is fetched in the spool
     bool enumerated = false;                ///< no more pages will come in this pass
     bool fetched = false;                   ///< no more content will come in this pass
     std::uint64_t in_flight = 0;

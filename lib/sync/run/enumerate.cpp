@@ -236,6 +236,7 @@ private:
             e.operation = "enumerate";
         }
         ++pass_.counters.rounds_failed;
+        pass_.counters.last_round_error = e;
         pass_.counters.failed(e);
         core::log(core::log_level::warning, core::describe(e));
         const auto now = core::now_seconds();

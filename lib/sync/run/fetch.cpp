@@ -49,7 +49,9 @@ private:
             if (took) {
                 continue;
             }
-            if (pass_.enumerated && pass_.due.empty() && in_flight_.empty()) {
+            // A spool that a lease keeps full would keep the pass from ending: the next one goes on.
+            const bool kept_full = pass_.held && !has_room();
+            if (pass_.enumerated && in_flight_.empty() && (pass_.due.empty() || kept_full)) {
                 finished_ = true;
                 queue_changed_.notify_all();
                 results_changed_.notify_all();

@@ -106,6 +106,7 @@ std::string numbers(const pass_summary& s) {
         {"vanished", c.vanished},
         {"rounds_failed", c.rounds_failed},
         {"errors", c.error_count},
+        {"whole", s.whole},
         {"requests", s.service.requests},
         {"throttled", s.service.throttled},
         {"resource_units", s.service.resource_units},
@@ -118,6 +119,12 @@ std::string numbers(const pass_summary& s) {
 }
 
 void judge(pass_summary& s) {
+    const auto& c = s.counters;
+    const bool unreachable = c.rounds_done == 0 && c.last_round_error &&
+                             core::exit_code_for(c.last_round_error->kind) == core::exit_code::unreachable;
+    if (!s.failure && unreachable) {
+        s.failure = c.last_round_error;  // nothing at all could be brought up to date
+    }
     if (s.failure) {
         s.outcome = "failed";
         s.exit = core::exit_code_for(s.failure->kind);
@@ -144,11 +151,11 @@ graph::statistics since(const graph::statistics& before, graph::statistics now) 
 
 task<pass_summary> run_pass(
     boost::asio::any_io_executor executor, graph::client& graph, index::store& store,
-    const tree::stage_root& root, async::worker& disk, const pass_options& options,
-    std::function<void(const pass_context*)> watch
+    const tree::stage_root& root, async::worker& disk, tree_gate& gate, const pass_options& options,
+    std::function<void(pass_context*)> watch
 ) {
     pass_summary summary;
-    pass_context pass(executor, graph, store, root, disk, options);
+    pass_context pass(executor, graph, store, root, disk, gate, options);
     pass.sources.push_back(sources::make_drive_source());
     const auto start = clock::now();
     const auto before = graph.stats();
@@ -156,8 +163,8 @@ task<pass_summary> run_pass(
         watch(&pass);
     }
     try {
-        const auto now = core::now_seconds();
-        auto begin = [now](index::database& db) {
+        summary.started_at = core::now_seconds();
+        auto begin = [now = summary.started_at](index::database& db) {
             db.run("INSERT INTO pass (started_at) VALUES (?)", now);
             return db.last_id();
         };
@@ -170,6 +177,7 @@ task<pass_summary> run_pass(
     summary.counters = pass.counters;
     summary.service = since(before, graph.stats());
     judge(summary);
+    summary.whole = !summary.failure && options.only.empty() && !summary.kept_back;
     if (watch) {
         watch(nullptr);
     }
