@@ -53,6 +53,7 @@ int run(int argc, char** argv) {
     add_check(app, global, chosen);
     add_verify(app, global, chosen);
     add_index(app, global, chosen);
+    add_restore(app, global, chosen);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& e) {

@@ -152,6 +152,7 @@ private:
         out.url = h.url;
         out.fields = c.fields;
         out.body = c.body;
+        out.source = c.source;
         out.max_body_bytes = options_.max_json_bytes;
         out.fields.erase("Authorization");
         if (h.authorised) {
@@ -166,8 +167,8 @@ private:
             bool json = h.authorised && h.sink == nullptr;
             out.fields.set("Accept", json ? "application/json;odata.metadata=minimal" : "*/*");
         }
-        if (!out.body.empty() && !out.fields.find("Content-Type")) {
-            out.fields.set("Content-Type", "application/json");
+        if ((!out.body.empty() || out.source) && !out.fields.find("Content-Type")) {
+            out.fields.set("Content-Type", out.source ? "application/octet-stream" : "application/json");
         }
         out.fields.set("client-request-id", auth::fresh_guid());
         return out;

@@ -40,6 +40,7 @@ struct call {
                          ///< untouched
     http::header_list fields;  ///< Prefer, If-Match, ...; authorisation, agent and request ids are added
     std::string body;          ///< sent as application/json unless `fields` has a Content-Type
+    std::shared_ptr<http::body_source> source;  ///< in place of `body`: content that is read while it is sent
     graph::scope where;
     unsigned resource_units = 1;  ///< SharePoint cost (contract 3.2)
     bool idempotent = true;       ///< false: transient failures after the request was sent are not repeated
@@ -93,7 +94,8 @@ class client {
 public:
     virtual ~client() = default;
 
-    /// Any status below 400 is a success. JSON errors become typed errors.
+    /// Any status below 400 is a success. JSON errors become typed errors. An absolute `target` on another
+    /// host (an upload session's address) is pre-authenticated and never gets any authorisation.
     virtual task<core::result<http::response>> send(call c) = 0;
 
     /// A JSON object. Errors besides: protocol (no object, HTML), too_large.

@@ -62,12 +62,29 @@ task<core::result<response>> exchange::run(const std::string& head, body_sink* s
     co_return out;
 }
 
+/// The next piece of the body to be sent; empty at the end. `rest` is what is left of a body in memory.
+task<core::result<std::string_view>> exchange::next_piece(std::string_view& rest) {
+    if (!request_.source) {
+        const auto piece = rest.substr(0, write_piece_bytes);
+        rest.remove_prefix(piece.size());
+        co_return piece;
+    }
+    watch_.stop();
+    auto bytes = co_await request_.source->read();
+    if (!bytes) {
+        co_return bytes.error();
+    }
+    co_return std::string_view(reinterpret_cast<const char*>(bytes->data()), bytes->size());
+}
+
 /// Small requests leave in one write. Longer bodies go in pieces, so that progress can be seen.
 task<core::result<void>> exchange::write(const std::string& head) {
     std::string_view rest = request_.body;
     std::string joined;
     std::string_view piece = head;
-    if (!rest.empty() && rest.size() <= joined_body_bytes) {
+    if (request_.source) {
+        request_.source->rewind();
+    } else if (!rest.empty() && rest.size() <= joined_body_bytes) {
         joined = head + request_.body;
         piece = joined;
         rest = {};
@@ -89,14 +106,19 @@ task<core::result<void>> exchange::write(const std::string& head) {
             write_failed_ = true;  // an answer may have come all the same
             break;
         }
-        if (rest.empty()) {
-            break;
-        }
-        if (!pace.moved(n, steady::now())) {
+        const auto written = steady::now();
+        if (!pace.moved(n, written)) {
             co_return failed(core::error_kind::timeout, "the request is taken too slowly");
         }
-        piece = rest.substr(0, write_piece_bytes);
-        rest.remove_prefix(piece.size());
+        auto next = co_await next_piece(rest);
+        if (!next) {
+            co_return next.error();
+        }
+        if (next->empty()) {
+            break;
+        }
+        pace.excuse(steady::now() - written);
+        piece = *next;
     }
     co_return core::result<void>();
 }

@@ -24,6 +24,7 @@ public:
 
 private:
     task<core::result<void>> write(const std::string& head);
+    task<core::result<std::string_view>> next_piece(std::string_view& rest);
     task<core::result<void>> read_header();
     task<core::result<void>> read_body(body_sink* sink);
     task<core::result<void>> hand_over(body_sink& sink);

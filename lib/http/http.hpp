@@ -51,12 +51,25 @@ struct timeouts {
     std::uint64_t min_bytes_per_second = 256;
 };
 
+/// A request's body that is read while it is sent, for what is too large to be held in memory.
+class body_source {
+public:
+    virtual ~body_source() = default;
+    virtual std::uint64_t size() const = 0;
+    /// From the start again: a request may have to be sent more than once.
+    virtual void rewind() = 0;
+    /// The next piece, valid until the next call; empty at the end, and only there. An error ends the request
+    /// with it.
+    virtual task<core::result<std::span<const std::byte>>> read() = 0;
+};
+
 struct request {
     request() = default;
     method verb = method::get;
     std::string url;  ///< absolute, http or https; sent as it is, never re-encoded (contract 2.8)
     header_list fields;
-    std::string body;  ///< held in memory: tokens, JSON, upload fragments
+    std::string body;                     ///< held in memory: tokens, JSON
+    std::shared_ptr<body_source> source;  ///< in place of `body`; shared, since a call may be sent again
     timeouts limits;
     std::uint64_t max_body_bytes =
         16u << 20;  ///< of an answer that is kept in memory (`send`, errors of `download`)

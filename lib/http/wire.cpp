@@ -18,7 +18,8 @@ bool is_own_field(std::string_view name) {
 }
 
 bool wants_length(const request& r) {
-    return !r.body.empty() || r.verb == method::post || r.verb == method::put || r.verb == method::patch;
+    return r.source || !r.body.empty() || r.verb == method::post || r.verb == method::put ||
+           r.verb == method::patch;
 }
 
 void append_field(std::string& out, std::string_view name, std::string_view value) {
@@ -88,7 +89,7 @@ core::result<std::string> make_head(const request& r, const url_parts& at, targe
         }
     }
     if (wants_length(r)) {
-        append_field(out, "Content-Length", std::to_string(r.body.size()));
+        append_field(out, "Content-Length", std::to_string(r.source ? r.source->size() : r.body.size()));
     }
     out.append("\r\n");
     return out;

@@ -83,7 +83,7 @@ struct database::impl {
 };
 
 database::database(const std::string& file, mode m) : impl_(std::make_unique<impl>()) {
-    if (m == mode::read_write) {
+    if (m != mode::read_only) {
         // SQLite gives its -wal and -shm files the mode of the main file, so this covers all three.
         const int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
         if (fd >= 0) {
@@ -91,7 +91,7 @@ database::database(const std::string& file, mode m) : impl_(std::make_unique<imp
         }
     }
     const int flags =
-        m == mode::read_write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READWRITE;
+        m == mode::read_only ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
     const int rc = sqlite3_open_v2(file.c_str(), &impl_->handle, flags | SQLITE_OPEN_NOMUTEX, nullptr);
     if (rc != SQLITE_OK) {
         fail(impl_->handle, rc, file);
@@ -107,7 +107,7 @@ database::database(const std::string& file, mode m) : impl_(std::make_unique<imp
     );
     if (m == mode::read_write) {
         migrate(*this);
-    } else {
+    } else if (m == mode::read_only) {
         script("PRAGMA query_only=ON;");
         check_version(*this);
     }

@@ -45,9 +45,13 @@ private:
 ///          newer schema). Threads: one at a time; the store's worker thread.
 class database {
 public:
-    enum class mode { read_write, read_only };
+    enum class mode {
+        read_write,
+        read_only,
+        foreign,  ///< to be written, but not an index: the caller makes its own tables
+    };
 
-    /// Opens or makes the file (mode 0600) and brings its schema up to date (schema/*.sql).
+    /// Opens or makes the file (mode 0600) and brings an index' schema up to date (schema/*.sql).
     database(const std::string& file, mode m);
     ~database();
     database(const database&) = delete;

@@ -10,7 +10,8 @@ namespace m365stage::index {
 /// The index on its own thread: every call runs there, one after the other, in the order of the calls.
 class store {
 public:
-    explicit store(const std::string& file) : database_(file, database::mode::read_write) {}
+    explicit store(const std::string& file, database::mode m = database::mode::read_write)
+        : database_(file, m) {}
 
     /// `fn(database&)` returns a value. Errors: what it throws (core::fatal) arrives here.
     template <class Fn>

@@ -1,0 +1,202 @@
+#include "daemon/restore_report.hpp"
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "daemon/progress.hpp"
+
+namespace m365stage::daemon {
+namespace {
+
+using nlohmann::json;
+
+std::string n(std::uint64_t value) {
+    return progress::count(value);
+}
+
+std::string where_to(const restore::plan_part& part) {
+    std::string out = part.to.label;
+    for (const auto& name : part.to.below) {
+        out += "/" + name;
+    }
+    return out;
+}
+
+json json_of(const restore::plan& p) {
+    json parts = json::array();
+    for (const auto& part : p.parts) {
+        json kinds = json::object();
+        for (const auto& [name, kind] : part.kinds) {
+            kinds[name] = {{"objects", kind.objects}, {"bytes", kind.bytes}};
+        }
+        parts.push_back(
+            {{"container", part.from.path},
+             {"kind", part.from.kind},
+             {"to", where_to(part)},
+             {"kinds", std::move(kinds)},
+             {"permissions", part.rights},
+             {"room", part.to.room ? json(*part.to.room) : json()},
+             {"obstacle", part.obstacle.empty() ? json() : json(part.obstacle)},
+             {"notes", part.notes}}
+        );
+    }
+    json cannot = json::array();
+    for (const auto& one : p.cannot) {
+        cannot.push_back({{"path", one.path}, {"reason", one.why}});
+    }
+    return {{"objects", p.objects()},         {"bytes", p.bytes()},
+            {"requests", p.requests},         {"resource_units", p.units},
+            {"seconds_at_least", p.seconds},  {"parts", std::move(parts)},
+            {"cannot_count", p.cannot_count}, {"cannot", std::move(cannot)},
+            {"left_out_by_as_of", p.quiet},   {"notes", p.notes}};
+}
+
+void print_part(const restore::plan_part& part) {
+    std::printf("%s\n", part.from.path.empty() ? "(a part of a tree)" : part.from.path.c_str());
+    if (!part.to.label.empty()) {
+        std::printf("  into %s\n", where_to(part).c_str());
+    }
+    for (const auto& [name, kind] : part.kinds) {
+        if (kind.objects > 0) {
+            const auto size = kind.bytes > 0 ? ", " + progress::bytes(kind.bytes) : std::string();
+            std::printf("  %s %s%s\n", n(kind.objects).c_str(), (name + "s").c_str(), size.c_str());
+        }
+    }
+    if (part.rights > 0) {
+        std::printf("  %s permissions\n", n(part.rights).c_str());
+    }
+    for (const auto& note : part.notes) {
+        std::printf("  note: %s\n", note.c_str());
+    }
+    if (!part.obstacle.empty()) {
+        std::printf("  CAN'T BE PUT BACK: %s\n", part.obstacle.c_str());
+    }
+}
+
+void print_cannot(const restore::plan& p) {
+    constexpr std::size_t shown = 20;
+    if (p.cannot_count > 0) {
+        std::printf("%s objects can't be put back:\n", n(p.cannot_count).c_str());
+    }
+    for (std::size_t i = 0; i < std::min(shown, p.cannot.size()); ++i) {
+        std::printf("  %s: %s\n", p.cannot[i].path.c_str(), p.cannot[i].why.c_str());
+    }
+    if (p.cannot_count > shown) {
+        std::printf("  ... (--json lists up to %zu)\n", restore::plan::most_listed);
+    }
+}
+
+const char* word_of(restore::outcome o) {
+    switch (o) {
+        case restore::outcome::skipped:
+            return "skipped";
+        case restore::outcome::failed:
+            return "failed";
+        default:
+            return "open";
+    }
+}
+
+json json_of(const restore_outcome& o) {
+    json kinds = json::object();
+    for (const auto& [name, t] : o.kinds) {
+        kinds[name] = {
+            {"done", t.done},
+            {"present", t.present},
+            {"skipped", t.skipped},
+            {"failed", t.failed},
+            {"open", t.open}
+        };
+    }
+    json left = json::array();
+    for (const auto& [path, e] : o.left) {
+        left.push_back({{"path", path}, {"kind", e.kind}, {"state", word_of(e.state)}, {"reason", e.detail}});
+    }
+    json out{
+        {"exit", static_cast<int>(o.exit())},
+        {"kinds", std::move(kinds)},
+        {"left_count", o.left_count},
+        {"left", std::move(left)},
+        {"bytes", o.bytes},
+        {"seconds", o.seconds},
+        {"requests", o.service.requests},
+        {"throttled", o.service.throttled}
+    };
+    if (o.failure) {
+        out["failure"] = core::describe(*o.failure);
+    }
+    return out;
+}
+
+}  // namespace
+
+void print_plan(const restore::plan& p, bool json) {
+    if (json) {
+        const nlohmann::json out{{"plan", json_of(p)}};
+        std::printf("%s\n", out.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+        return;
+    }
+    for (const auto& part : p.parts) {
+        print_part(part);
+    }
+    print_cannot(p);
+    if (p.quiet > 0) {
+        std::printf("%s objects are left out: they were made after --as-of\n", n(p.quiet).c_str());
+    }
+    for (const auto& note : p.notes) {
+        std::printf("note: %s\n", note.c_str());
+    }
+    std::printf(
+        "in all %s objects, %s, about %s requests (%s resource units): %s at least, within Microsoft's "
+        "limits\n",
+        n(p.objects()).c_str(), progress::bytes(p.bytes()).c_str(), n(p.requests).c_str(), n(p.units).c_str(),
+        progress::duration(p.seconds).c_str()
+    );
+    std::fflush(stdout);
+}
+
+core::exit_code restore_outcome::exit() const {
+    if (failure) {
+        return core::exit_code_for(failure->kind);
+    }
+    return left_count > 0 ? core::exit_code::some_failed : core::exit_code::done;
+}
+
+void print_outcome(const restore_outcome& o, bool json) {
+    if (json) {
+        std::printf(
+            "%s\n", json_of(o).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str()
+        );
+        return;
+    }
+    constexpr std::size_t shown = 100;
+    for (std::size_t i = 0; i < std::min(shown, o.left.size()); ++i) {
+        const auto& [path, e] = o.left[i];
+        std::printf(
+            "%s: %s: %s\n", word_of(e.state), path.substr(0, path.find('\n')).c_str(), e.detail.c_str()
+        );
+    }
+    if (o.left_count > shown) {
+        std::printf(
+            "... and %s more (--json lists %zu)\n", n(o.left_count - shown).c_str(),
+            restore_outcome::most_listed
+        );
+    }
+    for (const auto& [name, t] : o.kinds) {
+        std::printf(
+            "%-12s %s put back, %s were there, %s skipped, %s failed%s\n", (name + "s:").c_str(),
+            n(t.done).c_str(), n(t.present).c_str(), n(t.skipped).c_str(), n(t.failed).c_str(),
+            t.open > 0 ? (", " + n(t.open) + " open").c_str() : ""
+        );
+    }
+    const auto verdict = o.failure ? "ended early"
+                         : o.left_count > 0
+                             ? "something is missing: see above; running it again tries that again"
+                             : "everything that was selected is back, and was read back";
+    std::printf(
+        "%s; %s sent in %s, %s requests\n", verdict, progress::bytes(o.bytes).c_str(),
+        progress::duration(o.seconds).c_str(), n(o.service.requests).c_str()
+    );
+}
+
+}  // namespace m365stage::daemon

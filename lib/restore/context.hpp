@@ -1,0 +1,59 @@
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "async/worker.hpp"
+#include "graph/client.hpp"
+#include "restore/journal.hpp"
+#include "restore/request.hpp"
+#include "restore/source_tree.hpp"
+
+namespace m365stage::restore {
+
+/// Numbers of a run, for the progress line. Network thread only.
+struct counters {
+    std::uint64_t objects = 0, bytes = 0;            ///< planned
+    std::uint64_t objects_done = 0, bytes_done = 0;  ///< handled, whatever came of it; sent
+    std::uint64_t failed = 0, requests_repeated = 0;
+    const char* phase = "planning";
+};
+
+/// What every part of a restore uses. Lifetime: all of it outlives the run.
+struct context {
+    context(
+        boost::asio::any_io_executor e, graph::client& g, const source_tree& t, journal& j, async::worker& d,
+        const request& r, counters& n
+    )
+        : executor(std::move(e)), graph(g), tree(t), log(j), disk(d), asked(r), count(n) {}
+    boost::asio::any_io_executor executor;
+    graph::client& graph;
+    const source_tree& tree;
+    journal& log;
+    async::worker& disk;
+    const request& asked;
+    counters& count;
+};
+
+/// What is done with an object, decided by its metadata alone.
+struct decision {
+    enum class what { put, skip_quietly, cannot } action = what::put;
+    std::string why;
+};
+
+/// Files and folders of a drive, and what no restore can bring back.
+decision judge_drive_object(const object& o, const request& asked);
+
+/// When an object was made and last changed, as its sidecar tells.
+struct object_times {
+    std::optional<core::unix_seconds> created, modified;
+};
+object_times times_of(const object& o);
+
+/// The word of the report for an object: "file", "folder", "message", ...
+std::string kind_of(const object& o);
+
+}  // namespace m365stage::restore

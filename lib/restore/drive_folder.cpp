@@ -1,0 +1,185 @@
+#include "restore/drive_folder.hpp"
+
+#include <nlohmann/json.hpp>
+
+namespace m365stage::restore {
+
+using nlohmann::json;
+
+std::string restored_name(const std::string& name, int number) {
+    const auto dot = name.rfind('.');
+    const auto stem = name.substr(0, dot == 0 ? std::string::npos : dot);
+    const auto tag = number == 1 ? std::string(" (restored)") : " (restored " + std::to_string(number) + ")";
+    return stem + tag + name.substr(stem.size());
+}
+
+drive_folder::drive_folder(context& with, drive_calls calls, std::string id)
+    : with_(with), calls_(std::move(calls)), id_(std::move(id)), settled_(true), changed_(with.executor) {}
+
+drive_folder::drive_folder(
+    std::shared_ptr<drive_folder> parent, std::string path, std::string name, const object* o
+)
+    : with_(parent->with_),
+      calls_(parent->calls_),
+      parent_(std::move(parent)),
+      path_(std::move(path)),
+      name_(std::move(name)),
+      changed_(with_.executor) {
+    if (o != nullptr && o->state == object_state::good) {
+        mark_ = o->mark;
+        item_ = o->meta.item;
+    }
+}
+
+task<core::result<void>> drive_folder::ensure() {
+    while (working_) {
+        co_await changed_.wait();
+    }
+    if (!settled_) {
+        working_ = true;
+        auto done = co_await make();
+        outcome_ = std::move(done);
+        settled_ = true;
+        working_ = false;
+        changed_.notify_all();
+    }
+    co_return outcome_;
+}
+
+task<core::result<void>> drive_folder::make() {
+    auto above = co_await parent_->ensure();
+    if (!above) {
+        co_return above;
+    }
+    auto known = co_await with_.log.find(path_, mark_);
+    entry e = std::move(known);
+    if ((e.state == outcome::done || e.state == outcome::present) && e.parent == parent_->id()) {
+        id_ = e.id;
+        co_await with_.log.put(path_, std::move(e));
+        co_return core::result<void>();
+    }
+    const bool may_be_ours = e.state == outcome::intended;
+    e.kind = "folder";
+    e.mark = mark_;
+    e.target = calls_.drive();
+    e.parent = parent_->id();
+    e.name = may_be_ours ? e.name : name_;
+    for (int number = 1;; ++number) {
+        auto there = co_await parent_->find(e.name);
+        if (!there) {
+            co_return co_await fail(std::move(e), there.error());
+        }
+        if (!*there) {
+            break;
+        }
+        const auto& found = **there;
+        if (found.folder && (may_be_ours || !found.ours)) {
+            id_ = found.id;
+            e.id = id_;
+            e.state = may_be_ours ? outcome::done : outcome::present;
+            co_await with_.log.put(path_, std::move(e));
+            co_return core::result<void>();
+        }
+        if (!found.ours && with_.asked.conflict != conflict_rule::rename) {
+            core::error taken(core::error_kind::conflict, "something that is no folder has its name there");
+            taken.hint = "--conflict rename puts the folder beside it";
+            co_return co_await fail(std::move(e), std::move(taken));
+        }
+        e.name = restored_name(name_, number);
+    }
+    co_return co_await create(std::move(e));
+}
+
+task<core::result<void>> drive_folder::create(entry e) {
+    e.state = outcome::intended;
+    co_await with_.log.put(path_, e);
+    const auto info = file_system_info(json::parse(item_, nullptr, false));
+    auto call = calls_.make_folder(parent_->id(), e.name, info, path_);
+    auto answer = co_await with_.graph.get_json(std::move(call));
+    const bool made = answer.has_value();
+    if (!made && answer.error().kind == core::error_kind::conflict) {
+        // Made by the try whose answer was lost, or by somebody since the folder was listed.
+        auto look = calls_.child(parent_->id(), e.name, path_);
+        answer = co_await with_.graph.get_json(std::move(look));
+    }
+    if (!answer) {
+        co_return co_await fail(std::move(e), answer.error());
+    }
+    auto item = parse_remote_item(*answer);
+    if (!item || !item->folder) {
+        core::error odd(core::error_kind::conflict, "something that is no folder has its name there");
+        co_return co_await fail(std::move(e), std::move(odd));
+    }
+    listed_ = made;  // a new folder is empty
+    id_ = item->id;
+    item->ours = true;
+    parent_->add(*item);
+    e.id = id_;
+    e.state = outcome::done;
+    if (const auto found = info.find("lastModifiedDateTime"); found != info.end()) {
+        e.mtime = core::parse_timestamp(found->get<std::string>()).value_or(0);
+    }
+    co_await with_.log.put(path_, std::move(e));
+    co_return core::result<void>();
+}
+
+task<core::result<void>> drive_folder::fail(entry e, core::error why) {
+    e.state = core::is_transient(why.kind) ? outcome::open : outcome::failed;
+    e.detail = core::describe(why);
+    co_await with_.log.put(path_, std::move(e));
+    core::error out(why.kind, "its folder could not be made: " + why.cause);
+    co_return out;
+}
+
+task<core::result<std::optional<remote_item>>> drive_folder::find(std::string name) {
+    while (listing_) {
+        co_await changed_.wait();
+    }
+    if (!listed_) {
+        listing_ = true;
+        auto done = co_await list();
+        listing_ = false;
+        changed_.notify_all();
+        if (!done) {
+            co_return done.error();
+        }
+    }
+    const auto found = content_.find(folded(name));
+    co_return found == content_.end() ? std::optional<remote_item>() : std::optional(found->second);
+}
+
+task<core::result<void>> drive_folder::list() {
+    std::map<std::string, remote_item> all;
+    auto call = calls_.children(id_, path_);
+    for (;;) {
+        auto page = co_await with_.graph.get_page(call);
+        if (!page) {
+            co_return page.error();
+        }
+        for (const auto& element : *page->value) {
+            if (auto item = parse_remote_item(element)) {
+                all[folded(item->name)] = std::move(*item);
+            }
+        }
+        if (page->next_link.empty()) {
+            break;
+        }
+        call.target = page->next_link;
+    }
+    // What was put there while the list came is known better here.
+    for (auto& [name, item] : content_) {
+        if (item.ours && !item.id.empty()) {
+            all[name] = std::move(item);
+        }
+    }
+    content_ = std::move(all);
+    listed_ = true;
+    co_return core::result<void>();
+}
+
+void drive_folder::add(remote_item item) {
+    auto name = folded(item.name);
+    content_[std::move(name)] = std::move(item);
+}
+
+}  // namespace m365stage::restore

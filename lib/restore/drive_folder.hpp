@@ -1,0 +1,58 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "async/event.hpp"
+#include "restore/context.hpp"
+#include "restore/drive_calls.hpp"
+
+namespace m365stage::restore {
+
+/// A folder of the target, and what is in it. Made (or found) when something has to go into it.
+class drive_folder {
+public:
+    /// The folder at the top; it is there.
+    drive_folder(context& with, drive_calls calls, std::string id);
+    /// A folder in `parent`. `path`: for the journal and for messages. `o` may be null: a folder that no
+    /// sidecar tells of.
+    drive_folder(std::shared_ptr<drive_folder> parent, std::string path, std::string name, const object* o);
+
+    const std::string& path() const { return path_; }
+    const std::string& id() const { return id_; }
+    const drive_calls& calls() const { return calls_; }
+
+    /// Makes it, and the folders above, unless they are there. Many may wait for one.
+    task<core::result<void>> ensure();
+
+    /// The item of this name, in a folder that is ensured. Lists the folder once, unless it is new.
+    task<core::result<std::optional<remote_item>>> find(std::string name);
+    /// Something that was put into it.
+    void add(remote_item item);
+    /// The folder turned out to be gone: the next `ensure` makes it again.
+    void forget_content() { listed_ = false; }
+
+private:
+    task<core::result<void>> make();
+    task<core::result<void>> create(entry e);
+    task<core::result<void>> fail(entry e, core::error why);
+    task<core::result<void>> list();
+
+    context& with_;
+    drive_calls calls_;
+    std::shared_ptr<drive_folder> parent_;
+    std::string path_, name_, mark_, item_;
+    std::string id_;
+    bool settled_ = false, working_ = false;
+    bool listed_ = false, listing_ = false;
+    core::result<void> outcome_;
+    async::event changed_;
+    std::map<std::string, remote_item> content_;  ///< by folded name
+};
+
+/// "a.txt" as "a (restored).txt", "a (restored 2).txt", ...
+std::string restored_name(const std::string& name, int number);
+
+}  // namespace m365stage::restore

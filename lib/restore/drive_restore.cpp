@@ -1,0 +1,450 @@
+#include "restore/drive_restore.hpp"
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "async/group.hpp"
+#include "restore/drive_folder.hpp"
+#include "restore/drive_permissions.hpp"
+#include "restore/upload.hpp"
+#include "tree/names.hpp"
+
+namespace m365stage::restore {
+namespace {
+
+using nlohmann::json;
+
+// Files at once. More would not be faster: the budget of resource units is what limits (contract 3.2).
+constexpr int most_at_once = 8;
+// How often the name of a file is chosen anew when somebody else takes it in between.
+constexpr int most_choices = 3;
+
+/// True if the item has the bytes of the file, or those that the service announced when it was staged (it
+/// serves some files otherwise than it announces them).
+bool same_content(const remote_item& there, const local_file& file, const json& staged) {
+    if (!there.file) {
+        return false;
+    }
+    if (there.hash.empty()) {
+        return there.size == file.size && (file.size == 0 || there.modified == file.mtime);
+    }
+    if (there.size == file.size && there.hash == file.quick_xor) {
+        return true;
+    }
+    const auto announced = parse_remote_item(
+        json{{"id", "-"}, {"size", staged.value("size", -1)}, {"file", staged.value("file", json::object())}}
+    );
+    return announced && announced->hash == there.hash && announced->size == there.size;
+}
+
+/// One container on its way back.
+class drive_run {
+public:
+    drive_run(context& with, const container& from, const drive_target& to)
+        : with_(with),
+          from_(from),
+          uploads_(with.graph, with.tree.root(), with.disk),
+          changed_(with.executor) {
+        top_ = std::make_shared<drive_folder>(with, drive_calls(to.drive), to.root);
+        std::string path = ":" + to.drive;
+        for (const auto& name : to.below) {
+            path = join_path(path, name);
+            top_ = std::make_shared<drive_folder>(top_, path, name, nullptr);
+        }
+    }
+
+    task<core::result<void>> run() {
+        auto prepared = co_await prepare();
+        if (!prepared) {
+            co_return prepared;
+        }
+        async::group group(with_.executor);
+        for (int n = 0; n < most_at_once; ++n) {
+            group.spawn(work());
+        }
+        co_await group.join();
+        co_return end_;
+    }
+
+private:
+    struct job {
+        job() = default;
+        std::shared_ptr<drive_folder> folder;  ///< that it lies in
+        std::string path;                      ///< of the folder in the tree
+        source_tree::name_pair name;
+        bool is_folder = false;  ///< the whole content of `path` goes into `folder`
+    };
+
+    /// The folders between the container and the one that the restore starts from.
+    task<core::result<void>> prepare() {
+        auto folder = top_;
+        std::string path = from_.path;
+        const auto& start = with_.tree.start();
+        if (start.size() > path.size() && start.starts_with(path)) {
+            const auto rest = path.empty() ? start : start.substr(path.size() + 1);
+            for (std::size_t at = 0; at < rest.size();) {
+                const auto slash = std::min(rest.find('/', at), rest.size());
+                const auto local = rest.substr(at, slash - at);
+                auto o = with_.tree.read(path, {local, tree::sidecar_name(local)});
+                const bool good = o.state == object_state::good;
+                path = join_path(path, local);
+                folder = std::make_shared<drive_folder>(folder, path, good ? o.meta.name : local, &o);
+                at = slash + 1;
+            }
+        }
+        if (with_.asked.select.empty()) {
+            auto made = co_await folder->ensure();
+            if (!made) {
+                co_return made;
+            }
+        }
+        job first;
+        first.folder = folder;
+        first.path = path;
+        first.is_folder = true;
+        jobs_.push_back(std::move(first));
+        co_return core::result<void>();
+    }
+
+    /// Takes one job after the other, the newest first, so that few folders are open at a time.
+    task<void> work() {
+        while (true) {
+            while (jobs_.empty() && active_ > 0 && !end_.has_error()) {
+                co_await changed_.wait();
+            }
+            if (jobs_.empty() || end_.has_error()) {
+                co_return;
+            }
+            job next = std::move(jobs_.back());
+            jobs_.pop_back();
+            ++active_;
+            if (next.is_folder) {
+                co_await open_folder(std::move(next));
+            } else {
+                co_await take_object(std::move(next));
+            }
+            --active_;
+            changed_.notify_all();
+        }
+    }
+
+    task<void> open_folder(job next) {
+        auto list = [this, path = next.path] { return with_.tree.names(path); };
+        auto names = co_await with_.disk.run(std::move(list));
+        if (!names) {
+            entry e;
+            e.kind = "folder";
+            co_await note(next.path, std::move(e), outcome::failed, core::describe(names.error()));
+            co_return;
+        }
+        for (auto name = names->rbegin(); name != names->rend(); ++name) {
+            job one;
+            one.folder = next.folder;
+            one.path = next.path;
+            one.name = std::move(*name);
+            jobs_.push_back(std::move(one));
+        }
+        changed_.notify_all();
+    }
+
+    task<void> take_object(job next) {
+        auto read = [this, &next] { return with_.tree.read(next.path, next.name); };
+        auto found = co_await with_.disk.run(std::move(read));
+        const object o = std::move(found);
+        if (o.meta.type == "container") {
+            co_return;
+        }
+        const bool selected = with_.asked.selects(o.path);
+        const auto verdict = judge_drive_object(o, with_.asked);
+        if (o.folder && verdict.action == decision::what::put) {
+            co_await enter(next, o, selected);
+        }
+        if (!selected || verdict.action == decision::what::skip_quietly) {
+            co_return;
+        }
+        ++with_.count.objects_done;
+        if (verdict.action == decision::what::cannot) {
+            entry e;
+            e.kind = kind_of(o);
+            e.mark = o.mark;
+            co_await note(o.path, std::move(e), outcome::failed, verdict.why);
+        } else if (!o.folder) {
+            co_await put_file(next.folder, o);
+        }
+    }
+
+    task<void> enter(const job& at, const object& o, bool selected) {
+        const bool named = o.state == object_state::good;
+        auto folder = std::make_shared<drive_folder>(at.folder, o.path, named ? o.meta.name : o.local, &o);
+        if (selected) {
+            auto made = co_await folder->ensure();
+            if (!made && ends_all(made.error())) {
+                end_ = made.error();
+            }
+            if (made && named) {
+                co_await decorate(folder->id(), o);
+            }
+        }
+        job inside;
+        inside.folder = std::move(folder);
+        inside.path = o.path;
+        inside.is_folder = true;
+        jobs_.push_back(std::move(inside));
+    }
+
+    task<void> note(std::string path, entry e, outcome state, std::string why) {
+        e.state = state;
+        e.detail = std::move(why);
+        with_.count.failed += state == outcome::failed ? 1 : 0;
+        co_await with_.log.put(std::move(path), std::move(e));
+    }
+
+    /// What no other file would do better with.
+    static bool ends_all(const core::error& e) {
+        using core::error_kind;
+        return e.kind == error_kind::insufficient || e.kind == error_kind::auth_refused ||
+               e.kind == error_kind::unauthorized || e.kind == error_kind::cancelled;
+    }
+
+    task<void> fail_file(const object& o, entry e, core::error why) {
+        if (ends_all(why) && !end_.has_error()) {
+            end_ = why;
+        }
+        // What may be better at the next run keeps its name and its upload.
+        const bool keep = e.state == outcome::intended && core::is_transient(why.kind);
+        why.object.clear();
+        const auto text = core::describe(why);
+        if (keep) {
+            e.detail = text;
+            ++with_.count.failed;
+            co_await with_.log.put(o.path, std::move(e));
+        } else {
+            e.session.clear();
+            co_await note(o.path, std::move(e), outcome::failed, text);
+        }
+    }
+
+    task<void> put_file(std::shared_ptr<drive_folder> folder, const object& o) {
+        auto known = co_await with_.log.find(o.path, o.mark);
+        entry e = std::move(known);
+        if (e.state == outcome::done || e.state == outcome::present) {
+            co_await with_.log.put(o.path, e);
+            co_await decorate(e.id, o);
+            co_return;
+        }
+        e.kind = "file";
+        e.mark = o.mark;
+        auto ready = co_await folder->ensure();
+        if (!ready) {
+            co_await fail_file(o, std::move(e), ready.error());
+            co_return;
+        }
+        if (e.parent != folder->id()) {
+            e.state = outcome::open;  // a folder of an earlier run, which is gone
+            e.session.clear();
+        }
+        e.target = folder->calls().drive();
+        e.parent = folder->id();
+        auto look = [this, &o] { return examine(with_.tree.root(), o.path); };
+        auto examined = co_await with_.disk.run(std::move(look));
+        if (!examined) {
+            co_await fail_file(o, std::move(e), examined.error());
+            co_return;
+        }
+        if (examined->sha256 != o.meta.sha256 || examined->size != o.meta.size) {
+            co_await note(
+                o.path, std::move(e), outcome::failed,
+                "its bytes are not those that its sidecar tells: this copy is damaged"
+            );
+            co_return;
+        }
+        e.size = examined->size;
+        e.hash = examined->quick_xor;
+        co_await place_file(*folder, o, *examined, std::move(e));
+    }
+
+    /// Chooses a name that nothing else has, and puts the file there.
+    task<void> place_file(drive_folder& folder, const object& o, const local_file& file, entry e) {
+        const auto staged = json::parse(o.meta.item, nullptr, false);
+        for (int round = 0; round < most_choices; ++round) {
+            bool replace = false;
+            auto chosen = co_await choose_name(folder, o, file, staged, e, replace);
+            if (!chosen) {
+                co_await fail_file(o, std::move(e), chosen.error());
+                co_return;
+            }
+            if (*chosen) {  // there is nothing to be sent
+                const bool there = e.state == outcome::done || e.state == outcome::present;
+                const auto id = e.id;
+                co_await with_.log.put(o.path, std::move(e));
+                if (there) {
+                    co_await decorate(id, o);
+                }
+                co_return;
+            }
+            e.state = outcome::intended;
+            co_await with_.log.put(o.path, e);
+            auto item = co_await send(folder, o, file, staged, e, replace);
+            if (item) {
+                co_await arrived(folder, o, staged, std::move(e), std::move(*item));
+                co_return;
+            }
+            if (item.error().kind != core::error_kind::conflict || round + 1 == most_choices) {
+                co_await fail_file(o, std::move(e), item.error());
+                co_return;
+            }
+            // Somebody took the name since the folder was listed, or an answer was lost: look again.
+            folder.forget_content();
+        }
+    }
+
+    /// Sets e.name; true: the file is dealt with (it is there, or stays out), and `e` says how.
+    task<core::result<bool>> choose_name(
+        drive_folder& folder, const object& o, const local_file& file, const json& staged, entry& e,
+        bool& replace
+    ) {
+        const bool may_be_ours = e.state == outcome::intended;
+        const auto& wanted = o.meta.name;
+        e.name = may_be_ours && !e.name.empty() ? e.name : wanted;
+        for (int number = 1;; ++number) {
+            auto there = co_await folder.find(e.name);
+            if (!there) {
+                co_return there.error();
+            }
+            if (!*there) {
+                remote_item reserved;
+                reserved.name = e.name;
+                reserved.file = reserved.ours = true;
+                folder.add(std::move(reserved));
+                co_return false;
+            }
+            const auto& found = **there;
+            const bool sibling = found.ours && !may_be_ours;  // another one of the tree, of the same name
+            if (!sibling && same_content(found, file, staged)) {
+                e.id = found.id;
+                e.size = found.size;
+                e.hash = found.hash;
+                e.state = may_be_ours ? outcome::done : outcome::present;
+                e.session.clear();
+                co_return true;
+            }
+            if (!sibling && found.id.empty()) {
+                co_return false;  // reserved by this very file
+            }
+            const auto rule = sibling ? conflict_rule::rename : with_.asked.conflict;
+            if (rule == conflict_rule::replace && found.file) {
+                replace = true;
+                co_return false;
+            }
+            if (rule != conflict_rule::rename) {
+                e.state = found.file ? outcome::skipped : outcome::failed;
+                e.detail =
+                    found.file ? "another version is there" : "something that is no file has its name there";
+                co_return true;
+            }
+            e.name = restored_name(wanted, number);
+        }
+    }
+
+    task<core::result<remote_item>> send(
+        drive_folder& folder, const object& o, const local_file& file, const json& staged, entry& e,
+        bool replace
+    ) {
+        auto info = file_system_info(staged);
+        if (file.size > 0) {
+            upload_place place;
+            place.calls = folder.calls();
+            place.parent = folder.id();
+            place.name = e.name;
+            place.replace = replace;
+            place.info = &info;
+            place.object = o.path;
+            auto keep = [this, &o, &e](std::string session) -> task<void> {
+                e.session = std::move(session);
+                return with_.log.put(o.path, e);
+            };
+            auto moved = [this](std::int64_t n) { with_.count.bytes_done += static_cast<std::uint64_t>(n); };
+            auto item = co_await uploads_.run(file, place, e.session, std::move(keep), std::move(moved));
+            co_return item;
+        }
+        auto call = folder.calls().put_empty(folder.id(), e.name, replace, o.path);
+        auto answer = co_await with_.graph.get_json(std::move(call));
+        auto item = answer ? parse_remote_item(*answer) : std::nullopt;
+        if (!item) {
+            core::error odd(core::error_kind::protocol, "the service does not tell what it made");
+            co_return answer ? std::move(odd).on(o.path) : answer.error();
+        }
+        if (!info.empty()) {
+            auto times = folder.calls().change(item->id, json{{"fileSystemInfo", info}}, o.path);
+            auto changed = co_await with_.graph.send(std::move(times));
+            if (!changed) {
+                co_return changed.error();
+            }
+        }
+        co_return std::move(*item);
+    }
+
+    task<void> arrived(drive_folder& folder, const object& o, const json& staged, entry e, remote_item item) {
+        item.ours = true;
+        const bool same = item.size == e.size && (item.hash.empty() || item.hash == e.hash);
+        folder.add(item);
+        e.id = item.id;
+        e.session.clear();
+        if (!same && !may_be_rewritten(e.name)) {
+            co_await note(
+                o.path, std::move(e), outcome::failed, "the service has other bytes than those that were sent"
+            );
+            co_return;
+        }
+        if (const auto info = file_system_info(staged); info.contains("lastModifiedDateTime")) {
+            e.mtime = core::parse_timestamp(info["lastModifiedDateTime"].get<std::string>()).value_or(0);
+        }
+        e.size = item.size;
+        e.hash = item.hash;
+        e.state = outcome::done;
+        e.detail.clear();
+        const auto id = e.id;
+        co_await with_.log.put(o.path, std::move(e));
+        if (const auto text = staged.find("description"); text != staged.end() && text->is_string()) {
+            auto call = folder.calls().change(id, json{{"description", *text}}, o.path);
+            // A description is worth a try and no more: not every library has the field.
+            co_await with_.graph.send(std::move(call));
+        }
+        co_await decorate(id, o);
+    }
+
+    /// Rights, if they are wanted.
+    task<void> decorate(const std::string& id, const object& o) {
+        if (with_.asked.permissions && !o.meta.permissions.empty()) {
+            co_await restore_permissions(with_, top_->calls(), id, o);
+        }
+    }
+
+    context& with_;
+    const container& from_;
+    upload uploads_;
+    std::shared_ptr<drive_folder> top_;
+    std::vector<job> jobs_;
+    int active_ = 0;
+    async::event changed_;
+    core::result<void> end_;
+};
+
+}  // namespace
+
+bool may_be_rewritten(const std::string& name) {
+    static constexpr std::array endings{".docx", ".xlsx", ".pptx", ".docm", ".xlsm", ".pptm",
+                                        ".dotx", ".xltx", ".potx", ".pdf",  ".html", ".htm",
+                                        ".aspx", ".csv",  ".txt",  ".jpg",  ".jpeg"};
+    const auto low = folded(name);
+    return std::any_of(endings.begin(), endings.end(), [&](const char* e) { return low.ends_with(e); });
+}
+
+task<core::result<void>> restore_drive(context& with, const container& from, const drive_target& to) {
+    drive_run run(with, from, to);
+    auto done = co_await run.run();
+    co_return done;
+}
+
+}  // namespace m365stage::restore

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "auth/token_source.hpp"
+#include "restore/context.hpp"
+#include "restore/drive_restore.hpp"
+
+namespace m365stage::restore {
+
+/// Objects of one kind that a plan counts.
+struct planned {
+    std::uint64_t objects = 0, bytes = 0;
+};
+
+/// One container and where it goes.
+struct plan_part {
+    plan_part() = default;
+    container from;
+    drive_target to;
+    std::map<std::string, planned> kinds;
+    std::uint64_t rights = 0;  ///< permissions of single items, if they are asked for
+    std::string obstacle;      ///< why nothing of it can be put back; empty: it can
+    bool forbidden = false;    ///< the obstacle is a missing permission
+    std::vector<std::string> notes;
+
+    std::uint64_t objects() const;
+    std::uint64_t bytes() const;
+};
+
+/// Something that can't be put back, and why.
+struct left_out {
+    left_out() = default;
+    left_out(std::string p, std::string w) : path(std::move(p)), why(std::move(w)) {}
+    std::string path, why;
+};
+
+/// What a restore would do. Holds no object that can be put back, so its size does not depend on their
+/// number.
+struct plan {
+    plan() = default;
+    std::vector<plan_part> parts;
+    std::vector<left_out> cannot;  ///< the first `most_listed`
+    std::uint64_t cannot_count = 0;
+    std::uint64_t quiet = 0;  ///< left out by --as-of
+    std::uint64_t requests = 0, units = 0;
+    double seconds = 0;  ///< at best, within Microsoft's limits
+    std::vector<std::string> notes;
+
+    static constexpr std::size_t most_listed = 1000;
+    std::uint64_t objects() const;
+    std::uint64_t bytes() const;
+};
+
+/// Reads the tree's metadata and asks the service for the targets. Writes nothing but the chosen names of new
+/// folders, in the journal.
+/// Errors: usage (nothing selected, a target that can't be understood), those of the login and of the disk.
+task<core::result<plan>> make_plan(context& with, auth::token_source& tokens);
+
+/// Does it; what became of each object is in the journal.
+/// Errors: those that ended it early.
+task<core::result<void>> execute(context& with, const plan& p);
+
+}  // namespace m365stage::restore
