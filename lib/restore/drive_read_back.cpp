@@ -67,7 +67,8 @@ private:
         auto written = co_await with_.log.written_in(std::move(where));
         for (auto& [path, e] : written) {
             const auto found = there.find(e.id);
-            co_await check_entry(calls, path, std::move(e), found == there.end() ? nullptr : &found->second);
+            const auto* item = found == there.end() ? nullptr : &found->second;
+            co_await check_entry(calls, path, std::move(e), item);
         }
     }
 

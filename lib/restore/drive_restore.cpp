@@ -275,6 +275,15 @@ private:
                 co_return;
             }
             if (*chosen) {  // there is nothing to be sent
+                if (e.state ==
+                    outcome::done) {  // by a try that was cut off, perhaps before its times were set
+                    auto timed = co_await set_times(folder, e.id, o, staged);
+                    if (!timed) {
+                        e.state = outcome::intended;
+                        co_await fail_file(o, std::move(e), timed.error());
+                        co_return;
+                    }
+                }
                 const bool there = e.state == outcome::done || e.state == outcome::present;
                 const auto id = e.id;
                 co_await with_.log.put(o.path, std::move(e));
@@ -375,14 +384,25 @@ private:
             core::error odd(core::error_kind::protocol, "the service does not tell what it made");
             co_return answer ? std::move(odd).on(o.path) : answer.error();
         }
-        if (!info.empty()) {
-            auto times = folder.calls().change(item->id, json{{"fileSystemInfo", info}}, o.path);
-            auto changed = co_await with_.graph.send(std::move(times));
+        auto timed = co_await set_times(folder, item->id, o, staged);
+        if (!timed) {
+            co_return timed.error();
+        }
+        co_return std::move(*item);
+    }
+
+    task<core::result<void>> set_times(
+        drive_folder& folder, const std::string& id, const object& o, const json& staged
+    ) {
+        const json body{{"fileSystemInfo", file_system_info(staged)}};
+        if (!body["fileSystemInfo"].empty()) {
+            auto call = folder.calls().change(id, body, o.path);
+            auto changed = co_await with_.graph.send(std::move(call));
             if (!changed) {
                 co_return changed.error();
             }
         }
-        co_return std::move(*item);
+        co_return core::result<void>();
     }
 
     task<void> arrived(drive_folder& folder, const object& o, const json& staged, entry e, remote_item item) {

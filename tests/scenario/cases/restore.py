@@ -1,0 +1,161 @@
+"""restore and export: from the tree alone back into the tenant."""
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import time
+
+from cases import scenario
+from harness import Stage, World, check, check_manners, hash_of, kill, sidecar_path, walk
+
+# What the service sets by itself, so that no restore can bring it back (lib/README.md lists them).
+SERVICE_SET = ("createdBy", "lastModifiedBy", "createdDateTime", "lastModifiedDateTime", "parentReference", "shared")
+
+
+def allow_restore(stage):
+    stage.configure(restore_app=dict(stage.settings["app"]))
+
+
+def restore(stage, source, *arguments, expect=0, timeout=300):
+    out = stage.run("--json", "restore", "--from", source, "--yes", *arguments, timeout=timeout)
+    wanted = expect if isinstance(expect, tuple) else (expect,)
+    check(out.exit in wanted, f"restore ended with {out.exit}, not {wanted}: {out.told()[-3000:]}")
+    return out
+
+
+def copy_of(stage, name="restored"):
+    """The tree as a backup system restores it: below the long path, on another place."""
+    where = os.path.join(stage.folder, name)
+    target = os.path.join(where, stage.root.lstrip("/"), "tree")
+    shutil.copytree(os.path.join(stage.root, "tree"), target, symlinks=True)
+    return where
+
+
+def wipe(sim):
+    """Every item of every drive is deleted."""
+    for item in sim.expected():
+        if len(item["names"]) == 1:
+            sim.op("delete", drive=item["drive"], id=item["id"])
+
+
+def tree_facts(stage):
+    """What a tree holds, but for what the service sets: path -> facts. Paths are made of the names that the service
+    has: a name that Linux can't hold gets a tag made of its id, and ids are new after a restore."""
+    top = os.path.join(stage.root, "tree")
+    known = {os.fsdecode(path): path for path, _ in walk(top)}
+    names = {}
+    out = {}
+    for path in sorted(known, key=lambda p: p.count("/")):
+        folder, leaf = os.path.split(path)
+        if path.split("/")[0] == ".m365stage" or ".m365" in path.split("/"):
+            continue
+        where = os.path.join(top, path)
+        beside = os.fsdecode(sidecar_path(os.fsencode(path)))
+        meta = json.load(open(os.path.join(top, beside), encoding="utf-8")) if beside in known else {}
+        name = meta["name"] if meta.get("type") in ("file", "folder") else leaf
+        names[path] = (names[folder] + "/" if folder else "") + name
+        item = {k: v for k, v in (meta.get("item") or {}).items() if k not in SERVICE_SET}
+        item.get("file", {}).pop("hashes", None)  # the service makes those it did not have
+        told = (meta.get("type"), json.dumps(item, sort_keys=True), json.dumps(meta.get("staged"), sort_keys=True))
+        facts = os.lstat(where)
+        bytes_ = "folder" if os.path.isdir(where) else (facts.st_size, int(facts.st_mtime), hash_of(where))
+        check(names[path] not in out, f"two objects are called {names[path]}")
+        out[names[path]] = (told, bytes_)
+    return out
+
+
+def check_equal(before, after):
+    wrong = [f"{p}: {before.get(p)} -> {after.get(p)}"
+             for p in sorted(set(before) | set(after)) if before.get(p) != after.get(p)]
+    check(not wrong, f"{len(wrong)} differences after the round trip:\n  " + "\n  ".join(wrong[:12]))
+
+
+def second_stage(w, name="second"):
+    folder = os.path.join(w.folder, name)
+    os.makedirs(folder)
+    second = Stage(w.options.build, w.sim, folder)
+    second.sync(expect=(0, 1))
+    return second
+
+
+def report_of(out):
+    return {kind: counts for kind, counts in out.summary["kinds"].items()}
+
+
+BORDERS = {"empty.bin": 0, "one.bin": 1, "below.bin": 327679, "fragment.bin": 327680, "four.bin": 4 << 20,
+           "ten.bin": 10 << 20, "ten-and-one.bin": (10 << 20) + 1, "sixty.bin": 60 << 20, "large.bin": 250 << 20}
+
+
+@scenario
+def restore_round_trip(options):
+    """stage, wipe the tenant, restore, stage again: both trees are equal"""
+    with World(options, "restore", "--seed", options.seed, "--users", 2, "--sites", 1, "--specials", 0,
+               "--files-per-drive", 40) as w:
+        allow_restore(w.stage)
+        for name, size in BORDERS.items():
+            w.sim.op("create", user="ada", path="borders/" + name, type="file", size=size, seed=size + 7)
+        w.sim.op("create", user="ada", path="borders/no files", type="folder")
+        w.sim.op("create", user="ada", path="odd/" + "n" * 200 + "ü" * 40 + ".txt", type="file", text="long name")
+        w.stage.sync(expect=0)
+        before = tree_facts(w.stage)
+        source = copy_of(w.stage)
+        wipe(w.sim)
+        w.sim.forget_requests()
+        plan = w.stage.run("--json", "restore", "--from", source, "--in-place", "--dry-run")
+        check(plan.exit == 0 and plan.summary["plan"]["cannot_count"] == 0, plan.told())
+        check(w.sim.get("requests")["write"] == 0, "a dry run wrote something")
+        check(not os.path.exists(os.path.join(w.stage.root, "restore")), "a dry run left a journal")
+        out = restore(w.stage, source, "--in-place")
+        check_equal(before, tree_facts(second_stage(w)))
+        again = quiet(w, source)
+        check_manners(w.sim)
+        return f"{report_of(out)}; again: {again}"
+
+
+def quiet(w, source):
+    """The same restore once more writes nothing."""
+    w.sim.forget_requests()
+    out = restore(w.stage, source, "--in-place")
+    asked = w.sim.get("requests")
+    wrote = {k: asked[k] for k in ("write", "upload_session", "upload_fragment", "sharing") if asked[k]}
+    check(not wrote, f"a finished restore wrote again: {wrote}")
+    return f"{asked['requests']} requests, no writes"
+
+
+@scenario
+def restore_kills(options):
+    """restore under faults, throttling and kill -9: nothing twice, nothing missing"""
+    dice = random.Random(options.seed * 104729)
+    with World(options, "restorekill", "--seed", options.seed, "--users", 2, "--sites", 1, "--specials", 0,
+               "--files-per-drive", 120) as w:
+        allow_restore(w.stage)
+        for n in range(3):
+            w.sim.op("create", user="ada", path=f"large {n}.bin", type="file", size=(25 << 20) + n, seed=n + 99)
+        w.stage.sync(expect=0)
+        before = tree_facts(w.stage)
+        source = copy_of(w.stage)
+        wipe(w.sim)
+        w.sim.fault("reset", service="graph", probability=0.02, seed=3)
+        w.sim.fault("error", service="graph", probability=0.03, seed=4, status=503)
+        w.sim.fault("reset", service="files", probability=0.03, seed=5)
+        w.sim.fault("throttle", service="graph", probability=0.005, seed=6, retry_after=1)
+        w.sim.fault("delay", service="files", probability=0.5, delay_ms=20, seed=7)
+        command = [w.stage.binary, "--config", w.stage.config_file, "--json", "restore", "--from", source,
+                   "--in-place", "--yes"]
+        kills = 0
+        for _ in range(60 * options.rounds):
+            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            time.sleep(0.1 + dice.random() * 0.9)
+            if process.poll() is not None:
+                break
+            kill(process)
+            kills += 1
+        w.sim.clear_faults()
+        out = restore(w.stage, source, "--in-place")
+        twice = [i["path"] for i in w.sim.expected() if "(restored" in i["name"]]
+        check(not twice, f"put back twice: {twice[:5]}")
+        check_equal(before, tree_facts(second_stage(w)))
+        quiet(w, source)
+        return f"{kills} kills; {report_of(out)}"
