@@ -38,6 +38,9 @@ seed_options options_in(const world& w, const json& b) {
     o.files_per_drive = b.value("files_per_drive", o.files_per_drive);
     o.file_size_max = b.value("file_size_max", o.file_size_max);
     o.specials = b.value("specials", o.specials);
+    o.shared_mailboxes = b.value("shared_mailboxes", o.shared_mailboxes);
+    o.messages_per_mailbox = b.value("messages_per_mailbox", o.messages_per_mailbox);
+    o.message_size = b.value("message_size", o.message_size);
     return o;
 }
 
@@ -357,6 +360,9 @@ response route(world& w, const request& r) {
     }
     if (what == "settings") {
         return admin_settings(w, body_of(r));
+    }
+    if (what == "exchange") {
+        return serve_exchange_admin(w, r, s);
     }
     throw std::runtime_error("there is no /_sim/" + what);
 }

@@ -111,6 +111,9 @@ std::size_t content_reader::read(std::uint64_t offset, char* out, std::size_t si
         return 0;
     }
     size = static_cast<std::size_t>(std::min<std::uint64_t>(size, total - offset));
+    if (content_.source) {
+        return content_.source->read(offset, out, size);
+    }
     if (!content_.path) {
         generate(content_.seed, offset, out, size);
         return size;

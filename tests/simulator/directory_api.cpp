@@ -39,6 +39,9 @@ json user_json(const user& u) {
             {{"skuId", "05e9a617-0261-4cee-bb44-138d3ef5d965"}, {"disabledPlans", json::array()}}
         );
         j["assignedPlans"].push_back({{"service", "SharePoint"}, {"capabilityStatus", "Enabled"}});
+        if (u.without_mailbox == no_mailbox::has_one) {
+            j["assignedPlans"].push_back({{"service", "exchange"}, {"capabilityStatus", "Enabled"}});
+        }
     }
     return j;
 }
@@ -227,6 +230,12 @@ response serve_users(world& w, const request& r, const std::vector<std::string>&
         }
         return s[2] == "drives" ? drive_list(w, r, u->drives)
                                 : serve_drive(w, r, t.drive_at(u->drives[0]), rest_of(s, 3));
+    }
+    if (is_outlook_segment(s[2])) {
+        if (u->without_mailbox != no_mailbox::has_one) {
+            return no_mailbox_answer(u->without_mailbox, s[2]);
+        }
+        return serve_outlook(w, r, mailbox_of(w, *u), rest_of(s, 2));
     }
     return graph_error(400, "BadRequest", "Resource not found for the segment '" + s[2] + "'.");
 }

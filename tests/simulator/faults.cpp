@@ -243,6 +243,13 @@ bool fault_engine::add_preset(const std::string& name, std::uint64_t seed) {
     } else {
         return false;
     }
+    // What befalls drives befalls mailboxes too.
+    for (std::size_t i = 0, n = plan.size(); i < n; ++i) {
+        if (plan[i].value("service", "") == "graph") {
+            plan.push_back(plan[i]);
+            plan.back()["service"] = "outlook";
+        }
+    }
     for (auto& spec : plan) {
         spec["seed"] = seed;
         std::string error;

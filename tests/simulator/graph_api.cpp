@@ -42,6 +42,36 @@ void add_limit_headers(world& w, response& out) {
     }
 }
 
+/// Puts the bytes of a file into the body: a batch has no other place for them.
+void read_whole(response& out) {
+    if (!out.file) {
+        return;
+    }
+    out.body.resize(static_cast<std::size_t>(out.file_length));
+    out.body.resize(
+        out.file->read(static_cast<std::uint64_t>(out.file_offset), out.body.data(), out.body.size())
+    );
+    out.file.reset();
+}
+
+/// A request to a mailbox holds one of the mailbox's places until its answer has been written.
+response serve_within_limits(world& w, const request& r) {
+    std::string name;
+    outlook_path(r.path, name);
+    mailbox* b = w.exchange.find(name);
+    response out;
+    auto place = w.exchange.limits.enter(b == nullptr ? name : b->address, r, now_ms(), out);
+    if (!place) {
+        return out;
+    }
+    out = serve_graph(w, r);
+    out.held.push_back(std::move(place));
+    if (w.exchange.latency_ms > 0) {
+        out.spoilt().delay_ms += w.exchange.latency_ms;
+    }
+    return out;
+}
+
 response serve_kind(world& w, const request& r, const request_kind& kind) {
     if (kind.service == "admin") {
         return serve_admin(w, r);
@@ -61,6 +91,9 @@ response serve_kind(world& w, const request& r, const request_kind& kind) {
     }
     if (!r.is_batch_part && !w.auth.check(r, w.now(), out)) {
         return out;
+    }
+    if (kind.service == "outlook") {
+        return serve_within_limits(w, r);
     }
     if (over_limit(w, kind, out)) {
         return out;
@@ -90,6 +123,12 @@ response serve(world& w, const request& r) {
 }
 
 response serve_graph(world& w, const request& r) {
+    std::string mailbox_name;
+    if (outlook_path(r.path, mailbox_name)) {
+        auto s = normal_segments(r.path);
+        s.erase(s.begin());
+        return serve_directory(w, r, s);
+    }
     auto s = split(r.path, '/');
     s.erase(s.begin());  // v1.0
     if (s.empty()) {
@@ -129,6 +168,7 @@ response serve_batch(world& w, const request& r) {
     }
     std::map<std::string, int> done;
     json answers = json::array();
+    std::vector<std::shared_ptr<void>> held;
     for (const auto& part : in["requests"]) {
         std::string id = part.value("id", "");
         if (id.empty() || done.contains(lower(id))) {
@@ -161,27 +201,36 @@ response serve_batch(world& w, const request& r) {
             }
         }
         if (out.status != 424) {
+            if (held.size() >= 4) {
+                held.erase(held.begin());  // Outlook works on four parts of a batch at a time
+            }
             request_kind kind = classify(sub);
             w.manners.arrived(sub, kind, now_ms());
             out = serve(w, sub);
             w.manners.answered(sub, kind, out, now_ms());
         }
         done[lower(id)] = out.status;
+        read_whole(out);
+        for (auto& place : out.held) {
+            held.push_back(std::move(place));
+        }
         json headers = json::object();
         for (const auto& [name, value] : out.headers) {
             headers[name] = value;
         }
         json one = {{"id", id}, {"status", out.status}, {"headers", headers}};
         if (!out.body.empty()) {
-            one["headers"]["Content-Type"] = "application/json";
-            json body = json::parse(out.body, nullptr, false);
+            bool is_json = out.content_type.starts_with("application/json");
+            one["headers"]["Content-Type"] = is_json ? "application/json" : out.content_type;
+            json body = is_json ? json::parse(out.body, nullptr, false) : json(json::value_t::discarded);
             one["body"] = body.is_discarded() ? json(base64(out.body)) : std::move(body);
         }
         answers.push_back(std::move(one));
     }
-    return json_response(
-        200, json{{"responses", answers}}.dump(-1, ' ', false, json::error_handler_t::replace)
-    );
+    response out =
+        json_response(200, json{{"responses", answers}}.dump(-1, ' ', false, json::error_handler_t::replace));
+    out.held = std::move(held);
+    return out;
 }
 
 }  // namespace m365stage::sim

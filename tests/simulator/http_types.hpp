@@ -58,6 +58,9 @@ struct response {
     std::int64_t file_offset = 0;
     std::int64_t file_length = 0;
     std::unique_ptr<spoil> damage;
+    bool chunked = false;  ///< sent in chunks, without Content-Length
+    /// Places in limited resources; given back when the answer has been written.
+    std::vector<std::shared_ptr<void>> held;
 
     void set(std::string name, std::string value) { headers.emplace_back(std::move(name), std::move(value)); }
     spoil& spoilt() {

@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <regex>
 
+#include "exchange/exchange.hpp"
+
 namespace m365stage::sim {
 
 using nlohmann::json;
@@ -44,6 +46,42 @@ request_kind classify_drive(const request& r) {
     return {"graph", item ? "item_get" : "drive_get", 1};
 }
 
+/// What Outlook was asked for. It costs no units of SharePoint; its limits are per mailbox.
+request_kind classify_outlook(const request& r) {
+    const std::string& p = r.path;
+    if (r.method != "GET") {
+        return {"outlook", "outlook_write", 0};
+    }
+    if (has(p, "/delta")) {
+        bool page = r.has_parameter("$skiptoken") || r.has_parameter("$deltatoken");
+        bool messages = has(p, "/messages/delta");
+        return {
+            "outlook",
+            messages ? (page ? "mail_delta_page" : "mail_delta")
+                     : (page ? "folder_delta_page" : "folder_delta"),
+            0
+        };
+    }
+    if (has(p, "/attachments")) {
+        return {"outlook", "attachments", 0};
+    }
+    if (p.ends_with("/$value")) {
+        return {"outlook", "message_value", 0};
+    }
+    auto at = p.rfind("/messages");
+    if (at != p.npos) {
+        return {"outlook", at + 9 == p.size() ? "mail_list" : "message_get", 0};
+    }
+    return {"outlook", has(p, "/mailFolders") ? "mail_folders" : "outlook_get", 0};
+}
+
+/// What a Retry-After closes: the service, or one mailbox.
+std::string closed_name(const request& r, const request_kind& kind) {
+    std::string mailbox;
+    bool one = kind.service == "outlook" && outlook_path(r.path, mailbox);
+    return std::string(kind.service) + (one ? ":" + mailbox : "");
+}
+
 }  // namespace
 
 request_kind classify(const request& r) {
@@ -65,6 +103,10 @@ request_kind classify(const request& r) {
     }
     if (p == "/v1.0/$batch") {
         return {"graph", "batch", 0};
+    }
+    std::string mailbox;
+    if (outlook_path(p, mailbox)) {
+        return classify_outlook(r);
     }
     if (has(p, "/drive") || has(p, "/drives")) {
         return classify_drive(r);
@@ -106,14 +148,14 @@ void manners_keeper::arrived(const request& r, const request_kind& kind, std::in
             violation("too_many_at_once", r, std::to_string(in_flight_) + " requests in flight");
         }
     }
-    auto shut = closed_.find(kind.service);
+    auto shut = closed_.find(closed_name(r, kind));
     if (shut != closed_.end() && now > shut->second.from_ms && now < shut->second.until_ms) {
         violation(
             "during_retry_after", r,
-            std::to_string(shut->second.until_ms - now) + " ms too early for " + std::string(kind.service)
+            std::to_string(shut->second.until_ms - now) + " ms too early for " + shut->first
         );
     }
-    if (kind.service != "graph" && kind.service != "directory") {
+    if (kind.service != "graph" && kind.service != "directory" && kind.service != "outlook") {
         return;
     }
     static const std::regex decorated("^(NON)?ISV\\|[^|]+\\|[^|]+/.+");
@@ -138,7 +180,7 @@ void manners_keeper::answered(
             auto parsed = std::from_chars(value.data(), value.data() + value.size(), seconds);
             if (parsed.ec == std::errc() && parsed.ptr == value.data() + value.size()) {
                 // What was on its way when the refusal was written is not the client's fault.
-                closed& c = closed_[std::string(kind.service)];
+                closed& c = closed_[closed_name(r, kind)];
                 if (now >= c.until_ms) {
                     c.from_ms = now + 250;
                 }
@@ -180,7 +222,13 @@ json manners_keeper::counters() const {
                                    "write",           "upload_session",
                                    "upload_fragment", "bytes_uploaded",
                                    "batch",           "directory",
-                                   "versions",        "sharing"};
+                                   "versions",        "sharing",
+                                   "mail_folders",    "folder_delta",
+                                   "mail_delta",      "mail_delta_page",
+                                   "mail_list",       "message_get",
+                                   "message_value",   "bytes_mime",
+                                   "attachments",     "outlook_get",
+                                   "outlook_write"};
     json out(counters_);
     if (!out.is_object()) {
         out = json::object();

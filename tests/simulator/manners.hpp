@@ -15,7 +15,7 @@ namespace m365stage::sim {
 
 /// What a request was, for counters, costs and faults.
 struct request_kind {
-    std::string_view service;  ///< login, graph, directory, files, imds or admin
+    std::string_view service;  ///< login, graph, directory, outlook, files, imds or admin
     std::string_view name;     ///< token, delta, delta_page, item_get, children, download, ...
     std::int64_t cost = 0;     ///< resource units of SharePoint
 };

@@ -169,6 +169,7 @@ void seed_tenant(world& w) {
         add_zoo(w, t.drive_at(t.users[0].drives[0]), r);
         add_specials(w);
     }
+    seed_exchange(w);
 }
 
 void bulk_fill(

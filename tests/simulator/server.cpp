@@ -99,7 +99,9 @@ std::string head_of(
     if (!keep_alive) {
         field("Connection", "close");
     }
-    if (out.status != 204 && out.status != 304) {
+    if (out.chunked) {
+        field("Transfer-Encoding", "chunked");
+    } else if (out.status != 204 && out.status != 304) {
         field("Content-Length", std::to_string(length));
     }
     head += "\r\n";
@@ -131,6 +133,17 @@ void reset_connection(beast::tcp_stream& stream) {
     stream.socket().close(ignored);
 }
 
+/// A piece in the form of a chunked body.
+std::string chunk_of(std::string_view piece, bool last) {
+    std::string out;
+    if (!piece.empty()) {
+        char size[20];
+        std::snprintf(size, sizeof size, "%zx\r\n", piece.size());
+        out.append(size).append(piece).append("\r\n");
+    }
+    return last ? out + "0\r\n\r\n" : out;
+}
+
 /// Writes head and body as the damage wants it. False: the connection is over.
 template <typename Stream>
 asio::awaitable<bool> write_response(
@@ -140,6 +153,7 @@ asio::awaitable<bool> write_response(
     std::int64_t size = out.file ? out.file_length : static_cast<std::int64_t>(out.body.size());
     static const spoil harmless;
     const spoil& damage = out.damage ? *out.damage : harmless;
+    out.chunked = out.chunked && damage.declared_length < 0;
     std::string data =
         head_of(r, out, serial, keep_alive, damage.declared_length >= 0 ? damage.declared_length : size);
     if (damage.delay_ms > 0) {
@@ -155,6 +169,17 @@ asio::awaitable<bool> write_response(
         std::int64_t most =
             damage.trickle_bytes > 0 ? damage.trickle_bytes : static_cast<std::int64_t>(chunk_size);
         std::string_view piece = piece_of(out, at, std::min(most, end - at), buffer);
+        at += static_cast<std::int64_t>(piece.size());
+        bool short_of = piece.empty() && at < end;
+        if (out.chunked) {
+            data += chunk_of(piece, at == size);
+            piece = {};
+        }
+        if (at >= end) {
+            // The client may answer before it is known here that the last bytes have gone: the places are
+            // free now.
+            out.held.clear();
+        }
         // A small answer goes out together with its head: one TLS record, one packet.
         if (data.empty()) {
             auto [error, n] = co_await asio::async_write(stream, asio::buffer(piece), token);
@@ -169,8 +194,7 @@ asio::awaitable<bool> write_response(
             }
             data.clear();
         }
-        at += static_cast<std::int64_t>(piece.size());
-        if (piece.empty() && at < end) {
+        if (short_of) {
             co_return false;
         }
         if (damage.trickle_bytes > 0 && at < end) {

@@ -15,6 +15,16 @@ namespace m365stage::sim {
 /// Why a user has no OneDrive: each is answered differently (contract, section 2.6).
 enum class no_drive : std::uint8_t { has_one, mysite_not_found, mysite_url, file_not_found, no_spo_licence };
 
+/// Why a user has no mailbox: each is answered differently (contract, sections 2.6 and 10.4, Q81).
+enum class no_mailbox : std::uint8_t {
+    has_one,
+    not_enabled,
+    invalid_user,
+    not_discovered,
+    item_not_found,
+    unlicensed
+};
+
 struct user {
     std::string id;
     std::string upn;
@@ -23,6 +33,7 @@ struct user {
     bool enabled = true;
     bool removed = false;
     no_drive without = no_drive::has_one;
+    no_mailbox without_mailbox = no_mailbox::has_one;
     std::vector<std::uint32_t> drives;  ///< the first one is the default
     std::uint64_t seq = 0;
 };

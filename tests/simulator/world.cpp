@@ -29,6 +29,7 @@ void world::reset(const seed_options& o) {
     manners.reset_counters();
     manners.reset_violations();
     manners.max_concurrency = 0;
+    exchange = exchange_state();
     rounds.clear();
     finished_rounds.clear();
     uploads.clear();

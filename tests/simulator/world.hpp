@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "auth.hpp"
+#include "exchange/exchange.hpp"
 #include "faults.hpp"
 #include "http_types.hpp"
 #include "limits.hpp"
@@ -26,7 +27,10 @@ struct seed_options {
     int groups = 1;
     int files_per_drive = 20;
     std::int64_t file_size_max = 65536;
-    bool specials = true;  ///< guests, users without OneDrive, locked sites, odd items, ...
+    int shared_mailboxes = 0;  ///< shared mailboxes and rooms, in turn
+    int messages_per_mailbox = 20;
+    std::int64_t message_size = 8192;  ///< of the MIME, on the average
+    bool specials = true;              ///< guests, users without OneDrive, locked sites, odd items, ...
 };
 
 /// The order in which the items of one delta round are delivered, fixed when the round starts.
@@ -72,6 +76,7 @@ struct world {
     fault_engine faults;
     limit_engine limits;
     manners_keeper manners;
+    exchange_state exchange;
 
     // Where the services are; set by the server when it listens.
     std::string graph_origin;

@@ -31,6 +31,8 @@ void add_feed_faults(std::vector<fault_kind>& out) {
     add("hide_children_of_moved", "habit: files of folders that are new and moved are not told (Q10)", {});
     add("negative_size", "habit: sizes below 0", {});
     add("old_dates", "habit: all dates in 1601", {});
+    add("removed_as_changed",
+        "habit: messages that left a mail folder are @removed with the reason 'changed'", {});
     add("fractional_seconds", "habit: times with fractions (Q49)", {});
 }
 

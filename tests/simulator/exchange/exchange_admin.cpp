@@ -1,0 +1,132 @@
+// The admin API of Exchange, below /_sim/exchange. README.md describes it.
+#include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+
+#include "../seed.hpp"
+#include "changes.hpp"
+
+namespace m365stage::sim {
+
+using nlohmann::json;
+
+namespace {
+
+response good(const json& body) {
+    response r = json_response(200, dump(body) + "\n");
+    r.content_type = "application/json";
+    return r;
+}
+
+json body_of(const request& r) {
+    json body = r.body.empty() ? json::object() : json::parse(r.body, nullptr, false);
+    if (!body.is_object()) {
+        throw std::runtime_error("the body is no JSON object");
+    }
+    return body;
+}
+
+json tenant_json(const world& w) {
+    json boxes = json::array();
+    for (const auto& b : w.exchange.mailboxes) {
+        if (b->removed) {
+            continue;
+        }
+        std::size_t folders = 0;
+        for (const auto& f : b->folders()) {
+            folders += f.deleted ? 0 : 1;
+        }
+        boxes.push_back(
+            {{"owner_id", b->owner_id},
+             {"owner_kind", b->owner_kind},
+             {"address", b->address},
+             {"purpose", b->purpose},
+             {"locale", b->locale},
+             {"messages", b->live_count()},
+             {"folders", folders},
+             {"over_quota", b->over_quota},
+             {"seq", b->seq()}}
+        );
+    }
+    return {{"mailboxes", boxes}, {"mails_sent", w.exchange.mails_sent}, {"now", w.now()}};
+}
+
+response settings(world& w, const json& b) {
+    exchange_state& x = w.exchange;
+    x.latency_ms = b.value("latency_ms", x.latency_ms);
+    x.page_max = b.value("page_max", x.page_max);
+    x.sparse_updates = b.value("sparse_updates", x.sparse_updates);
+    x.chunked_mime = b.value("chunked_mime", x.chunked_mime);
+    return good(
+        {{"latency_ms", x.latency_ms},
+         {"page_max", x.page_max},
+         {"sparse_updates", x.sparse_updates},
+         {"chunked_mime", x.chunked_mime}}
+    );
+}
+
+response bulk(world& w, const json& b) {
+    mailbox& box = named_mailbox(w, b);
+    folder_index f = named_folder(box, b.value("folder", "inbox"));
+    auto count = b.value("messages", std::int64_t{1000});
+    rng r(b.value("seed", std::uint64_t{1}));
+    std::int64_t when = w.now() - count * 60;
+    box.reserve(box.messages().size() + static_cast<std::size_t>(count));
+    for (std::int64_t i = 0; i < count; ++i) {
+        box.add_message(
+            seeded_message(box, r, f, when + i * 60, b.value("message_size", w.options.message_size))
+        );
+    }
+    return good({{"mailbox", box.owner_id}, {"folder", box.folder_id(f)}, {"messages", box.live_count()}});
+}
+
+response expected(world& w, const request& r) {
+    std::string path = w.content_path();
+    write_expected_mail(w, r.parameter("mailbox", "all"), r.parameter("hashes", "1") != "0", path);
+    response out;
+    out.content_type = "application/x-ndjson";
+    content c;
+    c.path = std::make_shared<const std::string>(path);
+    c.size = static_cast<std::int64_t>(std::filesystem::file_size(path));
+    out.file = std::make_shared<content_reader>(c);
+    out.file_length = c.size;
+    std::filesystem::remove(path);  // the reader keeps it open
+    return out;
+}
+
+}  // namespace
+
+response serve_exchange_admin(world& w, const request& r, const std::vector<std::string>& s) {
+    std::string what = s.size() > 2 ? s[2] : "";
+    if (what.empty() || what == "tenant") {
+        return good(tenant_json(w));
+    }
+    if (what == "settings") {
+        return settings(w, body_of(r));
+    }
+    if (what == "limits") {
+        if (r.method == "POST") {
+            std::string error = w.exchange.limits.configure(body_of(r));
+            if (!error.empty()) {
+                throw std::runtime_error(error);
+            }
+        }
+        return good(w.exchange.limits.report());
+    }
+    if (what == "bulk") {
+        return bulk(w, body_of(r));
+    }
+    if (what == "op") {
+        return good(precise_mail_change(w, body_of(r)));
+    }
+    if (what == "change") {
+        return good({{"changes", random_mail_changes(w, body_of(r))}});
+    }
+    if (what == "expected") {
+        return expected(w, r);
+    }
+    throw std::runtime_error("there is no /_sim/exchange/" + what);
+}
+
+}  // namespace m365stage::sim

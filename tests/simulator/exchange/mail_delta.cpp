@@ -1,0 +1,497 @@
+// The change feeds of mail: folders of a mailbox, messages of a folder (contract, sections 4, 6.1 to 6.3
+// and 10.4).
+#include <algorithm>
+#include <charconv>
+#include <nlohmann/json.hpp>
+
+#include "../world.hpp"
+
+namespace m365stage::sim {
+
+using nlohmann::json;
+
+namespace {
+
+/// What a token says. It holds all there is to know about a round, so that no round takes memory: positions
+/// count entries of logs that only grow.
+struct mail_token {
+    std::uint32_t mailbox = 0;
+    folder_index folder = 0;  ///< store_root: the feed of folders
+    std::uint32_t generation = 0;
+    std::uint32_t since = 0;     ///< changes after this one are told; 0: everything
+    std::uint32_t upto = 0;      ///< last change of the round; 0: a delta link
+    std::uint64_t position = 0;  ///< in the log
+    std::uint64_t removal = 0;   ///< in the list of removals
+    std::uint64_t shape = 0;
+    std::uint64_t page = 0;
+};
+
+constexpr std::uint64_t token_key = 0x0e8c4a6e;
+
+std::string encode(const mail_token& t) {
+    std::string text;
+    for (std::uint64_t v : std::initializer_list<std::uint64_t>{
+             t.mailbox, t.folder, t.generation, t.since, t.upto, t.position, t.removal, t.shape, t.page
+         }) {
+        text += std::to_string(v) + ';';
+    }
+    return base64url(text + hex64(hash_of(text, token_key)));
+}
+
+std::optional<mail_token> decode(const std::string& token) {
+    auto raw = base64_decode(token);
+    auto cut = raw ? raw->rfind(';') : std::string::npos;
+    if (cut == std::string::npos ||
+        raw->substr(cut + 1) != hex64(hash_of(raw->substr(0, cut + 1), token_key))) {
+        return std::nullopt;
+    }
+    auto parts = split(raw->substr(0, cut), ';');
+    std::vector<std::uint64_t> v;
+    for (const auto& p : parts) {
+        v.push_back(std::stoull(p));
+    }
+    auto small = [&](std::size_t i) { return static_cast<std::uint32_t>(v[i]); };
+    mail_token t{small(0), small(1), small(2), small(3), small(4), v[5], v[6], v[7], v[8]};
+    return t;
+}
+
+std::uint64_t shape_number(exchange_state& x, const mail_shape& s) {
+    auto at = std::find(x.shapes.begin(), x.shapes.end(), s);
+    if (at == x.shapes.end()) {
+        x.shapes.push_back(s);
+        return x.shapes.size() - 1;
+    }
+    return static_cast<std::uint64_t>(at - x.shapes.begin());
+}
+
+response sync_state_not_found(std::uint32_t generation, const std::string& code) {
+    return graph_error(
+        410, code, "The sync state generation is not found; generation=" + std::to_string(generation) + ";"
+    );
+}
+
+response over_quota() {
+    return graph_error(
+        403, "ErrorQuotaExceeded",
+        "The mailbox is over its quota: the state of the synchronisation cannot be stored in it."
+    );
+}
+
+/// Faults that answer in place of a page. `id`: of the folder, for the matcher `drive`.
+bool refused(
+    const outlook_call& c, const std::string& id, bool has_token, const mail_token& t, response& out
+) {
+    feed_context f{&c.r, id, ""};
+    auto& faults = c.w.faults;
+    if (faults.empty()) {
+        return false;
+    }
+    if (has_token) {
+        if (const auto* p = faults.take("resync", f)) {
+            std::string code = p->value("code", "SyncStateNotFound");
+            out = sync_state_not_found(t.generation, code == "resyncRequired" ? "SyncStateNotFound" : code);
+            return true;
+        }
+        if (faults.take("malformed_token", f) != nullptr) {
+            out = graph_error(400, "ErrorInvalidSyncStateData", "The sync state data is invalid.");
+            return true;
+        }
+    }
+    if (t.page > 0 && faults.take("not_found_mid_paging", f) != nullptr) {
+        out = not_found_in_store();
+        return true;
+    }
+    return false;
+}
+
+/// The token of a request: from its query, or fresh. False: `out` is the answer.
+bool read_token(
+    const outlook_call& c, folder_index folder, std::uint32_t generation, mail_token& t, bool& opaque,
+    response& out
+) {
+    std::string text = c.r.parameter("$skiptoken", c.r.parameter("$deltatoken"));
+    opaque = !text.empty();
+    if (!opaque) {
+        t.mailbox = c.box.number;
+        t.folder = folder;
+        t.generation = generation;
+        return true;
+    }
+    if (c.r.parameters.size() > 1) {
+        c.w.manners.violation("link_altered", c.r, "a parameter was added to a link of the service");
+    }
+    auto decoded = decode(text);
+    if (!decoded || decoded->mailbox != c.box.number || decoded->folder != folder ||
+        decoded->shape >= c.w.exchange.shapes.size()) {
+        out = graph_error(400, "ErrorInvalidSyncStateData", "The sync state data is invalid.");
+        return false;
+    }
+    t = *decoded;
+    if (t.generation != generation) {
+        out = sync_state_not_found(t.generation, "SyncStateNotFound");
+        return false;
+    }
+    return true;
+}
+
+std::string link(const outlook_call& c, const std::string& path, const mail_token& t) {
+    return c.r.origin() + "/v1.0/users/" + c.box.owner_id + path +
+           (t.upto == 0 ? "$deltatoken=" : "$skiptoken=") + encode(t);
+}
+
+std::uint32_t page_size(const outlook_call& c) {
+    std::int64_t page = c.prefer.page > 0 ? c.prefer.page : 10;
+    return static_cast<std::uint32_t>(std::clamp<std::int64_t>(page, 1, c.w.exchange.page_max));
+}
+
+/// Reads the query of a feed's first request. False: `out` is the answer.
+bool read_shape(const outlook_call& c, mail_shape& s, response& out) {
+    s.page = page_size(c);
+    for (const char* bad : {"$search", "$skip"}) {
+        if (c.r.has_parameter(bad)) {
+            out = bad_request(
+                std::string("The query parameter '") + bad + "' is not supported with change tracking."
+            );
+            return false;
+        }
+    }
+    if (auto names = selected(c.r)) {
+        std::string unknown;
+        auto fields = message_fields_of(*names, unknown);
+        if (!fields) {
+            out = unknown_property(unknown, "message");
+            return false;
+        }
+        s.fields = *fields;
+    }
+    std::string top = c.r.parameter("$top");
+    if (!top.empty()) {
+        c.w.manners.violation(
+            "top_on_delta", c.r, "$top ends a mail feed early; only odata.maxpagesize sets the page"
+        );
+        std::from_chars(top.data(), top.data() + top.size(), s.top);
+    }
+    std::string type = c.r.parameter("changeType");
+    s.change_type = type.empty() ? '\0' : type[0];
+    std::string filter = c.r.parameter("$filter");
+    if (!filter.empty()) {
+        auto words = split(filter, ' ');
+        bool good =
+            words.size() == 3 && words[0] == "receivedDateTime" && (words[1] == "ge" || words[1] == "gt");
+        auto from = good ? parse_iso_time(words[2]) : std::nullopt;
+        if (!from) {
+            out =
+                bad_request("Only receivedDateTime ge or gt is supported as a filter with change tracking.");
+            return false;
+        }
+        s.received_from = *from + (words[1] == "gt" ? 1 : 0);
+    }
+    return true;
+}
+
+/// One page of a folder's messages.
+class message_page {
+public:
+    message_page(const outlook_call& c, folder_index f, mail_token& t)
+        : c_(c),
+          folder_(c.box.folder(f)),
+          index_(f),
+          t_(t),
+          id_(c.box.folder_id(f)),
+          shape_(c.w.exchange.shapes[t.shape]) {
+        style_.fields = shape_.fields;
+        style_.immutable = c.prefer.immutable;
+        style_.annotate_type = true;
+        style_.text_body = c.prefer.text_body;
+        room_ = shape_.top > 0 ? std::min<std::size_t>(shape_.top, 1000) : shape_.page;
+    }
+
+    /// Fills the page and moves the token on. True: the round is over.
+    bool fill() {
+        faults();
+        bool ended = t_.since == 0 ? backwards() : forwards();
+        return ended || shape_.top > 0;
+    }
+
+    /// Whether a message that the service cannot write down is on it.
+    bool poisoned() const { return poisoned_; }
+    std::string body = R"("value":[)";
+
+private:
+    void faults() {
+        feed_context f{&c_.r, id_, ""};
+        if (c_.w.faults.empty()) {
+            return;
+        }
+        if (c_.w.faults.take("empty_pages", f) != nullptr) {
+            room_ = 0;
+        }
+        twice_ = c_.w.faults.take("duplicates", f) != nullptr;
+        if (const auto* replay = c_.w.faults.take("replay", f)) {
+            std::int64_t left = replay->value("items", std::int64_t{10});
+            for (message_index m : c_.box.listing(index_)) {
+                if (left-- <= 0) {
+                    break;
+                }
+                comma();
+                append_message(body, c_.box, m, style_);
+            }
+        }
+    }
+
+    /// Everything, the latest first.
+    bool backwards() {
+        const auto& log = folder_.log;
+        if (t_.page == 0) {
+            t_.position = static_cast<std::uint64_t>(first_after(t_.upto));
+        }
+        for (; t_.position > 0 && count_ < room_; --t_.position) {
+            live(log[t_.position - 1]);
+        }
+        return t_.position == 0;
+    }
+
+    /// What changed: what left first.
+    bool forwards() {
+        const auto& gone = folder_.removals;
+        if (t_.page == 0) {
+            auto after = std::upper_bound(
+                gone.begin(), gone.end(), t_.since,
+                [](std::uint32_t s, const folder_removal& r) { return s < r.seq; }
+            );
+            t_.removal = static_cast<std::uint64_t>(after - gone.begin());
+            t_.position = static_cast<std::uint64_t>(first_after(t_.since));
+        }
+        for (; t_.removal < gone.size() && gone[t_.removal].seq <= t_.upto && count_ < room_; ++t_.removal) {
+            removed(gone[t_.removal]);
+        }
+        const auto& log = folder_.log;
+        for (; t_.position < log.size() && log[t_.position].seq <= t_.upto && count_ < room_; ++t_.position) {
+            live(log[t_.position]);
+        }
+        bool none_gone = t_.removal >= gone.size() || gone[t_.removal].seq > t_.upto;
+        return none_gone && (t_.position >= log.size() || log[t_.position].seq > t_.upto);
+    }
+
+    /// How many entries of the log are not later than that change.
+    std::ptrdiff_t first_after(std::uint32_t seq) const {
+        auto at = std::upper_bound(
+            folder_.log.begin(), folder_.log.end(), seq,
+            [](std::uint32_t s, const folder_change& e) { return s < e.seq; }
+        );
+        return at - folder_.log.begin();
+    }
+
+    void removed(const folder_removal& r) {
+        const message& m = c_.box.at(r.message);
+        bool back = !m.has(message_deleted) && m.folder == index_;
+        if ((back && c_.prefer.immutable) || (shape_.change_type != 0 && shape_.change_type != 'd')) {
+            return;
+        }
+        feed_context f{&c_.r, id_, ""};
+        const auto* habit = c_.w.faults.empty() ? nullptr : c_.w.faults.habit("removed_as_changed", f);
+        comma();
+        body += R"({"@odata.type":"#microsoft.graph.message","id":")" +
+                c_.box.old_message_id(r, index_, c_.prefer.immutable) + R"(","@removed":{"reason":")" +
+                (habit != nullptr ? "changed" : "deleted") + "\"}}";
+        ++count_;
+    }
+
+    void live(const folder_change& e) {
+        const message& m = c_.box.at(e.message);
+        // An entry is stale when its message changed again within the round; what changed after the round
+        // began is told in any case: nothing is lost, something may come twice.
+        bool here = !m.has(message_deleted) && m.folder == index_ && (m.seq == e.seq || m.seq > t_.upto);
+        if (!here || m.received < shape_.received_from) {
+            return;
+        }
+        bool is_new = t_.since == 0 || m.arrived_seq > t_.since;
+        bool wanted = shape_.change_type == 0 || shape_.change_type == (is_new ? 'c' : 'u');
+        if (!wanted) {
+            return;
+        }
+        const message_extra* x = c_.box.extra(e.message);
+        poisoned_ =
+            poisoned_ || (x != nullptr && x->wrong == trouble::unserialisable && !only_light(shape_.fields));
+        bool sparse = c_.w.exchange.sparse_updates && t_.since > 0 && m.other_seq <= t_.since;
+        for (int times = twice_ ? 2 : 1; times > 0; --times) {
+            comma();
+            if (sparse) {
+                append_sparse(body, c_.box, e.message, c_.prefer.immutable);
+            } else {
+                append_message(body, c_.box, e.message, style_);
+            }
+        }
+        ++count_;
+    }
+
+    void comma() {
+        body += first_ ? "" : ",";
+        first_ = false;
+    }
+
+    const outlook_call& c_;
+    const mail_folder& folder_;
+    folder_index index_;
+    mail_token& t_;
+    std::string id_;
+    const mail_shape& shape_;
+    message_style style_;
+    std::size_t room_ = 0;
+    std::size_t count_ = 0;
+    bool twice_ = false;
+    bool first_ = true;
+    bool poisoned_ = false;
+};
+
+/// A random change of the mailbox between two pages, when the fault is in the plan.
+void mutate_between_pages(const outlook_call& c, const std::string& id, const mail_token& t) {
+    feed_context f{&c.r, id, ""};
+    if (t.page == 0 || c.w.faults.empty() || c.w.faults.take("mutate_between_pages", f) == nullptr) {
+        return;
+    }
+    request inner;
+    inner.method = "POST";
+    inner.path = "/_sim/exchange/change";
+    inner.body = json{
+        {"seed", static_cast<std::int64_t>(++c.w.serial)}, {"count", 3}, {"mailbox", c.box.address}
+    }.dump();
+    serve_admin(c.w, inner);
+}
+
+/// Ends a page with its link.
+response close_page(
+    const outlook_call& c, const std::string& path, const std::string& context, std::string value,
+    const mail_token& before, mail_token t, bool ended, const std::string& id
+) {
+    feed_context f{&c.r, id, ""};
+    if (!ended && !c.w.faults.empty() && c.w.faults.take("repeat_next_link", f) != nullptr) {
+        t = before.page == 0 ? t : before;
+        t.page = std::max<std::uint64_t>(t.page, 1);
+    } else if (ended) {
+        mail_token next;
+        next.mailbox = t.mailbox;
+        next.folder = t.folder;
+        next.generation = t.generation;
+        next.since = t.upto;
+        next.shape = t.shape;
+        t = next;
+    } else {
+        ++t.page;
+    }
+    std::string body = "{\"@odata.context\":\"" + c.r.origin() + "/v1.0/$metadata#" + context + "\"," +
+                       std::move(value) + "],";
+    body += ended ? "\"@odata.deltaLink\":" : "\"@odata.nextLink\":";
+    append_json(body, link(c, path, t));
+    response out = json_response(200, body + "}");
+    tell_preferences(c.prefer, true, out);
+    return out;
+}
+
+bool shown_in_feed(const mailbox& b, folder_index f, bool hidden) {
+    if (f == folder_root || !b.is_below(f, folder_root)) {
+        return false;
+    }
+    for (folder_index a = f; a != folder_root; a = b.folder(a).parent) {
+        if (b.folder(a).hidden && !hidden) {
+            return false;
+        }
+    }
+    return true;
+}
+
+}  // namespace
+
+response serve_message_delta(const outlook_call& c, folder_index f) {
+    if (c.box.over_quota) {
+        return over_quota();
+    }
+    mail_token t;
+    bool opaque = false;
+    response out;
+    std::string id = c.box.folder_id(f);
+    folder_index real = c.box.folder(f).search ? c.box.folder(f).source : f;
+    if (!read_token(c, f, c.box.folder(f).generation, t, opaque, out)) {
+        return out;
+    }
+    if (!opaque) {
+        mail_shape shape;
+        if (!read_shape(c, shape, out)) {
+            return out;
+        }
+        t.shape = shape_number(c.w.exchange, shape);
+    }
+    if (refused(c, id, opaque, t, out)) {
+        return out;
+    }
+    mutate_between_pages(c, id, t);
+    mail_token before = t;
+    if (t.upto == 0) {
+        t.upto = std::max(c.box.seq(), 1U);
+    }
+    message_page page(c, real, t);
+    bool ended = page.fill();
+    if (page.poisoned()) {
+        return graph_error(
+            500, "ErrorInternalServerError", "An internal server error occurred. The operation failed."
+        );
+    }
+    return close_page(
+        c, "/mailFolders('" + id + "')/messages/delta?", "Collection(message)", std::move(page.body), before,
+        t, ended, id
+    );
+}
+
+response serve_folder_delta(const outlook_call& c) {
+    if (c.box.over_quota) {
+        return over_quota();
+    }
+    mail_token t;
+    bool opaque = false;
+    response out;
+    if (!read_token(c, store_root, c.box.hierarchy_generation, t, opaque, out)) {
+        return out;
+    }
+    if (!opaque) {
+        mail_shape shape;
+        shape.page = page_size(c);
+        shape.folder_fields = selected(c.r);
+        shape.hidden = iequals(c.r.parameter("includeHiddenFolders"), "true");
+        t.shape = shape_number(c.w.exchange, shape);
+    }
+    if (refused(c, c.box.folder_id(folder_root), opaque, t, out)) {
+        return out;
+    }
+    mutate_between_pages(c, c.box.folder_id(folder_root), t);
+    mail_token before = t;
+    if (t.upto == 0) {
+        t.upto = std::max(c.box.seq(), 1U);
+    }
+    const mail_shape& shape = c.w.exchange.shapes[t.shape];
+    std::string value = R"("value":[)";
+    std::size_t count = 0;
+    const auto& all = c.box.folders();
+    for (; t.position < all.size() && count < shape.page; ++t.position) {
+        auto f = static_cast<folder_index>(t.position);
+        const mail_folder& it = all[f];
+        if (f <= folder_root || it.seq <= t.since || (it.deleted && t.since == 0)) {
+            continue;
+        }
+        if (!it.deleted && shown_in_feed(c.box, f, shape.hidden)) {
+            value += count == 0 ? "" : ",";
+            append_folder(value, c.box, f, shape.folder_fields);
+            ++count;
+        } else if (t.since > 0 && (it.deleted || !c.box.is_below(f, folder_root))) {
+            value += count == 0 ? "" : ",";
+            value += "{\"id\":\"" + c.box.folder_id(f) + R"(","@removed":{"reason":"deleted"}})";
+            ++count;
+        }
+    }
+    bool ended = t.position >= all.size();
+    return close_page(
+        c, "/mailFolders/delta?", "Collection(mailFolder)", std::move(value), before, t, ended,
+        c.box.folder_id(folder_root)
+    );
+}
+
+}  // namespace m365stage::sim
