@@ -25,6 +25,7 @@ void add_changes(CLI::App& app, const global_options& global, runner& run);
 void add_guard(CLI::App& app, const global_options& global, runner& run);
 void add_check(CLI::App& app, const global_options& global, runner& run);
 void add_verify(CLI::App& app, const global_options& global, runner& run);
+void add_export(CLI::App& app, const global_options& global, runner& run);
 void add_restore(CLI::App& app, const global_options& global, runner& run);
 void add_index(CLI::App& app, const global_options& global, runner& run);
 

@@ -54,6 +54,7 @@ int run(int argc, char** argv) {
     add_verify(app, global, chosen);
     add_index(app, global, chosen);
     add_restore(app, global, chosen);
+    add_export(app, global, chosen);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& e) {

@@ -221,6 +221,27 @@ core::result<void> stage_root::rename(const std::string& from, const std::string
     return done();
 }
 
+core::result<void> stage_root::rename_new(const std::string& from, const std::string& to) const {
+    auto source = locate(from);
+    if (!source) {
+        return source.error();
+    }
+    auto target = locate(to);
+    if (!target) {
+        return target.error();
+    }
+    if (::renameat2(
+            source->folder, source->leaf.c_str(), target->folder, target->leaf.c_str(), RENAME_NOREPLACE
+        ) == 0) {
+        return done();
+    }
+    // Some file systems don't know the flag: look, then rename.
+    if (errno == EINVAL && !look(to)) {
+        return rename(from, to);
+    }
+    return fail("make", to, errno == EINVAL ? EEXIST : errno);
+}
+
 core::result<void> stage_root::make_folder(const std::string& path) const {
     auto at = locate(path);
     if (!at) {

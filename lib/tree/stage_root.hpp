@@ -67,6 +67,8 @@ public:
 
     core::result<file_facts> look(const std::string& path) const;
     core::result<void> rename(const std::string& from, const std::string& to) const;
+    /// As rename, but `conflict` if there is something at `to`.
+    core::result<void> rename_new(const std::string& from, const std::string& to) const;
     core::result<void> make_folder(const std::string& path) const;  ///< fine if it is there
     core::result<void> remove_empty_folder(const std::string& path
     ) const;                                                        ///< fine if it is not empty or not there

@@ -159,3 +159,75 @@ def restore_kills(options):
         check_equal(before, tree_facts(second_stage(w)))
         quiet(w, source)
         return f"{kills} kills; {report_of(out)}"
+
+
+@scenario
+def restore_elsewhere(options):
+    """restore into other places: conflicts, rights without mails, one file, export, damaged copies, no room"""
+    with World(options, "elsewhere", "--seed", options.seed, "--users", 2, "--sites", 1, "--specials", 0,
+               "--files-per-drive", 10) as w:
+        out = w.stage.run("restore", "--from", w.folder, "--yes")
+        check(out.exit == 2 and "restore_app" in out.stderr, f"no restore_app: {out.exit} {out.told()}")
+        allow_restore(w.stage)
+        w.sim.op("create", user="ada", path="Work/a.txt", type="file", text="first")
+        w.sim.op("create", user="ada", path="Work/b.txt", type="file", text="same")
+        w.sim.op("share", user="ada", path="Work/a.txt", role="write", email="bela@contoso.example")
+        w.stage.sync(expect=0)
+        source = copy_of(w.stage)
+        out = w.stage.run("restore", "--from", source, "--in-place")
+        check(out.exit == 2 and "--yes" in out.stderr, f"nobody to ask: {out.exit} {out.told()}")
+        work = "users/ada@contoso.example/onedrive/Work"
+        w.sim.op("edit", user="ada", path="Work/a.txt", text="second")
+        restore(w.stage, source, "--select", work, "--in-place", expect=1)
+        check(content_of(w, "Work/a.txt") == {"Work/a.txt": 6}, "skip changed something")
+        restore(w.stage, source, "--select", work, "--in-place", "--conflict", "rename")
+        sizes = content_of(w, "Work/")
+        check(sizes == {"Work/a.txt": 6, "Work/a (restored).txt": 5, "Work/b.txt": 4}, f"rename: {sizes}")
+        restore(w.stage, source, "--select", work + "/a.txt", "--in-place", "--conflict", "replace")
+        check(content_of(w, "Work/a.txt") == {"Work/a.txt": 5}, "replace did not")
+        restore(w.stage, source, "--select", work, "--to", "users/bela@contoso.example/From Ada", "--into", "Old",
+                "--permissions")
+        tenant = w.sim.get("tenant")
+        check(tenant["invitations_sent"] == 0, "somebody got an invitation")
+        shared = [i["permissions"] for i in w.sim.expected() if i["path"] == "From Ada/Old/Work/a.txt"]
+        check(shared and shared[0] and shared[0][0]["role"] == "write", f"the right is not there: {shared}")
+        restore(w.stage, os.path.join(source, w.stage.root.lstrip("/"), "tree", work))
+        folders = {i["names"][0] for i in w.sim.expected() if i["names"][0].startswith("Restored ")}
+        check(len(folders) == 1, f"no new folder: {folders}")
+        exported(w, source)
+        damaged(w, source, work)
+        w.sim.post("auth", roles=["Files.Read.All"], expire_all=True)
+        out = w.stage.run("--json", "restore", "--from", source, "--in-place", "--dry-run")
+        check(out.exit == 3 and "Files.ReadWrite.All" in out.stdout, f"missing permission: {out.exit} {out.told()}")
+        check_manners(w.sim)
+
+
+def content_of(w, prefix):
+    return {i["path"]: i["size"] for i in w.sim.expected()
+            if i["path"].startswith(prefix) and i["type"] == "file" and i["owner"].get("upn") == "ada@contoso.example"}
+
+
+def exported(w, source):
+    target = os.path.join(w.folder, "plain")
+    out = w.stage.run("--json", "export", "--from", source, "--to", target)
+    check(out.exit == 0, f"export: {out.told()}")
+    files = {os.fsdecode(p) for p, facts in walk(target) if not os.path.isdir(os.path.join(os.fsencode(target), p))}
+    staged = {os.fsdecode(p) for p, _ in walk(os.path.join(w.stage.root, "tree"))
+              if not os.path.isdir(os.path.join(os.fsencode(w.stage.root), b"tree", p))}
+    wanted = {p for p in staged if ".m365" not in p.split("/") and not p.startswith(".m365stage")}
+    check(files == wanted, f"export: {sorted(files ^ wanted)[:5]}")
+    again = w.stage.run("--json", "export", "--from", source, "--to", target)
+    check(again.summary["files"] == 0 and again.summary["present"] == len(wanted), again.told())
+
+
+def damaged(w, source, work):
+    top = os.path.join(source, w.stage.root.lstrip("/"), "tree", work)
+    with open(os.path.join(top, "b.txt"), "w", encoding="utf-8") as f:
+        f.write("evil")
+    with open(os.path.join(top, ".m365/a.txt.json"), "a", encoding="utf-8") as f:
+        f.write(" ")
+    os.symlink("/etc/passwd", os.path.join(top, "link.txt"))
+    out = restore(w.stage, source, "--select", work, "--into", "Damaged", expect=1)
+    reasons = {os.path.basename(left["path"]): left["reason"] for left in out.summary["left"]}
+    check(set(reasons) == {"a.txt", "b.txt", "link.txt"}, f"refused: {reasons}")
+    check("sidecar is damaged" in reasons["a.txt"] and "copy is damaged" in reasons["b.txt"], f"{reasons}")

@@ -7,6 +7,7 @@
 
 #include "../../support/doctest_result.hpp"
 #include "../../support/run_coro.hpp"
+#include "http/wire.hpp"
 
 namespace m365stage::test {
 
@@ -49,6 +50,34 @@ private:
     std::string answer_;
     int fail_at_;
     error_code error_;
+};
+
+/// Gives `pieces` pieces of 1,000 bytes.
+class counted_source final : public body_source {
+public:
+    struct report {
+        int rewound = 0;
+        bool fail = false;
+    };
+    counted_source(report& told, int pieces) : told_(told), pieces_(pieces) {}
+    std::uint64_t size() const override { return static_cast<std::uint64_t>(pieces_) * 1000; }
+    void rewind() override {
+        ++told_.rewound;
+        given_ = 0;
+    }
+    task<core::result<std::span<const std::byte>>> read() override {
+        if (told_.fail) {
+            co_return core::error(error_kind::disk, "gone");
+        }
+        const bool more = given_++ < pieces_;
+        co_return std::as_bytes(std::span<const char>(piece_.data(), more ? piece_.size() : 0));
+    }
+
+private:
+    report& told_;
+    int pieces_;
+    int given_ = 0;
+    std::string piece_ = std::string(1000, 's');
 };
 
 class counting_sink final : public body_sink {
@@ -138,6 +167,40 @@ TEST_SUITE("http: exchange") {
             CHECK(cancelled.threw);
             CHECK_FALSE(cancelled.reusable);
         }
+    }
+
+    TEST_CASE("a body that is read while it is sent starts anew each time, and its error ends the request") {
+        const auto at = parse_url("https://h/").value();
+        counted_source::report told;
+        request r;
+        r.verb = method::put;
+        r.source = std::make_shared<counted_source>(told, 3);
+        CHECK(make_head(r, at, target_form::origin)->find("Content-Length: 3000") != std::string::npos);
+        for (int n = 0; n < 2; ++n) {
+            boost::asio::io_context io;
+            watchdog dog(io);
+            scripted_stream on(chunked, -1, error_code());
+            run_coro(io, [&]() -> task<void> {
+                exchange e(on, dog, r, at);
+                const std::string head = "HEAD";
+                auto got = co_await e.run(head, nullptr);
+                CHECK(got.has_value());
+            });
+            CHECK(on.written == "HEAD" + std::string(3000, 's'));
+        }
+        CHECK(told.rewound == 2);
+        told.fail = true;
+        boost::asio::io_context io;
+        watchdog dog(io);
+        scripted_stream on(chunked, -1, error_code());
+        run_coro(io, [&]() -> task<void> {
+            exchange e(on, dog, r, at);
+            const std::string head = "HEAD";
+            auto got = co_await e.run(head, nullptr);
+            REQUIRE(got.has_error());
+            CHECK(got.error().kind == error_kind::disk);
+            CHECK(!e.can_reuse());
+        });
     }
 
     TEST_CASE("a small body leaves with its header in one write") {

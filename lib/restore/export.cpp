@@ -1,0 +1,236 @@
+#include "restore/export.hpp"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <span>
+#include <vector>
+
+#include "core/hash.hpp"
+#include "restore/context.hpp"
+#include "tree/names.hpp"
+
+namespace m365stage::restore {
+namespace {
+
+constexpr std::size_t piece_bytes = 256u << 10;
+
+/// One export on its way.
+class exporter {
+public:
+    exporter(
+        const source_tree& tree, const request& asked, const tree::stage_root& to,
+        const std::function<void(const std::string&, const std::string&)>& problem
+    )
+        : tree_(tree), asked_(asked), to_(to), problem_(problem), buffer_(piece_bytes) {}
+
+    core::result<export_counts> run() {
+        // Owners and containers keep the folders that they have in the tree.
+        todo_.push_back({tree_.start(), tree_.is_part() ? "" : tree_.start()});
+        while (!todo_.empty()) {
+            const auto next = std::move(todo_.back());
+            todo_.pop_back();
+            if (auto done = folder(next); !done) {
+                return done.error();
+            }
+        }
+        return count_;
+    }
+
+private:
+    struct place {
+        std::string from, to;
+    };
+
+    core::result<void> folder(const place& at) {
+        auto names = tree_.names(at.from);
+        if (!names) {
+            left(at.from, core::describe(names.error()));
+            return core::result<void>();
+        }
+        for (const auto& name : *names) {
+            const auto o = tree_.read(at.from, name);
+            if (o.folder && o.state != object_state::odd) {
+                const bool named = o.state == object_state::good && o.meta.type != "container";
+                const place below{o.path, join_path(at.to, named ? name_of(o) : o.local)};
+                if (o.meta.type == "folder" && asked_.selects(o.path)) {
+                    if (auto made = make_folders(below.to); !made) {
+                        return made;
+                    }
+                }
+                todo_.push_back(below);
+                continue;
+            }
+            if (!asked_.selects(o.path)) {
+                continue;
+            }
+            if (auto done = object_at(o, at.to); !done) {
+                return done;
+            }
+        }
+        return core::result<void>();
+    }
+
+    core::result<void> object_at(const object& o, const std::string& folder) {
+        if (o.state != object_state::good) {
+            left(o.path, o.problem);
+            return core::result<void>();
+        }
+        if (o.meta.type == "shortcut") {
+            left(o.path, "a shortcut has no content");
+            return core::result<void>();
+        }
+        if (auto made = make_folders(folder); !made) {
+            return made;
+        }
+        return copy(o, join_path(folder, name_of(o)));
+    }
+
+    /// The name in Microsoft 365 where Linux can hold it. Two of one name in a folder keep their tags.
+    static std::string name_of(const object& o) {
+        const bool kept = tree::local_name(o.meta.name, o.meta.id) == o.meta.name;
+        return kept && o.local == o.meta.name ? o.meta.name : o.local;
+    }
+
+    core::result<void> make_folders(const std::string& path) {
+        if (path.empty() || path == last_folder_) {
+            return core::result<void>();
+        }
+        for (std::size_t at = path.find('/');; at = path.find('/', at + 1)) {
+            const auto upper = path.substr(0, at);
+            const bool is_new = !to_.look(upper);
+            if (auto made = to_.make_folder(upper); !made) {
+                return made.error();
+            }
+            count_.folders += is_new ? 1 : 0;
+            if (at == std::string::npos) {
+                break;
+            }
+        }
+        last_folder_ = path;
+        return core::result<void>();
+    }
+
+    core::result<void> copy(const object& o, const std::string& target) {
+        if (auto there = to_.look(target)) {
+            compare(o, target, *there);
+            return core::result<void>();
+        }
+        // Whole or not at all: under another name first.
+        const auto slash = target.rfind('/');
+        const auto part = join_path(
+            slash == std::string::npos ? "" : target.substr(0, slash),
+            ".m365stage-export." + std::to_string(::getpid())
+        );
+        auto hash = write(o, part);
+        if (!hash || *hash != o.meta.sha256) {
+            (void)to_.remove_file(part);
+        }
+        if (!hash) {
+            return hash.error();
+        }
+        if (*hash != o.meta.sha256) {
+            left(o.path, "its bytes are not those that its sidecar tells: this copy is damaged");
+            return core::result<void>();
+        }
+        if (auto timed = to_.set_mtime(part, times_of_file(o)); !timed) {
+            return timed;
+        }
+        if (auto placed = to_.rename_new(part, target); !placed) {
+            (void)to_.remove_file(part);
+            left(o.path, core::describe(placed.error()));
+            return core::result<void>();
+        }
+        ++count_.files;
+        count_.bytes += static_cast<std::uint64_t>(o.size);
+        return core::result<void>();
+    }
+
+    core::unix_seconds times_of_file(const object& o) const {
+        auto facts = tree_.root().look(o.path);
+        return facts ? facts->mtime : 0;
+    }
+
+    void compare(const object& o, const std::string& target, const tree::file_facts& there) {
+        auto hash = there.regular && there.size == o.meta.size ? digest(to_, target, -1)
+                                                               : core::result<std::string>(std::string());
+        if (hash && *hash == o.meta.sha256) {
+            ++count_.present;
+        } else {
+            left(o.path, "another file of that name is there: it stays");
+        }
+    }
+
+    core::result<std::string> write(const object& o, const std::string& part) {
+        auto out = to_.create(part);
+        if (!out) {
+            return out.error();
+        }
+        return digest(tree_.root(), o.path, out->get());
+    }
+
+    /// SHA-256 of a file; its bytes go to `copy` as well, unless that is -1.
+    core::result<std::string> digest(const tree::stage_root& root, const std::string& path, int copy) {
+        auto in = root.open_file(path);
+        if (!in) {
+            return in.error();
+        }
+        core::sha256 sha;
+        for (;;) {
+            const auto n = ::read(in->get(), buffer_.data(), buffer_.size());
+            if (n < 0 && errno == EINTR) {
+                continue;
+            }
+            if (n < 0) {
+                return disk_error("read", root.path() + "/" + path);
+            }
+            if (n == 0) {
+                return core::to_hex(sha.finish());
+            }
+            const std::span<const std::byte> bytes(buffer_.data(), static_cast<std::size_t>(n));
+            sha.update(bytes);
+            for (std::size_t at = 0; copy >= 0 && at < bytes.size();) {
+                const auto sent = ::write(copy, bytes.data() + at, bytes.size() - at);
+                if (sent < 0 && errno != EINTR) {
+                    return disk_error("write", to_.path());
+                }
+                at += static_cast<std::size_t>(std::max<ssize_t>(sent, 0));
+            }
+        }
+    }
+
+    static core::error disk_error(std::string operation, std::string object) {
+        core::error e(core::error_kind::disk, std::strerror(errno));
+        e.operation = std::move(operation);
+        e.object = std::move(object);
+        return e;
+    }
+
+    void left(const std::string& path, const std::string& why) {
+        ++count_.failed;
+        problem_(path, why);
+    }
+
+    const source_tree& tree_;
+    const request& asked_;
+    const tree::stage_root& to_;
+    const std::function<void(const std::string&, const std::string&)>& problem_;
+    std::vector<std::byte> buffer_;
+    std::vector<place> todo_;
+    std::string last_folder_;
+    export_counts count_;
+};
+
+}  // namespace
+
+core::result<export_counts> export_files(
+    const source_tree& tree, const request& asked, const tree::stage_root& to,
+    const std::function<void(const std::string& path, const std::string& why)>& problem
+) {
+    exporter e(tree, asked, to, problem);
+    return e.run();
+}
+
+}  // namespace m365stage::restore

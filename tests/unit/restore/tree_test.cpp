@@ -1,0 +1,245 @@
+#include <doctest/doctest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "core/hash.hpp"
+#include "restore/context.hpp"
+#include "restore/export.hpp"
+#include "tree/names.hpp"
+
+using namespace m365stage;
+namespace fs = std::filesystem;
+
+namespace {
+
+class temp_folder {
+public:
+    temp_folder() {
+        std::string pattern = (fs::temp_directory_path() / "m365unit-XXXXXX").string();
+        REQUIRE(::mkdtemp(pattern.data()) != nullptr);
+        path_ = fs::canonical(pattern).string();
+    }
+    ~temp_folder() {
+        std::error_code ec;
+        fs::remove_all(path_, ec);
+    }
+    temp_folder(const temp_folder&) = delete;
+    temp_folder& operator=(const temp_folder&) = delete;
+    const std::string& path() const { return path_; }
+
+private:
+    std::string path_;
+};
+
+void write(const fs::path& at, std::string_view text) {
+    fs::create_directories(at.parent_path());
+    std::ofstream(at, std::ios::binary) << text;
+}
+
+std::string read(const fs::path& at) {
+    std::ifstream file(at, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+tree::sidecar sidecar(std::string type, std::string name) {
+    tree::sidecar s;
+    s.kind = "drive";
+    s.type = std::move(type);
+    s.id = "id of " + name;
+    s.name = std::move(name);
+    s.item = R"({"parentReference":{"driveId":"b!1"}})";
+    return s;
+}
+
+void describe(const fs::path& object, const tree::sidecar& s) {
+    write(
+        object.parent_path() / tree::sidecar_folder / tree::sidecar_name(object.filename().string()),
+        tree::render(s)
+    );
+}
+
+void add_file(const fs::path& at, const std::string& text) {
+    write(at, text);
+    auto s = sidecar("file", at.filename().string());
+    s.size = static_cast<std::int64_t>(text.size());
+    s.sha256 = core::to_hex(core::sha256::of(text));
+    describe(at, s);
+}
+
+/// A tree with one drive, as Bareos restores it below another folder.
+fs::path make_tree(const fs::path& where) {
+    const auto tree = where / "var/lib/m365stage/tree";
+    const auto drive = tree / "users/ann@contoso.com/onedrive";
+    fs::create_directories(drive);
+    auto c = sidecar("container", "OneDrive");
+    c.id = "b!1";
+    c.root_id = "root";
+    c.owner = R"({"id":"u1","kind":"user","name":"ann@contoso.com"})";
+    describe(drive, c);
+    fs::create_directories(drive / "Reports");
+    describe(drive / "Reports", sidecar("folder", "Reports"));
+    add_file(drive / "Reports/a.txt", "hello");
+    return tree;
+}
+
+std::vector<std::string> export_all(
+    const fs::path& from, const fs::path& to, restore::export_counts& counts
+) {
+    auto source = restore::source_tree::find(from.string());
+    REQUIRE(source.has_value());
+    fs::create_directories(to);
+    auto target = tree::stage_root::open_copy(to.string());
+    REQUIRE(target.has_value());
+    std::vector<std::string> left;
+    const std::function<void(const std::string&, const std::string&)> problem =
+        [&](const std::string& path, const std::string& why) { left.push_back(path + ": " + why); };
+    auto done = restore::export_files(**source, restore::request(), **target, problem);
+    REQUIRE(done.has_value());
+    counts = *done;
+    return left;
+}
+
+}  // namespace
+
+TEST_SUITE("restore: tree") {
+    TEST_CASE("a tree is found from above, from inside, and as itself") {
+        const temp_folder t;
+        const auto top = make_tree(t.path());
+        for (const auto& from :
+             {fs::path(t.path()), top, top / "users", top / "users/ann@contoso.com/onedrive/Reports"}) {
+            auto found = restore::source_tree::find(from.string());
+            REQUIRE(found.has_value());
+            CAPTURE((*found)->start());
+            CHECK((*found)->root().path() == top.string());
+            const auto containers = (*found)->containers();
+            REQUIRE(containers.has_value());
+            REQUIRE(containers->size() == 1);
+            CHECK(containers->front().path == "users/ann@contoso.com/onedrive");
+            CHECK(containers->front().id == "b!1");
+            CHECK(containers->front().owner_name == "ann@contoso.com");
+        }
+    }
+
+    TEST_CASE("without its container's sidecar, an item tells the drive") {
+        const temp_folder t;
+        const auto top = make_tree(t.path());
+        fs::remove_all(top / "users/ann@contoso.com/.m365");
+        auto found = restore::source_tree::find(t.path());
+        REQUIRE(found.has_value());
+        const auto containers = (*found)->containers();
+        REQUIRE(containers.has_value());
+        REQUIRE(containers->size() == 1);
+        CHECK(containers->front().path == "users/ann@contoso.com/onedrive");
+        CHECK(containers->front().id == "b!1");
+        CHECK(containers->front().owner_kind == "user");
+    }
+
+    TEST_CASE("a folder without sidecars, and two trees, are refused") {
+        const temp_folder t;
+        fs::create_directories(t.path() + "/empty");
+        auto none = restore::source_tree::find(t.path() + "/empty");
+        REQUIRE(none.has_error());
+        CHECK(none.error().kind == core::error_kind::usage);
+        make_tree(t.path() + "/one");
+        make_tree(t.path() + "/two");
+        auto both = restore::source_tree::find(t.path());
+        REQUIRE(both.has_error());
+        CHECK(both.error().cause.find("more than one tree") != std::string::npos);
+    }
+
+    TEST_CASE("links are not followed, and damaged sidecars are told") {
+        const temp_folder t;
+        const auto top = make_tree(t.path());
+        const auto reports = top / "users/ann@contoso.com/onedrive/Reports";
+        fs::remove(reports / "a.txt");
+        fs::create_symlink("/etc/passwd", reports / "a.txt");
+        auto found = restore::source_tree::find(t.path());
+        REQUIRE(found.has_value());
+        const std::string folder = "users/ann@contoso.com/onedrive/Reports";
+        CHECK((*found)->read(folder, {"a.txt", "a.txt.json"}).state == restore::object_state::odd);
+        auto text = read(reports / ".m365/a.txt.json");
+        text[text.size() / 2] = static_cast<char>(text[text.size() / 2] ^ 1);
+        write(reports / ".m365/a.txt.json", text);
+        CHECK(
+            (*found)->read(folder, {"a.txt", "a.txt.json"}).state == restore::object_state::damaged_sidecar
+        );
+        CHECK((*found)->read(folder, {"", "a.txt.json"}).state == restore::object_state::damaged_sidecar);
+        CHECK((*found)->read(folder, {"a.txt", ""}).state == restore::object_state::no_sidecar);
+    }
+}
+
+TEST_SUITE("restore: export") {
+    TEST_CASE("an export has the files without sidecars; again, it writes nothing") {
+        const temp_folder t;
+        make_tree(t.path() + "/from");
+        const fs::path to = t.path() + "/to";
+        restore::export_counts n;
+        CHECK(export_all(t.path() + "/from", to, n).empty());
+        CHECK(n.files == 1);
+        CHECK(read(to / "users/ann@contoso.com/onedrive/Reports/a.txt") == "hello");
+        CHECK(!fs::exists(to / "users/ann@contoso.com/onedrive/Reports/.m365"));
+        CHECK(export_all(t.path() + "/from", to, n).empty());
+        CHECK(n.files == 0);
+        CHECK(n.present == 1);
+    }
+
+    TEST_CASE("an export overwrites nothing and takes no damaged file") {
+        const temp_folder t;
+        const auto top = make_tree(t.path() + "/from");
+        const auto drive = top / "users/ann@contoso.com/onedrive";
+        add_file(drive / "damaged.txt", "right");
+        write(drive / "damaged.txt", "wrong");
+        const fs::path to = t.path() + "/to";
+        write(to / "users/ann@contoso.com/onedrive/Reports/a.txt", "mine");
+        restore::export_counts n;
+        const auto left = export_all(t.path() + "/from", to, n);
+        CHECK(left.size() == 2);
+        CHECK(read(to / "users/ann@contoso.com/onedrive/Reports/a.txt") == "mine");
+        std::size_t files = 0;
+        for (const auto& entry : fs::recursive_directory_iterator(to)) {
+            files += entry.is_regular_file() ? 1 : 0;
+        }
+        CHECK(files == 1);
+    }
+}
+
+TEST_SUITE("restore: request") {
+    TEST_CASE("a pattern selects an object and everything below it") {
+        restore::request r;
+        CHECK(r.selects("users/a/onedrive/x"));
+        r.select = {"users/ann@*/onedrive/Reports"};
+        CHECK(r.selects("users/ann@contoso.com/onedrive/Reports"));
+        CHECK(r.selects("users/ann@contoso.com/onedrive/Reports/2026/a.txt"));
+        CHECK(!r.selects("users/ann@contoso.com/onedrive/Reports2"));
+        CHECK(!r.selects("users/ann@contoso.com/onedrive"));
+    }
+
+    TEST_CASE("another restore has another journal; rights and the conflict rule may be added later") {
+        restore::request a;
+        restore::request b = a;
+        b.permissions = true;
+        b.conflict = restore::conflict_rule::rename;
+        CHECK(a.tag("/t") == b.tag("/t"));
+        CHECK(a.tag("/t") != a.tag("/u"));
+        b.into = "Old";
+        CHECK(a.tag("/t") != b.tag("/t"));
+    }
+
+    TEST_CASE("--as-of leaves out what is younger, and says what it can't have in an older version") {
+        restore::request r;
+        r.as_of = core::parse_timestamp("2026-06-01T00:00:00Z");
+        restore::object o;
+        o.meta = sidecar("file", "a.txt");
+        using what = restore::decision::what;
+        const auto judged = [&](const char* created, const char* modified) {
+            o.meta.item = std::string(R"({"createdDateTime":")") + created + R"(","lastModifiedDateTime":")" +
+                          modified + "\"}";
+            return restore::judge_drive_object(o, r).action;
+        };
+        CHECK(judged("2026-01-01T00:00:00Z", "2026-05-31T23:59:59Z") == what::put);
+        CHECK(judged("2026-01-01T00:00:00Z", "2026-06-02T00:00:00Z") == what::cannot);
+        CHECK(judged("2026-06-02T00:00:00Z", "2026-06-02T00:00:00Z") == what::skip_quietly);
+    }
+}
