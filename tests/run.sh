@@ -126,7 +126,7 @@ stage unit "CTest: unit tests and replayed fuzz cases" ctest_in build
 optional scenario "the daemon against the simulated tenant" tests/scenario/run.sh
 optional thirdparty "the simulated tenant against clients of others" tests/thirdparty/run.sh
 optional package "systemd units and the Debian package" tests/package/run.sh
-optional e2e "backup and restore with Bareos" tests/e2e/run.sh
+optional e2e "backup and restore with Bacula, configured by examples/bareos" tests/e2e/run.sh
 optional bench "a small benchmark run" tests/bench/smoke.sh
 if [ "$sanitize" = yes ] || [ "$only" = sanitizers ]; then
     stage sanitizers "unit tests, g++ 12 with address and undefined behaviour sanitizers" sanitizers
