@@ -91,7 +91,7 @@ BORDERS = {"empty.bin": 0, "one.bin": 1, "below.bin": 327679, "fragment.bin": 32
 @scenario
 def restore_round_trip(options):
     """stage, wipe the tenant, restore, stage again: both trees are equal"""
-    with World(options, "restore", "--seed", options.seed, "--users", 2, "--sites", 1, "--specials", 0,
+    with World(options, "restore", "--seed", options.seed, "--users", 2, "--sites", 1, "--groups", 0, "--specials", 0,
                "--files-per-drive", 40) as w:
         allow_restore(w.stage)
         for name, size in BORDERS.items():
@@ -110,6 +110,10 @@ def restore_round_trip(options):
         out = restore(w.stage, source, "--in-place")
         check_equal(before, tree_facts(second_stage(w)))
         again = quiet(w, source)
+        w.sim.op("delete", user="ada", path="borders/ten.bin")
+        w.sim.op("delete", user="ada", path="odd")
+        restore(w.stage, source, "--in-place")
+        check_equal(before, tree_facts(second_stage(w, "third")))
         check_manners(w.sim)
         return f"{report_of(out)}; again: {again}"
 
@@ -128,7 +132,7 @@ def quiet(w, source):
 def restore_kills(options):
     """restore under faults, throttling and kill -9: nothing twice, nothing missing"""
     dice = random.Random(options.seed * 104729)
-    with World(options, "restorekill", "--seed", options.seed, "--users", 2, "--sites", 1, "--specials", 0,
+    with World(options, "restorekill", "--seed", options.seed, "--users", 2, "--sites", 1, "--groups", 0, "--specials", 0,
                "--files-per-drive", 120) as w:
         allow_restore(w.stage)
         for n in range(3):
@@ -164,7 +168,7 @@ def restore_kills(options):
 @scenario
 def restore_elsewhere(options):
     """restore into other places: conflicts, rights without mails, one file, export, damaged copies, no room"""
-    with World(options, "elsewhere", "--seed", options.seed, "--users", 2, "--sites", 1, "--specials", 0,
+    with World(options, "elsewhere", "--seed", options.seed, "--users", 2, "--sites", 1, "--groups", 0, "--specials", 0,
                "--files-per-drive", 10) as w:
         out = w.stage.run("restore", "--from", w.folder, "--yes")
         check(out.exit == 2 and "restore_app" in out.stderr, f"no restore_app: {out.exit} {out.told()}")
