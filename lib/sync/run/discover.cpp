@@ -316,16 +316,28 @@ private:
             if (owners.empty()) {
                 break;
             }
-            async::group group(pass_.executor);
-            next_ = 0;
-            queue_ = std::move(owners);
-            constexpr std::size_t at_once = 8;
-            for (std::size_t i = 0; i < std::min(at_once, queue_.size()); ++i) {
-                group.spawn(lister());
-            }
-            co_await group.join();
+            // A group's library is one of its site's as well: the group, listed before, keeps it.
+            const auto sites =
+                std::partition(owners.begin(), owners.end(), [](const auto& o) { return o.kind != "site"; });
+            std::vector<index::owner_row> later(
+                std::make_move_iterator(sites), std::make_move_iterator(owners.end())
+            );
+            owners.erase(sites, owners.end());
+            co_await list_at_once(std::move(owners));
+            co_await list_at_once(std::move(later));
         }
         pass_.counters.owners = done.size();
+    }
+
+    task<void> list_at_once(std::vector<index::owner_row> owners) {
+        async::group group(pass_.executor);
+        next_ = 0;
+        queue_ = std::move(owners);
+        constexpr std::size_t at_once = 8;
+        for (std::size_t i = 0; i < std::min(at_once, queue_.size()); ++i) {
+            group.spawn(lister());
+        }
+        co_await group.join();
     }
 
     task<void> lister() {
