@@ -476,6 +476,9 @@ response finish_upload(world& w, const request& r, upload_session s) {
 }  // namespace
 
 response serve_upload(world& w, const request& r, const std::string& id) {
+    if (w.exchange.uploads.contains(id)) {
+        return serve_attachment_upload(w, r, id);
+    }
     auto at = w.uploads.find(id);
     if (at == w.uploads.end() || at->second.expires <= w.now()) {
         return graph_error(404, "itemNotFound", "The upload session was not found", "uploadSessionNotFound");

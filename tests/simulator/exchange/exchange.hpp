@@ -67,15 +67,27 @@ struct mail_shape {
     bool operator==(const mail_shape&) const = default;
 };
 
+/// A large attachment on its way into a message.
+struct attachment_upload {
+    std::uint32_t mailbox = 0;
+    message_index message = nowhere;
+    attachment what;
+    std::int64_t received = 0;
+    std::string path;  ///< where the bytes are gathered
+};
+
 struct exchange_state {
     std::vector<std::unique_ptr<mailbox>> mailboxes;
     outlook_limits limits;
     std::vector<mail_shape> shapes;
+    std::map<std::string, attachment_upload, std::less<>> uploads;  ///< by the id in their URL
 
     // Settings.
     std::int64_t latency_ms = 0;   ///< every answer of Outlook takes so long
     std::int64_t page_max = 1000;  ///< the largest page that is served
     bool sparse_updates = true;    ///< Q69
+    bool edit_received =
+        false;  ///< the app may change words of what is no draft (Mail-Advanced, from 2026-12-31)
     bool chunked_mime = true;      ///< $value without Content-Length, as the service sends it
     int id_type_seen = 0;          ///< 1: immutable ids were asked for, 2: mutable ones
     std::uint64_t mails_sent = 0;  ///< by sending, or by making, changing and cancelling meetings
@@ -105,6 +117,8 @@ response serve_mail_folders(const outlook_call& c);
 response serve_messages(const outlook_call& c, folder_index folder, std::size_t at);
 response write_messages(const outlook_call& c, folder_index folder, std::size_t at);
 response write_folders(const outlook_call& c, folder_index folder, std::size_t at);
+/// A fragment of a large attachment, at the pre-authenticated URL.
+response serve_attachment_upload(world& w, const request& r, const std::string& id);
 response serve_folder_delta(const outlook_call& c);
 response serve_message_delta(const outlook_call& c, folder_index folder);
 response serve_mailbox_settings(const outlook_call& c);

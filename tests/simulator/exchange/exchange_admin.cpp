@@ -57,11 +57,13 @@ response settings(world& w, const json& b) {
     x.latency_ms = b.value("latency_ms", x.latency_ms);
     x.page_max = b.value("page_max", x.page_max);
     x.sparse_updates = b.value("sparse_updates", x.sparse_updates);
+    x.edit_received = b.value("edit_received", x.edit_received);
     x.chunked_mime = b.value("chunked_mime", x.chunked_mime);
     return good(
         {{"latency_ms", x.latency_ms},
          {"page_max", x.page_max},
          {"sparse_updates", x.sparse_updates},
+         {"edit_received", x.edit_received},
          {"chunked_mime", x.chunked_mime}}
     );
 }

@@ -173,6 +173,81 @@ TEST_SUITE("mail") {
         CHECK(sha256_of(mime_of(b, m)) == sha256_of(std::string_view(whole)));
     }
 
+    TEST_CASE(
+        "mail: messages made by JSON are no drafts only with their flags given; MIME always makes drafts"
+    ) {
+        tenant_fixture t;
+        mail_client c(t);
+        std::string inbox = std::string(c.user) + "/mailFolders/inbox/messages";
+        auto post = [&](const std::string& url, const std::string& body,
+                        const char* type = "application/json") {
+            auto r = t.make("POST", url, body);
+            r.headers.emplace_back("content-type", type);
+            r.headers.emplace_back("prefer", "IdType=\"ImmutableId\"");
+            auto out = serve(t.world, r);
+            REQUIRE_MESSAGE(out.status < 300, out.body);
+            return out;
+        };
+        auto plain = nlohmann::json::parse(
+            post(inbox, R"({"subject":"a","receivedDateTime":"2020-01-01T00:00:00Z"})").body
+        );
+        CHECK(plain["isDraft"] == true);
+        CHECK(plain["receivedDateTime"] != "2020-01-01T00:00:00Z");
+        auto kept = nlohmann::json::parse(post(
+                                              inbox, R"({"subject":"b","isRead":true,"categories":["x"],
+            "flag":{"flagStatus":"flagged"},"internetMessageId":"<1@x>",
+            "from":{"emailAddress":{"name":"F","address":"f@x.example"}},
+            "singleValueExtendedProperties":[{"id":"Integer 0x0E07","value":"4"},
+            {"id":"SystemTime 0x0E06","value":"2020-01-02T00:00:00Z"},{"id":"SystemTime 0x0039","value":"2020-01-01T00:00:00Z"}]})"
+        )
+                                              .body);
+        CHECK(kept["isDraft"] == false);
+        CHECK(kept["isRead"] == true);
+        CHECK(kept["receivedDateTime"] == "2020-01-02T00:00:00Z");
+        CHECK(kept["sentDateTime"] == "2020-01-01T00:00:00Z");
+        CHECK(kept["flag"]["flagStatus"] == "flagged");
+        CHECK(kept["internetMessageId"] == "<1@x>");
+        std::string mime = "From: <g@x.example>\r\nSubject: by mime\r\n\r\nHello\r\n";
+        auto drafted = nlohmann::json::parse(post(inbox, base64(mime), "text/plain").body);
+        CHECK(drafted["isDraft"] == true);
+        CHECK(drafted["subject"] == "by mime");
+        std::string id = kept["id"];
+        post(
+            inbox + "/" + id + "/attachments",
+            R"({"@odata.type":"#microsoft.graph.fileAttachment","name":"a.txt","contentBytes":"aGVsbG8="})"
+        );
+        auto session = nlohmann::json::parse(
+            post(
+                inbox + "/" + id + "/attachments/createUploadSession",
+                R"({"AttachmentItem":{"attachmentType":"file","name":"b.bin","size":5000000}})"
+            )
+                .body
+        );
+        std::string data(5000000, 'z');
+        auto put = [&](std::size_t from, std::size_t n) {
+            auto r = t.make("PUT", session["uploadUrl"], data.substr(from, n));
+            r.headers.emplace_back(
+                "content-range",
+                "bytes " + std::to_string(from) + "-" + std::to_string(from + n - 1) + "/5000000"
+            );
+            return serve(t.world, r);
+        };
+        auto half = put(0, 4000000);
+        CHECK(nlohmann::json::parse(half.body)["nextExpectedRanges"][0] == "4000000");
+        auto last = put(4000000, 1000000);
+        CHECK(last.status == 201);
+        CHECK(last.body.empty());
+        mailbox& b = *t.world.exchange.find("ada@contoso.example");
+        auto all = compose(b, b.find_message(id), compose_attachments).attachments;
+        REQUIRE(all.size() == 2);
+        CHECK(sha256_of(all[0].data) == sha256_of(std::string_view("hello")));
+        CHECK(sha256_of(all[1].data) == sha256_of(std::string_view(data)));
+        CHECK(t.world.exchange.mails_sent == 0);
+        CHECK(serve(t.world, t.make("PATCH", inbox + "/" + id, R"({"subject":"c"})")).status == 403);
+        CHECK(serve(t.world, t.make("DELETE", inbox + "/" + id)).status == 204);
+        CHECK(b.at(b.find_message(id)).folder == b.find_well_known("deleteditems"));
+    }
+
     TEST_CASE("mail: a fifth request at once is refused, and a page with what cannot be written down fails") {
         tenant_fixture t;
         std::string url = "/v1.0/users/ada@contoso.example/mailFolders/inbox/messages";

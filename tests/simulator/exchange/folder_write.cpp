@@ -1,4 +1,4 @@
-// Writing mail: folders, messages by JSON or MIME, moves, deletions, attachments.
+// Writing mail folders.
 #include <nlohmann/json.hpp>
 
 #include "../world.hpp"
@@ -127,12 +127,6 @@ response write_folders(const outlook_call& c, folder_index f, std::size_t at) {
     if (at == s.size() && c.r.method == "DELETE") {
         return delete_folder(c, f);
     }
-    return graph_error(
-        405, "Request_BadRequest", "Specified HTTP method is not allowed for the request target."
-    );
-}
-
-response write_messages(const outlook_call&, folder_index, std::size_t) {
     return graph_error(
         405, "Request_BadRequest", "Specified HTTP method is not allowed for the request target."
     );
