@@ -47,7 +47,7 @@ int run_changes(const global_options& global, const changes_arguments& arguments
     }
     const auto since = arguments.since >= 0 ? arguments.since : index::generation_before(db, last);
     line_writer out;
-    index::list_changes(db, since, [&](const index::change_row& c) {
+    index::list_changes(db, since, 0, [&](const index::change_row& c) {
         if (global.json) {
             api::append_change(out.text(), c);
             out.end_line();

@@ -131,6 +131,10 @@ bool is_noteworthy(const index::container& c) {
     return c.state != "active" || !c.error_kind.empty() || c.guard_held > 0;
 }
 
+json passes_document(const status_report& s) {
+    return list_of(s.passes, [&s](const index::pass_row& p) { return pass_row_document(s, p); });
+}
+
 json status_document(const status_report& s, const status_extent& extent, json service) {
     bool cut = false;
     const auto wanted = [&](const auto& c) { return extent.all_containers || is_noteworthy(c); };
@@ -142,7 +146,6 @@ json status_document(const status_report& s, const status_extent& extent, json s
     auto guard = list_of(s.held, [](const index::held_container& h) {
         return json{{"container", h.key}, {"held", h.held}, {"approved", h.approved}};
     });
-    auto passes = list_of(s.passes, [&s](const index::pass_row& p) { return pass_row_document(s, p); });
     return json{
         {"generation", s.generation},
         {"running", s.running ? json(*s.running) : json()},
@@ -153,7 +156,7 @@ json status_document(const status_report& s, const status_extent& extent, json s
           {"spooled", s.work.spooled},
           {"spooled_bytes", s.work.spooled_bytes},
           {"failed", s.work.failed}}},
-        {"passes", std::move(passes)},
+        {"passes", passes_document(s)},
         {"containers", containers_document(s)},
         {"container_list", std::move(containers)},
         {"failing", list_of(s.failing, failing_document)},

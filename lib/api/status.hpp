@@ -45,6 +45,9 @@ struct status_extent {
     std::size_t longest_list = static_cast<std::size_t>(-1);  ///< of containers and of what is not covered
 };
 
+/// The passes of the report, newest first.
+nlohmann::json passes_document(const status_report& s);
+
 /// The document of `status --json` and of GET /api/v1/status. `service` is what only the running service
 /// knows (`service_document`), null otherwise.
 nlohmann::json status_document(const status_report& s, const status_extent& extent, nlohmann::json service);

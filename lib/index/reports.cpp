@@ -195,22 +195,43 @@ std::int64_t generation_before(database& db, std::int64_t id) {
     return db.number("SELECT max(id) FROM generation WHERE finished_at IS NOT NULL AND id<?", id).value_or(0);
 }
 
-void list_changes(database& db, std::int64_t since, const std::function<bool(const change_row&)>& each) {
+namespace {
+
+change_row read_change(row r) {
+    change_row c;
+    c.generation = r.integer(0);
+    c.what = static_cast<change_kind>(r.integer(1));
+    c.type = static_cast<item_type>(r.integer(2));
+    c.old_path = r.maybe_text(3);
+    c.new_path = r.maybe_text(4);
+    c.id = r.integer(5);
+    return c;
+}
+
+#define CHANGE_COLUMNS                                                                               \
+    "SELECT c.generation, c.what, c.type, c.old_path, c.new_path, c.id FROM change AS c CROSS JOIN " \
+    "generation AS g ON g.id=c.generation "
+
+}  // namespace
+
+void list_changes(
+    database& db, std::int64_t since, std::int64_t after, const std::function<bool(const change_row&)>& each
+) {
+    // Changes are numbered in the order of their generations, so the first of them says where to begin.
+    const auto first = db.number("SELECT min(id) FROM change WHERE generation>?", since).value_or(0);
     db.query(
-        "SELECT c.generation, c.what, c.type, c.old_path, c.new_path FROM change AS c JOIN generation AS g "
-        "ON "
-        "g.id=c.generation WHERE c.generation>? AND g.finished_at IS NOT NULL ORDER BY c.id",
-        [&](row r) {
-            change_row c;
-            c.generation = r.integer(0);
-            c.what = static_cast<change_kind>(r.integer(1));
-            c.type = static_cast<item_type>(r.integer(2));
-            c.old_path = r.maybe_text(3);
-            c.new_path = r.maybe_text(4);
-            return each(c);
-        },
-        since
+        CHANGE_COLUMNS
+        "WHERE c.id>=? AND c.id>? AND c.generation>? AND g.finished_at IS NOT NULL ORDER BY c.id",
+        [&](row r) { return each(read_change(r)); }, first, after, since
     );
 }
+
+void list_newest_changes(database& db, int limit, const std::function<bool(const change_row&)>& each) {
+    db.query(
+        CHANGE_COLUMNS "WHERE g.finished_at IS NOT NULL ORDER BY c.id DESC LIMIT ?",
+        [&](row r) { return each(read_change(r)); }, limit
+    );
+}
+#undef CHANGE_COLUMNS
 
 }  // namespace m365stage::index

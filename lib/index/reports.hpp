@@ -38,6 +38,28 @@ void list_items(
     const std::function<bool(const container&, const listed_item&)>& each
 );
 
+/// Where a walk over items was left. The numbers mean something in this index alone.
+struct walk_position {
+    walk_position() = default;
+    struct step {
+        step() = default;
+        std::int64_t folder = 0;
+        bool coming = false;  ///< what lies in the folder is done, what will come into it is not
+        std::string name;     ///< the last one that was looked at; empty: none
+        std::int64_t id = 0;  ///< of that one, among those that will come
+        bool gone = false, held = false;
+    };
+    std::string container;    ///< key
+    std::vector<step> steps;  ///< from the root of the container to the folder where it goes on
+};
+
+/// A piece of what `list_items` does: goes on at `from` (nullptr: at the beginning), looks at no more than
+/// `most_rows` rows, and ends early if `each` returns false. Returns where to go on; nullopt: all is done.
+std::optional<walk_position> list_items_piece(
+    database& db, std::string_view pattern, const name_rule& local_name, const walk_position* from,
+    std::int64_t most_rows, const std::function<bool(const container&, const listed_item&)>& each
+);
+
 /// Path below tree/ where the item lies, or where it will go; empty if a parent is unknown.
 std::string path_of(database& db, item_id item, const name_rule& local_name);
 
@@ -120,13 +142,18 @@ std::int64_t generation_before(database& db, std::int64_t id);
 
 struct change_row {
     change_row() = default;
+    std::int64_t id = 0;  ///< grows with every change
     std::int64_t generation = 0;
     change_kind what = change_kind::created;
     item_type type = item_type::unknown;
     std::optional<std::string> old_path, new_path;
 };
-/// Changes of finished generations after `since`, in the order in which they were made; ends early if `each`
-/// returns false.
-void list_changes(database& db, std::int64_t since, const std::function<bool(const change_row&)>& each);
+/// Changes of finished generations after `since`, in the order in which they were made, those after the
+/// change `after` only; ends early if `each` returns false.
+void list_changes(
+    database& db, std::int64_t since, std::int64_t after, const std::function<bool(const change_row&)>& each
+);
+/// The last changes of finished generations, newest first.
+void list_newest_changes(database& db, int limit, const std::function<bool(const change_row&)>& each);
 
 }  // namespace m365stage::index

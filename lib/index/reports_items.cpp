@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <limits>
 
 #include "core/glob.hpp"
 #include "index/containers.hpp"
@@ -56,6 +57,8 @@ struct level {
     bool placed_done = false, ended = false;
     std::string last_name;
     std::int64_t last_id = 0;
+    bool rows_are_coming = false;  ///< `rows` are of what will come
+    walk_position::step seen;      ///< the last row that was looked at
     std::vector<walk_row> rows;
     std::size_t next = 0;
 };
@@ -94,31 +97,46 @@ class walker {
 public:
     walker(
         database& db, const container& c, const path_filter& filter, const name_rule& local_name,
-        const std::function<bool(const container&, const listed_item&)>& each
+        const std::function<bool(const container&, const listed_item&)>& each, std::int64_t most_rows
     )
-        : db_(db), container_(c), filter_(filter), local_name_(local_name), each_(each) {
+        : db_(db),
+          container_(c),
+          filter_(filter),
+          local_name_(local_name),
+          each_(each),
+          rows_left_(most_rows) {
         // What is not in the tree yet has work waiting or its place to be found.
         all_placed_ = !db.number("SELECT 1 FROM pending WHERE container_id=? LIMIT 1", c.id) &&
                       !db.number("SELECT 1 FROM item WHERE container_id=? AND dirty<>0 LIMIT 1", c.id);
     }
 
-    /// False if the reader has enough.
-    bool run() {
+    /// Where to go on if the reader has enough or too many rows were looked at.
+    std::optional<walk_position> run(const walk_position* from) {
         const auto& key = container_.at_key.empty() ? container_.key : container_.at_key;
         if (!container_.root || !filter_.may_hold_matches(key + "/")) {
-            return true;
+            return std::nullopt;
         }
-        enter(static_cast<std::int64_t>(*container_.root), key, false, false);
-        while (!stack_.empty() && wanted_) {
+        if (from == nullptr) {
+            enter(static_cast<std::int64_t>(*container_.root), key, false, false);
+        } else {
+            go_on(*from);
+        }
+        while (!stack_.empty() && wanted_ && rows_left_ > 0) {
             auto& top = stack_.back();
             if (top.next < top.rows.size()) {
+                top.seen.coming = top.rows_are_coming;
+                top.seen.name =
+                    top.rows_are_coming ? top.rows[top.next].item.name : top.rows[top.next].at_name;
+                top.seen.id = top.rows[top.next].id;
                 take(top, std::move(top.rows[top.next++]));
             } else if (!fill(top)) {
                 stack_.pop_back();
             }
         }
-        return wanted_;
+        return stack_.empty() ? std::nullopt : std::optional(position());
     }
+
+    std::int64_t rows_left() const { return rows_left_; }
 
 private:
     void enter(std::int64_t folder, std::string path, bool gone, bool held) {
@@ -130,6 +148,36 @@ private:
         stack_.push_back(std::move(l));
     }
 
+    walk_position position() const {
+        walk_position out;
+        out.container = container_.key;
+        for (const auto& l : stack_) {
+            auto step = l.seen;
+            step.folder = l.folder;
+            step.gone = l.gone;
+            step.held = l.held;
+            out.steps.push_back(std::move(step));
+        }
+        return out;
+    }
+
+    /// Enters the folders where an earlier walk was; those that are not there any more are left out.
+    void go_on(const walk_position& from) {
+        for (const auto& step : from.steps) {
+            auto path = path_of(db_, static_cast<item_id>(step.folder), local_name_);
+            const auto owner = db_.number("SELECT container_id FROM item WHERE id=?", step.folder);
+            if (path.empty() || owner != static_cast<std::int64_t>(container_.id)) {
+                break;
+            }
+            enter(step.folder, std::move(path), step.gone, step.held);
+            auto& l = stack_.back();
+            l.seen = step;
+            l.placed_done = step.coming;
+            l.last_name = step.name;
+            l.last_id = step.coming ? step.id : 0;
+        }
+    }
+
     /// The next batch of a folder; false at its end.
     bool fill(level& l) {
         if (l.ended) {
@@ -138,6 +186,7 @@ private:
         l.rows.clear();
         l.next = 0;
         auto keep = [&l](row r) { l.rows.push_back(read(r)); };
+        l.rows_are_coming = l.placed_done;
         if (!l.placed_done) {
             db_.query(placed_rows, keep, l.folder, l.last_name, batch_rows);
             l.placed_done = l.rows.size() < static_cast<std::size_t>(batch_rows);
@@ -155,6 +204,7 @@ private:
     }
 
     void take(const level& l, walk_row w) {
+        --rows_left_;
         if (w.item.type == item_type::unknown) {
             return;
         }
@@ -193,6 +243,7 @@ private:
     const std::function<bool(const container&, const listed_item&)>& each_;
     bool all_placed_ = false;
     bool wanted_ = true;
+    std::int64_t rows_left_;
     std::vector<level> stack_;
 };
 
@@ -202,12 +253,26 @@ void list_items(
     database& db, std::string_view pattern, const name_rule& local_name,
     const std::function<bool(const container&, const listed_item&)>& each
 ) {
+    list_items_piece(db, pattern, local_name, nullptr, std::numeric_limits<std::int64_t>::max(), each);
+}
+
+std::optional<walk_position> list_items_piece(
+    database& db, std::string_view pattern, const name_rule& local_name, const walk_position* from,
+    std::int64_t most_rows, const std::function<bool(const container&, const listed_item&)>& each
+) {
     const path_filter filter(pattern);
     for (const auto& c : containers(db)) {
-        if (!walker(db, c, filter, local_name, each).run()) {
-            return;
+        if (from != nullptr && c.key < from->container) {
+            continue;
         }
+        const bool here = from != nullptr && c.key == from->container;
+        walker w(db, c, filter, local_name, each, most_rows);
+        if (auto left = w.run(here ? from : nullptr)) {
+            return left;
+        }
+        most_rows = w.rows_left();
     }
+    return std::nullopt;
 }
 
 std::string path_of(database& db, item_id item, const name_rule& local_name) {

@@ -194,7 +194,7 @@ TEST_SUITE("index") {
         CHECK(last_generation(h.db) == 3);
         CHECK(generation_before(h.db, 3) == 1);
         std::vector<change_row> rows;
-        list_changes(h.db, 1, [&](const change_row& c) {
+        list_changes(h.db, 1, 0, [&](const change_row& c) {
             rows.push_back(c);
             return true;
         });

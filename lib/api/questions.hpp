@@ -1,0 +1,24 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "api/fields.hpp"
+#include "index/database.hpp"
+
+/// What the REST server asks the index. Each is made from a request on the network thread and runs on the
+/// reading thread; none looks at more rows than a bound of its own, so that none holds up the others.
+namespace m365stage::api {
+
+using question = std::function<core::result<std::string>(index::database&)>;
+
+/// Errors of each: bad_request (parameters).
+core::result<question> ask_status(const request& r, std::string service, bool pass_runs);
+core::result<question> ask_passes(const request& r, bool pass_runs);
+core::result<question> ask_containers(const request& r);
+core::result<question> ask_items(const request& r);
+core::result<question> ask_changes(const request& r);
+core::result<question> ask_leases(const request& r);
+core::result<question> ask_guard(const request& r);
+
+}  // namespace m365stage::api
