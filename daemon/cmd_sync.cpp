@@ -11,6 +11,7 @@
 #include "daemon/command.hpp"
 #include "daemon/progress.hpp"
 #include "daemon/runtime.hpp"
+#include "daemon/service_client.hpp"
 
 namespace m365stage::daemon {
 namespace {
@@ -20,27 +21,52 @@ struct sync_arguments {
     std::string only;
 };
 
-void print(const sync::pass_summary& s) {
-    auto n = [](auto value) { return progress::count(static_cast<std::uint64_t>(value)); };
+/// A pass that has ended, from its document: the service tells of its passes in the same words.
+void print(const nlohmann::json& s) {
+    auto n = [&s](const char* name) { return progress::count(s.value(name, std::uint64_t{0})); };
+    const bool any = s.value("new_generation", false);
     std::printf(
-        "%s pass in %s: %s containers, %s items; generation %s%s\n", s.outcome.c_str(),
-        progress::duration(s.seconds).c_str(), n(s.containers).c_str(), n(s.items).c_str(),
-        n(s.generation).c_str(), s.new_generation ? "" : " (nothing changed)"
+        "%s pass in %s: %s containers, %s items; generation %s%s\n", s.value("outcome", "").c_str(),
+        progress::duration(s.value("seconds", 0.0)).c_str(), n("containers").c_str(), n("items").c_str(),
+        n("generation").c_str(), any ? "" : " (nothing changed)"
     );
-    if (s.new_generation) {
+    if (any) {
         std::printf(
             "created %s, content %s, metadata %s, renamed %s, moved %s, deleted %s; fetched %s files, %s\n",
-            n(s.created).c_str(), n(s.content).c_str(), n(s.metadata).c_str(), n(s.renamed).c_str(),
-            n(s.moved).c_str(), n(s.deleted).c_str(), n(s.counters.fetched).c_str(),
-            progress::bytes(s.counters.fetched_bytes).c_str()
+            n("created").c_str(), n("content").c_str(), n("metadata").c_str(), n("renamed").c_str(),
+            n("moved").c_str(), n("deleted").c_str(), n("fetched").c_str(),
+            progress::bytes(s.value("fetched_bytes", std::uint64_t{0})).c_str()
         );
     }
-    if (s.owed > 0) {
-        std::printf("%s items are owed: see 'm365stage status'\n", n(s.owed).c_str());
+    if (s.value("owed", 0) > 0) {
+        std::printf("%s items are owed: see 'm365stage status'\n", n("owed").c_str());
     }
-    if (s.held > 0) {
-        std::printf("%s deletions are held: see 'm365stage guard list'\n", n(s.held).c_str());
+    if (s.value("held", 0) > 0) {
+        std::printf("%s deletions are held: see 'm365stage guard list'\n", n("held").c_str());
     }
+}
+
+/// Prints the document of a pass; its exit code.
+int report(const global_options& global, const nlohmann::json& pass) {
+    const auto failure = pass.value("failure", nlohmann::json());
+    if (global.json) {
+        std::printf("%s\n", api::dump(pass).c_str());
+    } else if (!failure.is_string()) {
+        print(pass);
+    }
+    if (failure.is_string()) {
+        std::fprintf(stderr, "m365stage: %s\n", failure.get<std::string>().c_str());
+    }
+    return pass.value("exit_code", static_cast<int>(core::exit_code::local));
+}
+
+/// A pass of the service that works on stage.root.
+int sync_by_service(const global_options& global, const std::string& socket, const std::string& only) {
+    constexpr std::chrono::seconds longest = std::chrono::hours(24 * 7);
+    const nlohmann::json wanted{{"only", only}, {"wait", longest.count()}};
+    const auto pass =
+        ask_service(socket, "POST", "/api/v1/passes", wanted, longest + std::chrono::minutes(1));
+    return pass ? report(global, *pass) : fail(pass.error());
 }
 
 /// Runs the pass until it ends, or until SIGINT or SIGTERM stops it; what is begun is finished at the next
@@ -97,16 +123,14 @@ int run_sync(const global_options& global, const sync_arguments& arguments) {
         return fail(settings.error());
     }
     configure_log(settings->log);
-    auto options = pass_options_of(*settings);
-    if (const auto missing = kinds_without_source(*settings); !missing.empty()) {
-        core::error e(core::error_kind::usage, "kinds: this version cannot stage " + missing);
-        e.hint = "nothing of that is backed up; onedrive, sharepoint and groups can be staged";
-        if (options.owner_kinds.empty()) {
-            return fail(e);
-        }
-        core::log(core::log_level::warning, core::describe(e));
+    if (auto usable = check_kinds(*settings); !usable) {
+        return fail(usable.error());
     }
+    auto options = pass_options_of(*settings);
     auto st = stage::open(*settings);
+    if (!st && st.error().kind == core::error_kind::busy && service_answers(settings->api.socket)) {
+        return sync_by_service(global, settings->api.socket, arguments.only);
+    }
     if (!st) {
         return fail(st.error());
     }
@@ -120,15 +144,7 @@ int run_sync(const global_options& global, const sync_arguments& arguments) {
     if (!summary) {
         return fail(summary.error());
     }
-    if (global.json) {
-        std::printf("%s\n", api::dump(api::pass_document(*summary)).c_str());
-    } else if (!summary->failure) {
-        print(*summary);
-    }
-    if (summary->failure) {
-        return fail(*summary->failure);
-    }
-    return static_cast<int>(summary->exit);
+    return report(global, api::pass_document(*summary));
 }
 
 }  // namespace

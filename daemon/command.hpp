@@ -27,6 +27,9 @@ void add_check(CLI::App& app, const global_options& global, runner& run);
 void add_verify(CLI::App& app, const global_options& global, runner& run);
 void add_export(CLI::App& app, const global_options& global, runner& run);
 void add_restore(CLI::App& app, const global_options& global, runner& run);
+void add_serve(CLI::App& app, const global_options& global, runner& run);
+void add_hook(CLI::App& app, const global_options& global, runner& run);
+void add_lease(CLI::App& app, const global_options& global, runner& run);
 void add_index(CLI::App& app, const global_options& global, runner& run);
 
 /// Prints an error as one line on stderr ("m365stage: ...") and returns its exit code. A configuration error

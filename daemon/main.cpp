@@ -45,7 +45,10 @@ int run(int argc, char** argv) {
     app.set_version_flag("--version", version_text(), "version of the program and its libraries");
     app.add_option("--config", global.config_file, "configuration file")->capture_default_str();
     app.add_flag("--json", global.json, "print data as JSON");
+    add_serve(app, global, chosen);
     add_sync(app, global, chosen);
+    add_hook(app, global, chosen);
+    add_lease(app, global, chosen);
     add_status(app, global, chosen);
     add_ls(app, global, chosen);
     add_changes(app, global, chosen);

@@ -136,16 +136,25 @@ sync::pass_options pass_options_of(const config::settings& s) {
     return o;
 }
 
-std::string kinds_without_source(const config::settings& s) {
-    std::string out;
+core::result<void> check_kinds(const config::settings& s) {
+    std::string missing;
     for (const auto kind : s.kinds) {
         const bool drives = kind == config::data_kind::onedrive || kind == config::data_kind::sharepoint ||
                             kind == config::data_kind::groups;
         if (!drives) {
-            out += (out.empty() ? "" : ", ") + std::string(config::to_string(kind));
+            missing += (missing.empty() ? "" : ", ") + std::string(config::to_string(kind));
         }
     }
-    return out;
+    if (missing.empty()) {
+        return core::result<void>();
+    }
+    core::error e(core::error_kind::usage, "kinds: this version cannot stage " + missing);
+    e.hint = "nothing of that is backed up; onedrive, sharepoint and groups can be staged";
+    if (pass_options_of(s).owner_kinds.empty()) {
+        return e;
+    }
+    core::log(core::log_level::warning, core::describe(e));
+    return core::result<void>();
 }
 
 core::result<std::unique_ptr<tree::stage_root>> open_root(const config::stage_settings& s) {
@@ -186,7 +195,11 @@ core::result<std::unique_ptr<stage>> stage::open(const config::settings& s) {
     auto st = std::make_unique<stage>();
     st->root = std::move(*root);
     st->lock = std::move(*lock);
-    st->store = std::make_unique<index::store>(s.stage.root + "/index.db");
+    try {
+        st->store = std::make_unique<index::store>(s.stage.root + "/index.db");
+    } catch (const core::fatal& f) {
+        return f.why();
+    }
     st->disk = std::make_unique<async::worker>(2);
     return st;
 }

@@ -12,6 +12,7 @@
 #include "graph/client.hpp"
 #include "index/database.hpp"
 #include "index/reports.hpp"
+#include "sync/lease.hpp"
 #include "sync/pass.hpp"
 
 /// The REST server of the running service (design, section 8), and what it asks of that service.
@@ -48,6 +49,8 @@ struct lease_grant {
     core::unix_seconds fresh_at = 0;  ///< when the pass began that brought the tree up to date
     bool repeated = false;            ///< the job had this lease already
     std::vector<index::failing_group> owed_reasons;
+    std::int64_t containers = 0;
+    std::vector<sync::tree_facts::stale> stale_containers;  ///< not brought up to date by that pass
 };
 
 /// Where the service is, without asking index or network; cheap enough for every poll.

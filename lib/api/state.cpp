@@ -104,6 +104,10 @@ json grant_document(const lease_grant& g) {
     for (const auto& r : g.owed_reasons) {
         reasons.push_back(failing_document(r));
     }
+    json stale = json::array();
+    for (const auto& c : g.stale_containers) {
+        stale.push_back({{"container", c.container}, {"state", c.state}, {"reason", c.reason}});
+    }
     auto out = lease_document(g.lease);
     out.update(json{
         {"generation", g.generation},
@@ -115,7 +119,9 @@ json grant_document(const lease_grant& g) {
         {"coverage_percent", g.coverage_percent},
         {"fresh_at", time_document(g.fresh_at)},
         {"repeated", g.repeated},
-        {"owed_reasons", std::move(reasons)}
+        {"owed_reasons", std::move(reasons)},
+        {"containers", g.containers},
+        {"stale_containers", std::move(stale)}
     });
     return out;
 }

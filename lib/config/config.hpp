@@ -122,6 +122,12 @@ struct guard_settings {
     bool operator==(const guard_settings&) const = default;
 };
 
+struct lease_settings {
+    lease_settings() = default;
+    std::chrono::seconds max_duration = std::chrono::hours(12);
+    bool operator==(const lease_settings&) const = default;
+};
+
 struct api_settings {
     api_settings() = default;
     std::string socket = "/run/m365stage/api.sock";
@@ -154,6 +160,7 @@ struct settings {
     std::vector<data_kind> kinds{data_kind::onedrive, data_kind::sharepoint};
     sync_settings sync;
     guard_settings guard;
+    lease_settings lease;
     api_settings api;
     log_settings log;
     bool has(data_kind kind) const;

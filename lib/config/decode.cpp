@@ -409,6 +409,11 @@ settings decode(const node& document, problem_list& problems) {
     const section guard = root.sub("guard");
     guard.number("max_deleted_share", out.guard.max_deleted_share);
     guard.number("min_deleted_items", out.guard.min_deleted_items);
+    const section lease = root.sub("lease");
+    lease.duration("max_duration", out.lease.max_duration);
+    if (out.lease.max_duration == std::chrono::seconds::zero()) {
+        lease.problem("max_duration", "is 0; expected at least 1s");
+    }
     decode_api(root.sub("api"), out.api);
     const section log = root.sub("log");
     log.choice("level", out.log.level, log_levels);

@@ -37,6 +37,7 @@ constexpr std::array kinds{
     kind_row{error_kind::disk, "disk", false, exit_code::local},
     kind_row{error_kind::index, "index", false, exit_code::local},
     kind_row{error_kind::guard, "guard", false, exit_code::guard},
+    kind_row{error_kind::owed, "owed", false, exit_code::some_failed},
     kind_row{error_kind::busy, "busy", false, exit_code::timed_out},
     kind_row{error_kind::cancelled, "cancelled", false, exit_code::timed_out},
     kind_row{error_kind::internal, "internal", false, exit_code::local},

@@ -34,6 +34,7 @@ enum class error_kind {
     disk,             ///< local file system
     index,            ///< the SQLite index
     guard,            ///< held by the deletion guard
+    owed,             ///< something is not in the tree as the service has it, and the asker insists
     busy,             ///< somebody else holds it
     cancelled,        ///< we were told to stop
     internal,         ///< a broken invariant of ours

@@ -508,7 +508,8 @@ class Comparison:
                 above = os.path.dirname(above)
             if row["state"] != "active":
                 self.accounted.update(p for p in self.found if p.startswith(path + b"/"))
-        self.accounted.update(p for p in self.found if p in (b".m365stage", b".m365stage/cursors.json"))
+        ours = (b".m365stage", b".m365stage/cursors.json", b".m365stage/manifest.json")
+        self.accounted.update(p for p in self.found if p in ours)
 
     def compare_work(self):
         live = {(item["drive"], item["id"]) for item in self.items}

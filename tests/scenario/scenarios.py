@@ -13,6 +13,7 @@ import cases.special  # noqa: F401
 import cases.disk  # noqa: F401
 import cases.faults  # noqa: F401
 import cases.kills  # noqa: F401
+import cases.service  # noqa: F401
 import cases.restore  # noqa: F401
 from harness import Failed, Skipped
 

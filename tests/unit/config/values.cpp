@@ -86,6 +86,7 @@ TEST_SUITE("config") {
         CHECK(s.sync.interval == std::chrono::minutes(15));
         CHECK(s.sync.concurrency == 32);
         CHECK(s.sync.departed_retention == std::chrono::days(90));
+        CHECK(s.lease.max_duration == std::chrono::hours(12));
         CHECK(s.guard.max_deleted_share == doctest::Approx(0.3));
         CHECK(s.guard.min_deleted_items == 50);
         CHECK(s.api.socket == "/run/m365stage/api.sock");

@@ -1,0 +1,189 @@
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "config/config.hpp"
+#include "core/duration.hpp"
+#include "core/time.hpp"
+#include "daemon/command.hpp"
+#include "daemon/progress.hpp"
+#include "daemon/service_client.hpp"
+
+// What a hook prints arrives line by line in Bareos' job log, which cuts lines at 127 bytes and may split a
+// character there: one fact a line, short, ASCII.
+
+namespace m365stage::daemon {
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* help =
+    "For the RunScript resources of a Bareos job; README.md shows them. A script may be run twice for one "
+    "job.\n"
+    "before-job: 0 the tree stands still; 1 something is owed and --on-owed is fail; 3 sign-in refused;\n"
+    "4 Microsoft 365 unreachable; 5 disk, index, or the service does not run; 6 held by the guard; 7 timed "
+    "out.";
+constexpr std::size_t longest_line = 120;
+
+struct hook_arguments {
+    hook_arguments() = default;
+    std::string job, job_id, level, status;
+    std::string max_age = "0s", timeout = "1h", on_owed = "warn";
+};
+
+/// One line of the job log.
+void say(const std::string& text) {
+    std::string line;
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        if ((byte & 0xC0) == 0x80) {
+            continue;  // the rest of a character that is told as one '?'
+        }
+        line += byte >= 0x20 && byte < 0x7F ? c : '?';
+    }
+    if (line.size() > longest_line) {
+        line.resize(longest_line - 3);
+        line += "...";
+    }
+    std::printf("%s\n", line.c_str());
+}
+
+int refuse(const char* what, const core::error& e) {
+    say(std::string("m365stage: ") + what + core::describe(e));
+    return static_cast<int>(core::exit_code_for(e.kind));
+}
+
+std::string count(const json& document, const char* name) {
+    return progress::count(document.value(name, std::uint64_t{0}));
+}
+
+std::string text(const json& document, const char* name) {
+    const auto found = document.find(name);
+    return found != document.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+void report(const json& grant) {
+    say("m365stage: generation " + count(grant, "generation") + ", " + count(grant, "items") + " items in " +
+        count(grant, "containers") + " containers");
+    char percent[32];
+    std::snprintf(percent, sizeof percent, "%.2f", grant.value("coverage_percent", 0.0));
+    say(std::string("m365stage: coverage ") + percent + " %, up to date as of " + text(grant, "fresh_at"));
+    for (const auto& reason : grant.value("owed_reasons", json::array())) {
+        say("m365stage: owed: " + count(reason, "items") + " items (" + text(reason, "reason") +
+            "), the oldest since " + text(reason, "oldest"));
+    }
+    constexpr std::size_t most = 5;
+    const auto stale = grant.value("stale_containers", json::array());
+    for (std::size_t i = 0; i < std::min(most, stale.size()); ++i) {
+        say("m365stage: not up to date (" + text(stale[i], "reason") + "): " + text(stale[i], "container"));
+    }
+    if (stale.size() > most) {
+        say("m365stage: and " + std::to_string(stale.size() - most) + " more containers: m365stage status");
+    }
+    say("m365stage: the tree stands still until " + text(grant, "until") + " at the latest");
+}
+
+core::result<std::int64_t> seconds_of(const std::string& written, const char* option) {
+    const auto value = core::parse_duration(written);
+    if (!value) {
+        return core::error(
+            core::error_kind::usage, std::string(option) + ": expected a duration such as 30s or 4h"
+        );
+    }
+    return static_cast<std::int64_t>(value->count());
+}
+
+/// The socket's path is all that a hook needs to know.
+core::result<std::string> socket_of(const global_options& global) {
+    auto settings = config::load(global.config_file, config::file_checks::off);
+    if (!settings) {
+        return settings.error();
+    }
+    return settings->api.socket;
+}
+
+int before_job(const global_options& global, const hook_arguments& a) {
+    const auto socket = socket_of(global);
+    const auto max_age = seconds_of(a.max_age, "--max-age");
+    const auto timeout = seconds_of(a.timeout, "--timeout");
+    if (!socket) {
+        return refuse("backup refused: ", socket.error());
+    }
+    if (!max_age || !timeout) {
+        return refuse("backup refused: ", max_age ? timeout.error() : max_age.error());
+    }
+    json wanted{
+        {"job_id", a.job_id},
+        {"job_name", a.job},
+        {"level", a.level},
+        {"max_age", *max_age},
+        {"timeout", std::max<std::int64_t>(1, *timeout)},
+        {"fail_on_owed", a.on_owed == "fail"}
+    };
+    // The service keeps the time; this is for a service that hangs.
+    constexpr std::chrono::seconds grace(15);
+    const auto grant =
+        ask_service(*socket, "POST", "/api/v1/leases", wanted, std::chrono::seconds(*timeout) + grace);
+    if (!grant) {
+        return refuse("backup refused: ", grant.error());
+    }
+    report(*grant);
+    return static_cast<int>(core::exit_code::done);
+}
+
+/// Tells the service what became of a job.
+int tell(const global_options& global, const hook_arguments& a, const char* what, const std::string& done) {
+    const auto socket = socket_of(global);
+    if (!socket) {
+        return refuse("", socket.error());
+    }
+    constexpr std::chrono::seconds longest(60);
+    const auto told = ask_service(
+        *socket, "POST", "/api/v1/jobs/" + path_segment(a.job_id) + "/" + what, json{{"status", a.status}},
+        longest
+    );
+    if (!told && told.error().kind == core::error_kind::not_found) {
+        say("m365stage: job " + a.job_id + " never held the tree still; nothing to note");
+    } else if (!told) {
+        return refuse("", told.error());
+    } else {
+        say("m365stage: job " + a.job_id + done);
+    }
+    return static_cast<int>(core::exit_code::done);
+}
+
+}  // namespace
+
+void add_hook(CLI::App& app, const global_options& global, runner& run) {
+    auto* command = app.add_subcommand("hook", "for the RunScripts of a Bareos job");
+    command->require_subcommand(1);
+    command->footer(help);
+    auto a = std::make_shared<hook_arguments>();
+    auto* before = command->add_subcommand("before-job", "bring the tree up to date, then hold it still");
+    before->footer(help);
+    before->add_option("--job", a->job, "Bareos' %n")->required();
+    before->add_option("--level", a->level, "Bareos' %l");
+    before->add_option("--max-age", a->max_age, "a tree this fresh is fresh enough; 0s: a new pass")
+        ->capture_default_str();
+    before->add_option("--timeout", a->timeout, "give up after so long")->capture_default_str();
+    before->add_option("--on-owed", a->on_owed, "what to do if items failed")
+        ->check(CLI::IsMember({"warn", "fail"}))
+        ->capture_default_str();
+    before->callback([&global, &run, a] { run = [&global, a] { return before_job(global, *a); }; });
+    auto* after = command->add_subcommand("after-job", "the files have been read: let the tree move again");
+    after->callback([&global, &run, a] {
+        run = [&global, a] { return tell(global, *a, "read", " has read the tree; it may move again"); };
+    });
+    auto* ended =
+        command->add_subcommand("job-ended", "the Director's word: only now the job counts as saved");
+    ended->callback([&global, &run, a] {
+        run = [&global, a] { return tell(global, *a, "ended", " ended: " + a->status); };
+    });
+    for (auto* sub : {before, after, ended}) {
+        sub->add_option("--jobid", a->job_id, "Bareos' %i")->required();
+    }
+    for (auto* sub : {after, ended}) {
+        sub->add_option("--status", a->status, "Bareos' %e")->required();
+    }
+}
+
+}  // namespace m365stage::daemon

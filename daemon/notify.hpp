@@ -1,0 +1,19 @@
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+/// The notify protocol of systemd (sd_notify(3)). Without NOTIFY_SOCKET nothing happens.
+namespace m365stage::daemon::notify {
+
+void ready(const std::string& status);
+void status(const std::string& text);
+void reloading();
+void stopping();
+void alive();
+
+/// How often `alive` is expected: half of what systemd waits for; nullopt: it does not watch.
+std::optional<std::chrono::microseconds> watch_interval();
+
+}  // namespace m365stage::daemon::notify

@@ -1,0 +1,306 @@
+#include "daemon/service.hpp"
+
+#include <algorithm>
+
+#include "async/group.hpp"
+#include "core/log.hpp"
+#include "daemon/progress.hpp"
+#include "daemon/service_parts.hpp"
+#include "sync/run/context.hpp"
+
+namespace m365stage::daemon {
+namespace {
+
+using core::error_kind;
+
+core::error stopped() {
+    core::error e(error_kind::cancelled, "the service is stopping");
+    e.hint = "nothing is lost: the next start goes on from here";
+    return e;
+}
+
+void log_end(const sync::pass_summary& s, const std::string& only) {
+    if (s.failure) {
+        return;  // told with the time of the next try
+    }
+    auto n = [](auto value) { return progress::count(static_cast<std::uint64_t>(value)); };
+    std::string line = s.outcome + " pass" + (only.empty() ? "" : " over " + only) + " in " +
+                       progress::duration(s.seconds) + ": generation " + n(s.generation);
+    if (s.new_generation) {
+        line += ", " + n(s.created) + " created, " + n(s.content + s.metadata) + " changed, " +
+                n(s.renamed + s.moved) + " moved, " + n(s.deleted) + " deleted";
+    } else {
+        line += " (nothing changed)";
+    }
+    if (s.owed > 0) {
+        line += "; " + n(s.owed) + " owed";
+    }
+    if (s.held > 0) {
+        line += "; " + n(s.held) + " deletions held";
+    }
+    if (s.kept_back) {
+        line += "; what came waits for the end of the lease";
+    }
+    core::log(core::log_level::info, line);
+}
+
+}  // namespace
+
+staging_service::staging_service(boost::asio::io_context& io, config::settings settings)
+    : io_(io),
+      settings_(std::move(settings)),
+      gate_(io.get_executor()),
+      reading_(std::make_unique<reading>()),
+      wake_(io.get_executor()),
+      changed_(io.get_executor()) {}
+
+staging_service::~staging_service() = default;
+
+core::result<void> staging_service::open() {
+    auto opened = stage::open(settings_);
+    if (opened) {
+        adopt(std::move(*opened));
+        return core::result<void>();
+    }
+    if (opened.error().kind == error_kind::usage || opened.error().kind == error_kind::busy) {
+        return opened.error();
+    }
+    failed(opened.error());
+    return core::result<void>();
+}
+
+api::task<void> staging_service::run() {
+    async::group group(io_.get_executor());
+    group.spawn(work());
+    group.spawn(watch_leases());
+    group.spawn(watch_disk());
+    group.spawn(announce());
+    co_await group.join();
+}
+
+void staging_service::stop() {
+    stopping_ = true;
+    changed_.notify_all();
+}
+
+void staging_service::reconfigure(config::settings settings) {
+    connection_due_ = connection_due_ || settings.app != settings_.app ||
+                      settings.limits != settings_.limits || settings.endpoints != settings_.endpoints ||
+                      settings.sync.concurrency != settings_.sync.concurrency;
+    settings_ = std::move(settings);
+    if (running_ == nullptr && trouble_) {
+        next_ = steady::now();  // perhaps that was what it failed for
+    } else {
+        next_ = std::min(next_, steady::now() + settings_.sync.interval);
+    }
+    wake_.notify_all();
+}
+
+api::task<void> staging_service::work() {
+    for (;;) {
+        for (auto now = steady::now(); waiting_.empty() && now < next_; now = steady::now()) {
+            next_pass_at_ =
+                core::now_seconds() + std::chrono::duration_cast<std::chrono::seconds>(next_ - now).count();
+            co_await wake_.wait_for(next_ - now);
+        }
+        co_await attempt();
+    }
+}
+
+api::task<void> staging_service::attempt() {
+    if (!stage_) {
+        co_await open_stage();
+    }
+    const auto st = stage_;
+    if (!st) {
+        co_return;
+    }
+    if (auto connected = connect(); !connected) {
+        failed(connected.error());
+        co_return;
+    }
+    co_await run_one(st);
+}
+
+api::task<void> staging_service::open_stage() {
+    auto work = [settings = settings_] { return stage::open(settings); };
+    auto opened = co_await background_.run(std::move(work));
+    if (opened) {
+        adopt(std::move(*opened));
+    } else {
+        failed(opened.error());
+    }
+}
+
+void staging_service::adopt(std::shared_ptr<stage> st) {
+    auto& db = st->store->direct();  // nobody else uses it yet
+    try {
+        last_success_at_ =
+            db.number("SELECT max(finished_at) FROM pass WHERE outcome IN ('complete', 'degraded')")
+                .value_or(0);
+        leases_ = index::active_leases(db, 0);  // also those whose time went by while nobody looked
+    } catch (const core::fatal& f) {
+        failed(f.why());
+        return;
+    }
+    for (const auto& l : leases_) {
+        core::log(core::log_level::info, "job " + l.job_id + " (" + l.holder + ") holds the tree still");
+    }
+    stage_ = std::move(st);
+    ++stages_;
+    changed_.notify_all();
+}
+
+core::result<void> staging_service::connect() {
+    if (connection_ && !connection_due_) {
+        return core::result<void>();
+    }
+    auto opened = connection::open(io_, settings_, settings_.app);
+    if (!opened) {
+        return opened.error();
+    }
+    past_ = requests();
+    connection_ = std::move(*opened);
+    connection_due_ = false;
+    return core::result<void>();
+}
+
+std::vector<std::shared_ptr<staging_service::ticket>> staging_service::take_tickets(std::string& only) {
+    const bool all =
+        steady::now() >= next_ ||
+        std::any_of(waiting_.begin(), waiting_.end(), [](const auto& t) { return t->request.only.empty(); });
+    only = all ? std::string() : waiting_.front()->request.only;
+    std::vector<std::shared_ptr<ticket>> taken;
+    std::erase_if(waiting_, [&](const auto& t) {
+        const bool fits = all || t->request.only == only;
+        if (fits) {
+            taken.push_back(t);
+        }
+        return fits;
+    });
+    return taken;
+}
+
+api::task<void> staging_service::run_one(std::shared_ptr<stage> st) {
+    running_ = std::make_unique<running_pass>();
+    running_->served = take_tickets(running_->only);
+    const std::shared_ptr<void> over(nullptr, [this](void*) { running_.reset(); });
+    const auto began = steady::now();
+    auto options = pass_options_of(settings_);
+    options.only = running_->only;
+    tell("pass begun");
+    std::function<void(sync::pass_context*)> watch = [this](sync::pass_context* c) { running_->context = c; };
+    auto summary = co_await sync::run_pass(
+        io_.get_executor(), *connection_->graph, *st->store, *st->root, *st->disk, gate_, options,
+        std::move(watch)
+    );
+    if (running_->only.empty()) {
+        next_ = began + settings_.sync.interval;
+    }
+    ended(std::move(summary));
+}
+
+void staging_service::ended(sync::pass_summary summary) {
+    const auto run = std::move(running_);
+    log_end(summary, run->only);
+    auto& count = summary.outcome == "complete"   ? complete_
+                  : summary.outcome == "degraded" ? degraded_
+                                                  : failed_;
+    ++count;
+    if (summary.failure) {
+        note_trouble(*summary.failure);
+    } else {
+        failures_ = 0;
+        trouble_.reset();
+        authenticated_ = true;
+        if (run->only.empty()) {
+            last_success_at_ = core::now_seconds();
+        }
+    }
+    if (summary.kept_back || summary.whole) {
+        kept_back_ = summary.kept_back;
+    }
+    last_ = summary;
+    for (const auto& t : run->served) {
+        t->result = summary;
+    }
+    tree_may_move();
+    tell("pass ended");
+    changed_.notify_all();
+}
+
+void staging_service::failed(const core::error& why) {
+    note_trouble(why);
+    for (const auto& t : std::exchange(waiting_, {})) {
+        t->result = why;
+    }
+    tell("trouble");
+    changed_.notify_all();
+}
+
+void staging_service::note_trouble(const core::error& why) {
+    ++failures_;
+    if (core::exit_code_for(why.kind) == core::exit_code::auth) {
+        authenticated_ = false;
+    }
+    if (why.kind == error_kind::index) {
+        // Opened anew for the next try: meanwhile a person may mend it or put another in its place.
+        stage_.reset();
+        leases_.clear();
+    }
+    const auto rest = pause();
+    core::log_error(
+        core::log_level::error, why, "next try in " + progress::duration(static_cast<double>(rest.count()))
+    );
+    trouble_ = why;
+    next_ = steady::now() + rest;
+}
+
+/// Growing from 5 s, with the interval and five minutes as bounds.
+std::chrono::seconds staging_service::pause() const {
+    constexpr std::chrono::seconds first(5), longest(300);
+    const auto grown = first * (1 << std::min(failures_ - 1, 6U));
+    return std::min({grown, longest, std::max(settings_.sync.interval, std::chrono::seconds(1))});
+}
+
+bool staging_service::is_served(const api::pass_request& r) const {
+    const bool fits = running_ && (running_->only.empty() || running_->only == r.only);
+    return fits && r.max_age > 0 && running_->started_at >= core::now_seconds() - r.max_age;
+}
+
+std::shared_ptr<staging_service::ticket> staging_service::enqueue(api::pass_request request) {
+    const bool joins = is_served(request);
+    auto t = std::make_shared<ticket>(std::move(request));
+    (joins ? running_->served : waiting_).push_back(t);
+    wake_.notify_all();
+    return t;
+}
+
+api::task<core::result<sync::pass_summary>> staging_service::pass(api::pass_request request) {
+    const bool fresh = last_ && last_->whole && request.max_age > 0 &&
+                       last_->started_at >= core::now_seconds() - request.max_age;
+    if (fresh) {
+        co_return *last_;
+    }
+    const auto t = enqueue(std::move(request));
+    while (!t->result && !stopping_) {
+        co_await changed_.wait();
+    }
+    if (!t->result) {
+        co_return stopped();
+    }
+    co_return *t->result;
+}
+
+bool staging_service::start_pass(api::pass_request request) {
+    const bool waits = std::any_of(waiting_.begin(), waiting_.end(), [&](const auto& t) {
+        return t->request.only.empty() || t->request.only == request.only;
+    });
+    if (stopping_ || waits || is_served(request)) {
+        return false;
+    }
+    enqueue(std::move(request));
+    return true;
+}
+
+}  // namespace m365stage::daemon

@@ -1,0 +1,80 @@
+#include "daemon/service_client.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "api/local_client.hpp"
+
+namespace m365stage::daemon {
+namespace {
+
+using nlohmann::json;
+
+core::error unreadable(const std::string& target, int status) {
+    core::error e(core::error_kind::protocol, "the service's answer makes no sense");
+    e.object = target;
+    e.http_status = status;
+    e.hint = "is it of the same version?";
+    return e;
+}
+
+}  // namespace
+
+core::result<json> ask_service(
+    const std::string& socket, std::string_view method, const std::string& target, const json& body,
+    std::chrono::milliseconds longest
+) {
+    const auto text =
+        body.is_null() ? std::string() : body.dump(-1, ' ', false, json::error_handler_t::replace);
+    auto answer = api::ask_local(socket, method, target, text, longest);
+    if (!answer) {
+        return answer.error();
+    }
+    constexpr int first_error = 400;
+    if (answer->body.empty() && answer->status < first_error) {
+        return json();
+    }
+    auto document = json::parse(answer->body, nullptr, false);
+    if (document.is_discarded()) {
+        return unreadable(target, answer->status);
+    }
+    if (answer->status < first_error) {
+        return document;
+    }
+    const auto found = document.find("error");
+    if (found == document.end() || !found->is_object()) {
+        return unreadable(target, answer->status);
+    }
+    auto text_of = [&found](const char* name) {
+        const auto part = found->find(name);
+        return part != found->end() && part->is_string() ? part->get<std::string>() : std::string();
+    };
+    core::error e(
+        core::error_kind_from(text_of("kind")).value_or(core::error_kind::internal), text_of("message")
+    );
+    e.hint = text_of("hint");
+    return e;
+}
+
+std::string path_segment(const std::string& text) {
+    constexpr char digits[] = "0123456789ABCDEF";
+    std::string out;
+    for (const char c : text) {
+        const bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                           c == '-' || c == '_' || c == '.' || c == '~';
+        if (plain) {
+            out += c;
+        } else {
+            const auto byte = static_cast<unsigned char>(c);
+            out += '%';
+            out += digits[byte >> 4];
+            out += digits[byte & 15];
+        }
+    }
+    return out;
+}
+
+bool service_answers(const std::string& socket) {
+    return api::ask_local(socket, "GET", "/healthz", "", std::chrono::seconds(5)).has_value();
+}
+
+}  // namespace m365stage::daemon

@@ -1,0 +1,392 @@
+#include <algorithm>
+
+#include "core/log.hpp"
+#include "daemon/service_parts.hpp"
+#include "index/containers.hpp"
+#include "sync/run/context.hpp"
+
+namespace m365stage::daemon {
+namespace {
+
+using core::error_kind;
+using core::unix_seconds;
+
+core::error lease_error(error_kind kind, std::string why, std::string hint) {
+    core::error e(kind, std::move(why));
+    e.operation = "lease";
+    e.hint = std::move(hint);
+    return e;
+}
+
+core::error out_of_time() {
+    return lease_error(
+        error_kind::busy, "the tree was not ready in time", "a longer --timeout, or see 'm365stage status'"
+    );
+}
+
+struct tree_look {
+    tree_look() = default;
+    bool held = false, whole = false;
+    unix_seconds fresh_at = 0;
+};
+
+core::error no_such_job(const std::string& job_id) {
+    return core::error(error_kind::not_found, "job " + job_id + " never held the tree still");
+}
+
+}  // namespace
+
+/// What the index says when a lease is asked for.
+struct staging_service::lease_case {
+    lease_case() = default;
+    std::optional<index::lease_row> present;  ///< the job's own
+    bool held = false;                        ///< by whomever
+    sync::tree_facts facts;
+    std::optional<core::error> refused;
+
+    static lease_case of(index::database& db, const api::lease_request& r) {
+        lease_case c;
+        const auto now = core::now_seconds();
+        c.present = index::find_lease(db, r.job_id, now);
+        c.held = index::tree_is_held(db, now);
+        if (!c.present) {
+            index::close_generations(db, now);  // what comes after this lease is another version of the tree
+        }
+        c.facts = sync::facts_of_tree(db);
+        c.refused = sync::refusal(db, c.facts, r.fail_on_owed);
+        return c;
+    }
+
+    api::lease_grant grant(index::lease_row given) const {
+        api::lease_grant g;
+        g.lease = std::move(given);
+        g.generation = facts.generation;
+        g.items = facts.items;
+        g.staged = facts.staged;
+        g.bytes = facts.bytes;
+        g.owed = facts.owed;
+        g.held = facts.held;
+        g.coverage_percent = facts.coverage_percent;
+        g.fresh_at = facts.fresh_at;
+        g.repeated = present.has_value();
+        g.owed_reasons = facts.owed_reasons;
+        g.containers = facts.containers;
+        g.stale_containers = facts.stale_containers;
+        return g;
+    }
+};
+
+core::result<std::shared_ptr<stage>> staging_service::usable_stage() const {
+    if (stage_) {
+        return stage_;
+    }
+    return trouble_ ? *trouble_ : core::error(error_kind::busy, "the service is starting");
+}
+
+api::task<core::result<api::lease_grant>> staging_service::take_lease(api::lease_request request) {
+    return shielded(lease(std::move(request)));
+}
+
+api::task<core::result<api::lease_grant>> staging_service::lease(api::lease_request r) {
+    const auto deadline = steady::now() + std::chrono::seconds(r.timeout);
+    for (;;) {
+        const auto share = co_await freshen(r, deadline);
+        if (!share) {
+            co_return share.error();
+        }
+        auto given = co_await try_lease(r, *share, deadline);
+        if (!given) {
+            co_return given.error();
+        }
+        if (*given) {
+            co_return std::move(**given);
+        }
+    }
+}
+
+/// Waits until the tree is as fresh as the job wants it. True: others hold it still, and the job can share it
+/// as it is. A tree that is held can't become fresher, so a job that names no age takes it as it is.
+api::task<core::result<bool>> staging_service::freshen(
+    const api::lease_request& r, steady::time_point deadline
+) {
+    const auto oldest = core::now_seconds() - r.max_age;
+    auto look = [](index::database& db) {
+        tree_look seen;
+        seen.held = index::tree_is_held(db, core::now_seconds());
+        seen.whole = index::tree_is_whole(db);
+        seen.fresh_at = index::tree_fresh_since(db).value_or(0);
+        return seen;
+    };
+    for (;;) {
+        tree_look seen;
+        if (const auto st = stage_) {
+            seen = co_await st->store->call(look);
+        }
+        const bool fresh = seen.whole && r.max_age > 0 && seen.fresh_at >= oldest;
+        if (fresh || (seen.held && r.max_age == 0)) {
+            co_return seen.held;
+        }
+        if (!seen.held) {
+            const auto kept_back = co_await wait_for_pass(r, deadline);
+            if (!kept_back) {
+                co_return kept_back.error();
+            }
+            if (!*kept_back) {
+                co_return false;
+            }
+            continue;  // somebody took a lease meanwhile
+        }
+        const auto left = deadline - steady::now();
+        if (left <= steady::duration::zero()) {
+            co_return lease_error(
+                error_kind::busy, "another job holds the tree still, and it is older than --max-age",
+                "see 'm365stage lease list'"
+            );
+        }
+        co_await changed_.wait_for(left);
+    }
+}
+
+/// A pass that serves the job. True: its result waits for the end of a lease that somebody took meanwhile.
+api::task<core::result<bool>> staging_service::wait_for_pass(
+    const api::lease_request& r, steady::time_point deadline
+) {
+    api::pass_request wanted;
+    wanted.max_age = r.max_age;
+    const auto t = enqueue(std::move(wanted));
+    while (!t->result && !stopping_) {
+        const auto left = deadline - steady::now();
+        if (left <= steady::duration::zero()) {
+            co_return trouble_ ? *trouble_ : out_of_time();
+        }
+        co_await changed_.wait_for(left);
+    }
+    if (!t->result) {
+        co_return core::error(error_kind::cancelled, "the service is stopping");
+    }
+    if (!*t->result) {
+        co_return t->result->error();
+    }
+    if ((*t->result)->failure) {
+        co_return *(*t->result)->failure;
+    }
+    co_return (*t->result)->kept_back;
+}
+
+/// nullopt: things have changed since the job looked; it has to look again.
+api::task<core::result<std::optional<api::lease_grant>>> staging_service::try_lease(
+    const api::lease_request& r, bool share, steady::time_point deadline
+) {
+    using answer = core::result<std::optional<api::lease_grant>>;
+    const auto inside = co_await gate_.enter();
+    const auto usable = usable_stage();
+    if (!usable) {
+        co_return answer(usable.error());
+    }
+    const auto st = *usable;
+    auto look = [&r](index::database& db) { return lease_case::of(db, r); };
+    const auto found = co_await st->store->call(std::move(look));
+    if (!found.present && running_ && running_->context != nullptr) {
+        running_->context->generation = 0;
+    }
+    if (found.present) {
+        co_return answer(found.grant(*found.present));
+    }
+    if (share && !found.held) {
+        co_return answer(std::nullopt);
+    }
+    if (found.refused) {
+        co_return answer(*found.refused);
+    }
+    const bool copy = settings_.stage.index_copy;
+    if (!found.held) {
+        auto publish = [st, &found, copy, file = settings_.stage.root + "/index.db"] {
+            return sync::publish_state(*st->root, file, found.facts, copy);
+        };
+        const auto published = co_await st->disk->run(std::move(publish));
+        if (!published) {
+            co_return answer(published.error());
+        }
+    }
+    if (stopping_ || steady::now() > deadline) {
+        co_return answer(out_of_time());  // nobody waits for it any more
+    }
+    index::lease_row given;
+    given.job_id = r.job_id;
+    given.holder = r.job_name;
+    given.since = core::now_seconds();
+    const auto longest = settings_.lease.max_duration.count();
+    given.until = given.since + (r.duration > 0 ? std::min<unix_seconds>(r.duration, longest) : longest);
+    auto write = [&found, &given, &r, copy](index::database& db) {
+        index::job_row job;
+        job.job_id = r.job_id;
+        job.name = r.job_name;
+        job.level = r.level;
+        job.generation = found.facts.generation;
+        job.started_at = given.since;
+        index::add_lease(db, given, job);
+        sync::note_published(db, found.facts, copy && !found.held);
+        return true;
+    };
+    co_await st->store->call(std::move(write));
+    leases_.push_back(given);
+    core::log(
+        core::log_level::info, "job " + r.job_id + " (" + r.job_name + ", " + r.level +
+                                   ") reads generation " + std::to_string(found.facts.generation) +
+                                   ": the tree stands still"
+    );
+    tell("lease taken");
+    changed_.notify_all();
+    co_return answer(found.grant(given));
+}
+
+api::task<core::result<void>> staging_service::job_read(std::string job_id, std::string status) {
+    return shielded(note_read(std::move(job_id), std::move(status)));
+}
+
+api::task<core::result<void>> staging_service::note_read(std::string job_id, std::string status) {
+    const auto st = usable_stage();
+    if (!st) {
+        co_return st.error();
+    }
+    auto write = [&job_id, &status](index::database& db) {
+        return index::record_job_read(db, job_id, status, core::now_seconds());
+    };
+    const auto job = co_await (*st)->store->call(std::move(write));
+    const auto reloaded = co_await reload_leases(*st);
+    if (!reloaded) {
+        co_return reloaded.error();
+    }
+    if (!job) {
+        co_return no_such_job(job_id);
+    }
+    if (!job->read_whole()) {
+        co_return lease_error(
+            error_kind::conflict, "job " + job_id + ": " + job->read_status + " before it had read the tree",
+            "files may have changed while they were read: run it again, with a longer lease.max_duration"
+        );
+    }
+    core::log(core::log_level::info, "job " + job_id + " has read the tree: " + status);
+    co_return core::result<void>();
+}
+
+api::task<core::result<void>> staging_service::job_ended(std::string job_id, std::string status) {
+    return shielded(note_ended(std::move(job_id), std::move(status)));
+}
+
+api::task<core::result<void>> staging_service::note_ended(std::string job_id, std::string status) {
+    const auto st = usable_stage();
+    if (!st) {
+        co_return st.error();
+    }
+    auto write = [&job_id, &status](index::database& db) {
+        return index::record_job_ended(db, job_id, status, core::now_seconds());
+    };
+    const auto job = co_await (*st)->store->call(std::move(write));
+    if (!job) {
+        co_return no_such_job(job_id);
+    }
+    tell("job ended");
+    co_return core::result<void>();
+}
+
+api::task<core::result<void>> staging_service::end_lease(std::string job_id) {
+    return shielded(end_early(std::move(job_id)));
+}
+
+api::task<core::result<void>> staging_service::end_early(std::string job_id) {
+    const auto st = usable_stage();
+    if (!st) {
+        co_return st.error();
+    }
+    auto write = [&job_id](index::database& db) { return index::end_lease(db, job_id, core::now_seconds()); };
+    const bool there = co_await (*st)->store->call(std::move(write));
+    const auto reloaded = co_await reload_leases(*st);
+    if (!reloaded) {
+        co_return reloaded.error();
+    }
+    if (!there) {
+        co_return lease_error(
+            error_kind::usage, "job " + job_id + " holds no lease", "'m365stage lease list' shows them"
+        );
+    }
+    core::log(core::log_level::warning, "the lease of job " + job_id + " was ended by hand");
+    co_return core::result<void>();
+}
+
+api::task<core::result<index::held_container>> staging_service::approve_guard(std::string container) {
+    return shielded(approve(std::move(container)));
+}
+
+api::task<core::result<index::held_container>> staging_service::approve(std::string container) {
+    const auto st = usable_stage();
+    if (!st) {
+        co_return st.error();
+    }
+    auto write = [&container](index::database& db) { return index::approve_guard(db, container); };
+    auto approved = co_await (*st)->store->call(std::move(write));
+    if (approved) {
+        core::log(core::log_level::info, "the held deletions of " + container + " were approved");
+        start_pass(api::pass_request());
+    }
+    co_return approved;
+}
+
+api::task<core::result<void>> staging_service::reload_leases(std::shared_ptr<stage> st) {
+    auto read = [](index::database& db) { return index::active_leases(db, 0); };
+    auto rows = co_await st->store->call(std::move(read));
+    const bool fewer = rows.size() < leases_.size();
+    leases_ = std::move(rows);
+    if (fewer) {
+        tree_may_move();
+        tell("lease ended");
+    }
+    changed_.notify_all();
+    co_return core::result<void>();
+}
+
+/// What a lease kept back is applied at once when none is left.
+void staging_service::tree_may_move() {
+    if (kept_back_ && leases_.empty() && !running_) {
+        next_ = steady::now();
+        wake_.notify_all();
+    }
+}
+
+api::task<core::result<void>> staging_service::expire_due(std::shared_ptr<stage> st) {
+    auto end = [](index::database& db) { return index::expire_leases(db, core::now_seconds()); };
+    const auto over = co_await st->store->call(std::move(end));
+    for (const auto& l : over) {
+        core::log(
+            core::log_level::warning, "the lease of job " + l.job_id + " (" + l.holder +
+                                          ") is over: the job did not say that it had read the tree"
+        );
+    }
+    co_return co_await reload_leases(std::move(st));
+}
+
+api::task<void> staging_service::watch_leases() {
+    for (;;) {
+        const auto st = stage_;
+        if (!st || leases_.empty()) {
+            co_await changed_.wait();
+            continue;
+        }
+        const auto first = std::min_element(leases_.begin(), leases_.end(), [](const auto& a, const auto& b) {
+            return a.until < b.until;
+        });
+        const auto left = first->until - core::now_seconds();
+        if (left > 0) {
+            // Not longer, since the clock may be set.
+            co_await changed_.wait_for(std::chrono::seconds(std::min<unix_seconds>(left, 60)));
+            continue;
+        }
+        const auto ended = co_await shielded(expire_due(st));
+        if (!ended) {
+            core::log_error(core::log_level::error, ended.error(), "");
+            co_await changed_.wait_for(std::chrono::seconds(5));
+        }
+    }
+}
+
+}  // namespace m365stage::daemon

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <string_view>
+
+#include "core/error.hpp"
+
+namespace m365stage::api {
+
+struct local_answer {
+    local_answer() = default;
+    int status = 0;
+    std::string body;
+};
+
+/// Asks the running service over its Unix socket and waits for the answer. For commands: blocks, and needs
+/// nothing that runs. `body`: JSON, or empty. `longest`: for all of it.
+/// Errors: disk (no service there, no permission), busy (no answer in time), protocol (it went away in the
+/// middle of an answer, or the answer is no HTTP). An answer of any status is no error.
+core::result<local_answer> ask_local(
+    const std::string& socket, std::string_view method, const std::string& target, const std::string& body,
+    std::chrono::milliseconds longest
+);
+
+}  // namespace m365stage::api
