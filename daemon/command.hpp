@@ -30,6 +30,7 @@ void add_restore(CLI::App& app, const global_options& global, runner& run);
 void add_serve(CLI::App& app, const global_options& global, runner& run);
 void add_hook(CLI::App& app, const global_options& global, runner& run);
 void add_lease(CLI::App& app, const global_options& global, runner& run);
+void add_jobs(CLI::App& app, const global_options& global, runner& run);
 void add_index(CLI::App& app, const global_options& global, runner& run);
 
 /// Prints an error as one line on stderr ("m365stage: ...") and returns its exit code. A configuration error

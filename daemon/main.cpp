@@ -49,6 +49,7 @@ int run(int argc, char** argv) {
     add_sync(app, global, chosen);
     add_hook(app, global, chosen);
     add_lease(app, global, chosen);
+    add_jobs(app, global, chosen);
     add_status(app, global, chosen);
     add_ls(app, global, chosen);
     add_changes(app, global, chosen);

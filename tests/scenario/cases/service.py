@@ -1,6 +1,7 @@
 """The running service: leases and the hook for Bareos jobs, stops, a second one, the notify protocol."""
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -121,6 +122,11 @@ def lease(options):
         stage.sync(expect=(0, 1))
         hook(stage, "job-ended", "--jobid", "8", "--status", "OK")
         hook(stage, "job-ended", "--jobid", "99", "--status", "OK")
+        listed = json.loads(stage.run("--json", "jobs").stdout)
+        check([j["saved"] for j in listed] == [True, False], f"jobs: {listed}")
+        path = stage.rows("SELECT new_path FROM change WHERE generation=1 AND what=1 AND type=1")[0][0]
+        first = json.loads(stage.run("--json", "history", path).stdout)[0]
+        check(first["job"] and first["job"]["job_id"] == "8", f"history of {path}: {first}")
         job = stage.rows("SELECT * FROM job WHERE job_id='8'")[0]
         check((job["generation"], job["read_status"], job["status"]) == (1, "OK", "OK"), f"job 8: {dict(job)}")
         seconds = service.stop()
@@ -159,6 +165,9 @@ def refusals(options):
         before(stage, "3", "--max-age", "1h")
         hook(stage, "after-job", "--jobid", "3", "--status", "OK")
         w.sim.post("auth", refuse=0)
+        good = "SELECT count(*) FROM pass WHERE outcome IN ('complete', 'degraded')"
+        seen = stage.rows(good)[0][0]
+        wait_until(lambda: stage.rows(good)[0][0] > seen, "the service signs in again by itself")
         before(stage, "4")
         told.append(before(stage, "5", "--max-age", "0s").told().splitlines()[0])
         for job in ("4", "5"):
