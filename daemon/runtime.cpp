@@ -117,14 +117,22 @@ sync::pass_options pass_options_of(const config::settings& s) {
     o.departed_retention = s.sync.departed_retention.count();
     o.guard.max_deleted_share = s.guard.max_deleted_share;
     o.guard.min_deleted_items = static_cast<std::int64_t>(s.guard.min_deleted_items);
+    o.kinds.user_drives = s.has(config::data_kind::onedrive);
+    o.kinds.sites = s.has(config::data_kind::sharepoint);
+    o.kinds.group_drives = s.has(config::data_kind::groups) || o.kinds.sites;
+    o.kinds.mail = s.has(config::data_kind::mail);
+    o.kinds.calendar = s.has(config::data_kind::calendar);
+    o.kinds.contacts = s.has(config::data_kind::contacts);
+    o.kinds.tasks = s.has(config::data_kind::tasks);
+    const bool mailboxes = o.kinds.mail || o.kinds.calendar || o.kinds.contacts || o.kinds.tasks;
     o.owner_kinds.clear();
-    if (s.has(config::data_kind::onedrive)) {
+    if (o.kinds.user_drives || mailboxes) {
         o.owner_kinds.emplace_back("user");
     }
-    if (s.has(config::data_kind::groups) || s.has(config::data_kind::sharepoint)) {
+    if (o.kinds.group_drives || (s.has(config::data_kind::groups) && mailboxes)) {
         o.owner_kinds.emplace_back("group");
     }
-    if (s.has(config::data_kind::sharepoint)) {
+    if (o.kinds.sites) {
         o.owner_kinds.emplace_back("site");
     }
     o.selects = [select = s.select](std::string_view kind, std::string_view name) {
@@ -137,11 +145,14 @@ sync::pass_options pass_options_of(const config::settings& s) {
 }
 
 core::result<void> check_kinds(const config::settings& s) {
+    using config::data_kind;
     std::string missing;
+    bool usable = false;
     for (const auto kind : s.kinds) {
-        const bool drives = kind == config::data_kind::onedrive || kind == config::data_kind::sharepoint ||
-                            kind == config::data_kind::groups;
-        if (!drives) {
+        if (kind == data_kind::onedrive || kind == data_kind::sharepoint || kind == data_kind::groups ||
+            kind == data_kind::mail) {
+            usable = true;
+        } else {
             missing += (missing.empty() ? "" : ", ") + std::string(config::to_string(kind));
         }
     }
@@ -149,8 +160,8 @@ core::result<void> check_kinds(const config::settings& s) {
         return core::result<void>();
     }
     core::error e(core::error_kind::usage, "kinds: this version cannot stage " + missing);
-    e.hint = "nothing of that is backed up; onedrive, sharepoint and groups can be staged";
-    if (pass_options_of(s).owner_kinds.empty()) {
+    e.hint = "nothing of that is backed up; onedrive, sharepoint, groups and mail can be staged";
+    if (!usable) {
         return e;
     }
     core::log(core::log_level::warning, core::describe(e));

@@ -8,13 +8,35 @@ namespace {
 // Statements are kept by the address of their text, so the column list is pasted into literals.
 #define CONTAINER_COLUMNS                                                                                 \
     "SELECT id, key, at_key, kind, owner_kind, owner_id, owner_name, remote_id, name, root_item, state, " \
-    "cursor, cursor_state, shape, spare_cursor, round, round_full, settle, completed_at, departed_at, "   \
-    "live_items, live_bytes, guard_held, guard_round, guard_approved, error_kind, error_text FROM "       \
-    "container "
+    "cursor_state, round, complete_round, settle, completed_at, departed_at, live_items, live_bytes, "    \
+    "guard_held, guard_round, guard_approved, error_kind, error_text FROM container "
 constexpr std::string_view select_container = CONTAINER_COLUMNS "ORDER BY key";
 constexpr std::string_view select_by_id = CONTAINER_COLUMNS "WHERE id=?";
 constexpr std::string_view select_by_key = CONTAINER_COLUMNS "WHERE key=?";
 #undef CONTAINER_COLUMNS
+
+#define STREAM_COLUMNS                                                                                   \
+    "SELECT id, container_id, remote_id, cursor, cursor_state, shape, spare_cursor, round, round_full, " \
+    "listing "                                                                                           \
+    "FROM stream "
+constexpr std::string_view select_streams = STREAM_COLUMNS "WHERE container_id=? ORDER BY remote_id<>'', id";
+constexpr std::string_view select_stream = STREAM_COLUMNS "WHERE id=?";
+#undef STREAM_COLUMNS
+
+stream read_stream(row r) {
+    stream s;
+    s.id = static_cast<stream_id>(r.integer(0));
+    s.container = static_cast<container_id>(r.integer(1));
+    s.remote_id = r.text(2);
+    s.cursor = r.text(3);
+    s.cursor_state = static_cast<index::cursor_state>(r.integer(4));
+    s.shape = r.text(5);
+    s.spare_cursor = r.text(6);
+    s.round = r.integer(7);
+    s.round_full = r.integer(8) != 0;
+    s.listing = r.integer(9) != 0;
+    return s;
+}
 
 container read(row r) {
     container c;
@@ -31,22 +53,19 @@ container read(row r) {
         c.root = static_cast<item_id>(*root);
     }
     c.state = r.text(10);
-    c.cursor = r.text(11);
-    c.cursor_state = static_cast<index::cursor_state>(r.integer(12));
-    c.shape = r.text(13);
-    c.spare_cursor = r.text(14);
-    c.round = r.integer(15);
-    c.round_full = r.integer(16) != 0;
-    c.settle = r.integer(17) != 0;
-    c.completed_at = r.maybe_integer(18);
-    c.departed_at = r.maybe_integer(19);
-    c.live_items = r.integer(20);
-    c.live_bytes = r.integer(21);
-    c.guard_held = r.integer(22);
-    c.guard_round = r.maybe_integer(23);
-    c.guard_approved = r.maybe_integer(24);
-    c.error_kind = r.text(25);
-    c.error_text = r.text(26);
+    c.cursor_state = static_cast<index::cursor_state>(r.integer(11));
+    c.round = r.integer(12);
+    c.complete_round = r.integer(13);
+    c.settle = r.integer(14) != 0;
+    c.completed_at = r.maybe_integer(15);
+    c.departed_at = r.maybe_integer(16);
+    c.live_items = r.integer(17);
+    c.live_bytes = r.integer(18);
+    c.guard_held = r.integer(19);
+    c.guard_round = r.maybe_integer(20);
+    c.guard_approved = r.maybe_integer(21);
+    c.error_kind = r.text(22);
+    c.error_text = r.text(23);
     return c;
 }
 
@@ -140,7 +159,9 @@ container_id upsert_container(database& db, const found_container& f) {
         "(?,?,?,?,?,?,?)",
         key, f.kind, f.owner_kind, f.owner_id, f.owner_name, f.remote_id, f.name
     );
-    return static_cast<container_id>(db.last_id());
+    const auto fresh = static_cast<container_id>(db.last_id());
+    db.run("INSERT INTO stream (container_id, remote_id) VALUES (?, '')", fresh);
+    return fresh;
 }
 
 void mark_departed(database& db, container_id id, unix_seconds now) {
@@ -168,30 +189,102 @@ void clear_container_error(database& db, container_id id) {
     );
 }
 
-void begin_round(database& db, container_id id) {
+std::vector<stream> streams(database& db, container_id id) {
+    std::vector<stream> out;
+    db.query(select_streams, [&](row r) { out.push_back(read_stream(r)); }, id);
+    return out;
+}
+
+std::optional<stream> find_stream(database& db, stream_id id) {
+    std::optional<stream> out;
+    db.query(select_stream, [&](row r) { out = read_stream(r); }, id);
+    return out;
+}
+
+stream_id main_stream(database& db, container_id id) {
+    return static_cast<stream_id>(
+        db.number("SELECT id FROM stream WHERE container_id=? AND remote_id=''", id).value_or(0)
+    );
+}
+
+void match_streams(database& db, container_id id) {
     db.run(
-        "UPDATE container SET round=round+1, round_full=(cursor IS NULL), older_cursor=spare_cursor, "
-        "spare_cursor=cursor, cursor_state=1 "
-        "WHERE id=? AND cursor_state<>1",
+        "DELETE FROM stream WHERE container_id=?1 AND remote_id<>'' AND remote_id NOT IN (SELECT remote_id "
+        "FROM "
+        "item WHERE container_id=?1 AND type=2 AND made=0 AND gone_round=0 AND parent IS NOT NULL)",
+        id
+    );
+    db.run(
+        "INSERT OR IGNORE INTO stream (container_id, remote_id) SELECT container_id, remote_id FROM item "
+        "WHERE "
+        "container_id=? AND type=2 AND made=0 AND gone_round=0 AND parent IS NOT NULL ORDER BY id",
         id
     );
 }
 
-void drop_cursor(database& db, container_id id) {
+void begin_round(database& db, stream_id id) {
+    const auto mid = db.number("SELECT cursor_state=1 FROM stream WHERE id=?", id);
+    if (!mid || *mid != 0) {
+        return;
+    }
     db.run(
-        "UPDATE container SET cursor=NULL, spare_cursor=NULL, older_cursor=NULL, cursor_state=0 WHERE id=?",
+        "UPDATE container SET round=round+1, cursor_state=1 WHERE id=(SELECT container_id FROM stream WHERE "
+        "id=?)",
+        id
+    );
+    db.run(
+        "UPDATE stream SET round=(SELECT round FROM container WHERE id=container_id), round_full=(cursor IS "
+        "NULL), "
+        "older_cursor=spare_cursor, spare_cursor=cursor, cursor_state=1 WHERE id=?",
         id
     );
 }
 
-bool restore_cursor(database& db, container_id id) {
+void complete_container(database& db, container_id id, unix_seconds now) {
+    db.run(
+        "UPDATE container SET cursor_state=2, complete_round=round, completed_at=?, error_kind=NULL, "
+        "error_text=NULL, error_at=NULL, state=iif(state='unavailable', 'active', state) WHERE id=?",
+        now, id
+    );
+}
+
+void drop_cursor(database& db, stream_id id) {
+    db.run(
+        "UPDATE stream SET cursor=NULL, spare_cursor=NULL, older_cursor=NULL, cursor_state=0 WHERE id=?", id
+    );
+}
+
+void drop_cursors(database& db, container_id id) {
+    db.run(
+        "UPDATE stream SET cursor=NULL, spare_cursor=NULL, older_cursor=NULL, cursor_state=0 WHERE "
+        "container_id=?",
+        id
+    );
+}
+
+void set_listing(database& db, stream_id id, bool listing) {
+    drop_cursor(db, id);
+    db.run("UPDATE stream SET listing=? WHERE id=?", listing, id);
+}
+
+bool restore_cursor(database& db, stream_id id) {
     return db.run(
-               "UPDATE container SET cursor=iif(cursor=spare_cursor, older_cursor, spare_cursor), "
+               "UPDATE stream SET cursor=iif(cursor=spare_cursor, older_cursor, spare_cursor), "
                "spare_cursor=NULL, "
                "older_cursor=NULL, cursor_state=2 "
                "WHERE id=? AND iif(cursor=spare_cursor, older_cursor, spare_cursor) IS NOT NULL",
                id
            ) > 0;
+}
+
+bool has_open_removals(database& db, container_id id) {
+    return db
+        .number(
+            "SELECT 1 FROM item AS i JOIN container AS c ON c.id=i.container_id WHERE i.container_id=? AND "
+            "i.dirty<>0 AND i.gone_round>c.complete_round AND i.made=0 LIMIT 1",
+            id
+        )
+        .has_value();
 }
 
 void set_setting(database& db, std::string_view key, std::string_view value) {

@@ -8,7 +8,7 @@
 
 namespace m365stage::index {
 
-/// What discovery found: one drive (mailbox folder, calendar, ...) of one owner.
+/// What discovery found: one drive (mailbox, calendars, ...) of one owner.
 struct found_container {
     found_container() = default;
     std::string key, kind, owner_kind, owner_id, owner_name, remote_id, name;
@@ -32,16 +32,34 @@ void set_container_error(
 );
 void clear_container_error(database& db, container_id id);
 
+/// The streams of a container, the main one first. `upsert_container` made that one.
+std::vector<stream> streams(database& db, container_id id);
+std::optional<stream> find_stream(database& db, stream_id id);
+stream_id main_stream(database& db, container_id id);
+
+/// Gives every live folder of the service a stream of its own, and takes away those of folders that are gone.
+void match_streams(database& db, container_id id);
+
 /// Begins a round: without a cursor a full one, which ends by sweeping what it did not see.
-/// Does nothing if the container is in the middle of one.
-void begin_round(database& db, container_id id);
+/// Does nothing if the stream is in the middle of one.
+void begin_round(database& db, stream_id id);
+
+/// Every stream of the container has completed its round: it can settle.
+void complete_container(database& db, container_id id, unix_seconds now);
 
 /// Throws the cursor away: the next round starts from nothing. What is in the tree stays as it is.
-void drop_cursor(database& db, container_id id);
+void drop_cursor(database& db, stream_id id);
+void drop_cursors(database& db, container_id id);
+
+/// Throws the cursor away and asks for listings instead of a delta from now on, or for the delta again.
+void set_listing(database& db, stream_id id, bool listing);
 
 /// Gives up a round and goes back to the deltaLink that it, or the round before it, began with (contract Q3,
 /// Q22). False if there is none, or none that was not tried just now.
-bool restore_cursor(database& db, container_id id);
+bool restore_cursor(database& db, stream_id id);
+
+/// True if the running round brought removals that stand until now: what moved may still show up elsewhere.
+bool has_open_removals(database& db, container_id id);
 
 void set_setting(database& db, std::string_view key, std::string_view value);
 std::optional<std::string> setting(database& db, std::string_view key);

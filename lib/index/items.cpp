@@ -72,8 +72,11 @@ std::optional<item_row> find(database& db, container_id container, std::string_v
 
 class page_writer {
 public:
-    page_writer(database& db, const container& c, unix_seconds now, unix_seconds url_until)
-        : db_(db), container_(c), now_(now), url_until_(url_until) {}
+    /// `from`: remote id of the folder whose stream it is; empty: the main stream.
+    page_writer(
+        database& db, const container& c, unix_seconds now, unix_seconds url_until, std::string from = {}
+    )
+        : db_(db), container_(c), now_(now), url_until_(url_until), from_(std::move(from)) {}
 
     page_outcome outcome;
 
@@ -83,7 +86,7 @@ public:
         if (change.removed) {
             // Nothing is done for what we never knew (contract Q11), nor for a root: whether a drive is gone
             // is discovery's business, and its files stay for the retention.
-            if (found && found->parent) {
+            if (found && found->parent && (from_.empty() || lies_in(*found, from_))) {
                 remove(*found);
             }
             return;
@@ -106,7 +109,7 @@ private:
         if (change.root || change.parent_remote_id.empty()) {
             return std::nullopt;
         }
-        if (change.parent_remote_id == last_parent_id_) {
+        if (change.parent_remote_id == last_parent_id_ && change.subfolder == last_subfolder_) {
             return last_parent_;
         }
         auto id = db_.number(
@@ -119,9 +122,49 @@ private:
             );
             id = db_.last_id();
         }
+        if (!change.subfolder.empty()) {
+            id = made_folder(*id, change);
+        }
         last_parent_id_ = change.parent_remote_id;
+        last_subfolder_ = change.subfolder;
         last_parent_ = id;
         return id;
+    }
+
+    /// The row of the folder of our own making that the item goes into.
+    std::int64_t made_folder(std::int64_t parent, const item_change& change) {
+        item_change made;
+        made.remote_id = change.parent_remote_id + "/" + change.subfolder;
+        made.type = item_type::folder;
+        made.name = change.subfolder;
+        made.meta = made.mark = made_folder_meta;
+        const auto present = db_.number(
+            "SELECT id FROM item WHERE container_id=? AND remote_id=?", container_.id, made.remote_id
+        );
+        if (present) {
+            db_.run("UPDATE item SET gone_round=0, dirty=1 WHERE id=? AND gone_round<>0", *present);
+            return *present;
+        }
+        db_.run(
+            "INSERT INTO item (container_id, remote_id, type, parent, name, meta, seen_round, dirty, made) "
+            "VALUES (?,?,?,?,?,?,?,1,1)",
+            container_.id, made.remote_id, made.type, parent, made.name, core::fingerprint(made.mark),
+            container_.round
+        );
+        const auto id = db_.last_id();
+        enqueue(static_cast<item_id>(id), made, false, work_cause::created);
+        return id;
+    }
+
+    /// True if the item's folder, by the latest page that told of it, is that one.
+    bool lies_in(const item_row& item, std::string_view folder) {
+        return db_
+            .number(
+                "SELECT 1 FROM item AS p LEFT JOIN item AS q ON p.made=1 AND q.id=p.parent WHERE p.id=? AND "
+                "coalesce(q.remote_id, p.remote_id)=?",
+                *item.parent, folder
+            )
+            .has_value();
     }
 
     void create(const item_change& c) {
@@ -156,9 +199,11 @@ private:
         const auto meta = core::fingerprint(c.mark);
         const auto etag = mark(c.etag);
         const content_facts now{c.size, c.hash, mark(c.ctag), c.mtime};
+        const bool unexplained =
+            c.etag_is_exact && have.etag != 0 && etag != have.etag && meta == have.meta && !elsewhere;
         const bool other_content =
-            c.content && (have.wanted ? content_differs(*have.wanted, now)
-                                      : (!have.sha256 || content_differs(have.staged, now)));
+            c.content && (unexplained || (have.wanted ? content_differs(*have.wanted, now)
+                                                      : (!have.sha256 || content_differs(have.staged, now))));
         const bool other_meta =
             meta != have.meta || (c.content && !have.wanted && have.staged.mtime != c.mtime);
         const bool etag_alone = etag != have.etag && !other_content && meta == have.meta && !elsewhere;
@@ -275,22 +320,40 @@ private:
     unix_seconds now_;
     unix_seconds url_until_;
     std::int64_t live_change_ = 0;
-    std::string last_parent_id_;
+    std::string from_;
+    std::string last_parent_id_, last_subfolder_;
     std::optional<std::int64_t> last_parent_;
 };
 
-/// Ends a full round: what it did not see is gone.
-void sweep(database& db, const container& c) {
-    db.run(
-        "UPDATE item SET gone_round=?1, dirty=1 WHERE container_id=?2 AND seen_round<>?1 AND gone_round=0 "
-        "AND type<>0 "
-        "AND parent IS NOT NULL",
-        c.round, c.id
-    );
+/// Ends a full round: what it did not see is gone. A container's only stream tells of everything, the main
+/// one of several of folders, and a folder's own of what is in it.
+void sweep(database& db, const container& c, const stream& s, bool only_stream) {
+    if (only_stream) {
+        db.run(
+            "UPDATE item SET gone_round=?1, dirty=1 WHERE container_id=?2 AND seen_round<?3 AND gone_round=0 "
+            "AND type<>0 AND parent IS NOT NULL",
+            c.round, c.id, s.round
+        );
+    } else if (s.is_main()) {
+        db.run(
+            "UPDATE item SET gone_round=?1, dirty=1 WHERE container_id=?2 AND seen_round<?3 AND gone_round=0 "
+            "AND type=2 AND made=0 AND parent IS NOT NULL",
+            c.round, c.id, s.round
+        );
+    } else {
+        db.run(
+            "UPDATE item SET gone_round=?1, dirty=1 WHERE seen_round<?3 AND gone_round=0 AND type NOT IN (0, "
+            "2) "
+            "AND parent IN (SELECT id FROM item WHERE container_id=?2 AND remote_id=?4 UNION ALL SELECT m.id "
+            "FROM "
+            "item AS f JOIN item AS m ON m.parent=f.id AND m.made=1 WHERE f.container_id=?2 AND "
+            "f.remote_id=?4)",
+            c.round, c.id, s.round, s.remote_id
+        );
+    }
     db.run(
         "UPDATE container SET live_items=(SELECT count(*) FROM item WHERE container_id=?1 AND gone_round=0 "
-        "AND type<>0 "
-        "AND parent IS NOT NULL) WHERE id=?1",
+        "AND type<>0 AND made=0 AND parent IS NOT NULL) WHERE id=?1",
         c.id
     );
 }
@@ -307,32 +370,37 @@ container require(database& db, container_id id) {
 
 }  // namespace
 
-page_outcome apply_page(database& db, container_id id, const delta_page& page, unix_seconds now) {
+page_outcome apply_page(database& db, stream_id id, const delta_page& page, unix_seconds now) {
     database::transaction t(db);
-    const auto c = require(db, id);
-    page_writer writer(db, c, now, page.url_until);
+    const auto s = find_stream(db, id);
+    if (!s) {
+        throw core::fatal(
+            core::error(core::error_kind::internal, "a page came for a stream that does not exist")
+        );
+    }
+    const auto c = require(db, s->container);
+    page_writer writer(db, c, now, page.url_until, s->remote_id);
     for (const auto& change : page.items) {
         writer.take(change);
     }
-    db.run("UPDATE container SET live_items=live_items+? WHERE id=?", writer.live_change(), id);
+    db.run("UPDATE container SET live_items=live_items+? WHERE id=?", writer.live_change(), c.id);
+    const std::optional<std::string_view> cursor =
+        page.cursor.empty() ? std::nullopt : std::optional<std::string_view>(page.cursor);
+    db.run(
+        "UPDATE stream SET cursor=?, cursor_state=?, shape=? WHERE id=?", cursor,
+        page.last ? cursor_state::complete : cursor_state::mid_round, page.shape, id
+    );
     if (page.last) {
-        if (c.round_full) {
-            sweep(db, c);
+        if (s->round_full) {
+            sweep(db, c, *s, page.completes);
         }
-        db.run("UPDATE container SET state='active' WHERE id=? AND state='unavailable'", id);
         const bool work =
-            c.round_full || writer.outcome.any_new() ||
-            db.number("SELECT 1 FROM item WHERE container_id=? AND dirty<>0 LIMIT 1", id).has_value();
-        db.run(
-            "UPDATE container SET cursor=?, cursor_state=2, shape=?, completed_at=?, settle=max(settle, ?), "
-            "error_kind=NULL, error_text=NULL, "
-            "error_at=NULL WHERE id=?",
-            page.cursor, page.shape, now, work, id
-        );
-    } else {
-        db.run(
-            "UPDATE container SET cursor=?, cursor_state=1, shape=? WHERE id=?", page.cursor, page.shape, id
-        );
+            s->round_full || writer.outcome.any_new() ||
+            db.number("SELECT 1 FROM item WHERE container_id=? AND dirty<>0 LIMIT 1", c.id).has_value();
+        db.run("UPDATE container SET settle=max(settle, ?) WHERE id=?", work, c.id);
+        if (page.completes) {
+            complete_container(db, c.id, now);
+        }
     }
     t.commit();
     return writer.outcome;

@@ -16,19 +16,23 @@ struct delta_page {
     std::vector<item_change> items;  ///< in the order of the feed; the last occurrence of an id wins
     std::string cursor;              ///< the nextLink, or the deltaLink of the last page
     bool last = false;
+    bool completes = true;       ///< the last page of a container's only stream: the container can settle
     std::string shape;           ///< of the request that began the round
     unix_seconds url_until = 0;  ///< until when the pages' download URLs are good
 };
 
-/// Records a page and its cursor in one transaction. A last page completes the round: what a full round did
-/// not see is marked as gone, and the container waits for `settle`. Requires: begin_round() was called for
-/// this round.
-page_outcome apply_page(database& db, container_id id, const delta_page& page, unix_seconds now);
+/// Records a page and its cursor in one transaction. A last page completes the stream's round: what a full
+/// round did not see is marked as gone, and the container waits for `settle`. Requires: begin_round() was
+/// called for this round.
+page_outcome apply_page(database& db, stream_id id, const delta_page& page, unix_seconds now);
 
 /// Records a fresh look at one item (outside of a round).
 void apply_single(
     database& db, container_id id, const item_change& change, unix_seconds now, unix_seconds url_until
 );
+
+/// What the sidecar of a folder of our own making says of it (`item_change::subfolder`).
+inline constexpr std::string_view made_folder_meta = R"({"made":true})";
 
 /// Marks one item as gone, as a tombstone would.
 void mark_gone(database& db, container_id id, item_id item);

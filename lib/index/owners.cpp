@@ -52,32 +52,41 @@ void remove_unseen_sites(database& db, std::int64_t pass) {
     );
 }
 
-void owner_listed(
-    database& db, const owner_row& o, const std::vector<std::string>& present, bool complete,
-    std::int64_t pass, unix_seconds now
-) {
+void owner_listed(database& db, const owner_row& o, std::int64_t pass) {
     db.run("UPDATE owner SET listed_in=? WHERE kind=? AND remote_id=?", pass, o.kind, o.remote_id);
-    if (!complete) {
-        return;
-    }
+}
+
+void kind_listed(
+    database& db, const owner_row& o, std::string_view kind, const std::vector<std::string>& present,
+    unix_seconds now
+) {
     std::vector<container_id> left;
     db.query(
-        "SELECT id, remote_id FROM container WHERE owner_kind=? AND owner_id=? AND state<>'departed'",
+        "SELECT id, remote_id FROM container WHERE owner_kind=? AND owner_id=? AND kind=? AND "
+        "state<>'departed'",
         [&](row r) {
             if (std::find(present.begin(), present.end(), r.text(1)) == present.end()) {
                 left.push_back(static_cast<container_id>(r.integer(0)));
             }
         },
-        o.kind, o.remote_id
+        o.kind, o.remote_id, kind
     );
     for (const auto id : left) {
         mark_departed(db, id, now);
     }
 }
 
-void set_not_covered(database& db, std::string_view owner, std::string_view reason, unix_seconds now) {
-    db.run("DELETE FROM not_covered WHERE owner=? AND reason<>?", owner, reason);
-    if (!reason.empty()) {
+void set_not_covered(
+    database& db, std::string_view owner, const std::vector<std::string>& reasons, unix_seconds now
+) {
+    std::vector<std::string> old;
+    db.query("SELECT reason FROM not_covered WHERE owner=?", [&](row r) { old.push_back(r.text(0)); }, owner);
+    for (const auto& reason : old) {
+        if (std::find(reasons.begin(), reasons.end(), reason) == reasons.end()) {
+            db.run("DELETE FROM not_covered WHERE owner=? AND reason=?", owner, reason);
+        }
+    }
+    for (const auto& reason : reasons) {
         db.run("INSERT OR IGNORE INTO not_covered (owner, reason, since) VALUES (?,?,?)", owner, reason, now);
     }
 }
@@ -85,7 +94,8 @@ void set_not_covered(database& db, std::string_view owner, std::string_view reas
 std::vector<container_owner> container_owners(database& db) {
     std::vector<container_owner> out;
     db.query(
-        "SELECT c.id, c.owner_kind, coalesce(o.name, c.owner_name), o.remote_id IS NOT NULL FROM container "
+        "SELECT c.id, c.owner_kind, coalesce(o.name, c.owner_name), o.remote_id IS NOT NULL, c.kind FROM "
+        "container "
         "AS c "
         "LEFT JOIN owner AS o ON o.kind=c.owner_kind AND o.remote_id=c.owner_id WHERE c.state<>'departed'",
         [&](row r) {
@@ -94,6 +104,7 @@ std::vector<container_owner> container_owners(database& db) {
             c.kind = r.text(1);
             c.name = r.text(2);
             c.known = r.integer(3) != 0;
+            c.data_kind = r.text(4);
             out.push_back(std::move(c));
         }
     );

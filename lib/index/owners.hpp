@@ -30,21 +30,25 @@ void remove_unseen_sites(database& db, std::int64_t pass);
 /// ones that were listed longest ago.
 std::vector<owner_row> owners_to_list(database& db, int rolling, std::int64_t pass);
 
-/// Notes that an owner was listed; its containers that are not `present` any more have departed (if
-/// `complete`).
-void owner_listed(
-    database& db, const owner_row& o, const std::vector<std::string>& present, bool complete,
-    std::int64_t pass, unix_seconds now
+/// Notes that an owner was listed for one kind of data; its containers of that kind that are not `present`
+/// any more (remote ids) have departed.
+void kind_listed(
+    database& db, const owner_row& o, std::string_view kind, const std::vector<std::string>& present,
+    unix_seconds now
 );
+void owner_listed(database& db, const owner_row& o, std::int64_t pass);
 
-/// Sets or, with an empty reason, clears what is not covered of an owner.
-void set_not_covered(database& db, std::string_view owner, std::string_view reason, unix_seconds now);
+/// Sets what is not covered of an owner, or of a container: these reasons and no others.
+void set_not_covered(
+    database& db, std::string_view owner, const std::vector<std::string>& reasons, unix_seconds now
+);
 
 struct container_owner {
     container_owner() = default;
     container_id container{};
     std::string kind, name;
-    bool known = false;  ///< the directory still has it
+    std::string data_kind;  ///< of the container
+    bool known = false;     ///< the directory still has it
 };
 std::vector<container_owner> container_owners(database& db);
 

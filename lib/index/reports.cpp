@@ -133,8 +133,7 @@ core::result<held_container> approve_guard(database& db, std::string_view key) {
     }
     auto h = describe_held(*c);
     h.approved = true;
-    const auto complete = c->round - (c->cursor_state == cursor_state::mid_round ? 1 : 0);
-    db.run("UPDATE container SET guard_approved=?, settle=1 WHERE id=?", complete, c->id);
+    db.run("UPDATE container SET guard_approved=?, settle=1 WHERE id=?", c->complete_round, c->id);
     t.commit();
     return h;
 }

@@ -13,6 +13,7 @@ using core::unix_seconds;
 /// Row ids of our own; never shown to users, never valid in another index.
 enum class container_id : std::int64_t {};
 enum class item_id : std::int64_t {};
+enum class stream_id : std::int64_t {};
 
 // The numbers of these enums are stored: do not renumber.
 enum class item_type { unknown = 0, file = 1, folder = 2, package = 3, shortcut = 4 };
@@ -30,22 +31,20 @@ constexpr bool is_folder(item_type t) {
     return t == item_type::folder || t == item_type::package;
 }
 
-/// One delta stream, as table `container` holds it.
+/// What settles as one unit (a drive, a mailbox's mail), as table `container` holds it.
 struct container {
     container() = default;
     container_id id{};
     std::string key;     ///< path below tree/: "users/ann@contoso.com/onedrive"
     std::string at_key;  ///< where it is in the tree now; empty: nowhere yet
-    std::string kind;    ///< "drive"
+    std::string kind;    ///< "drive", "mail", "calendar", "contacts", "tasks", "settings"
     std::string owner_kind, owner_id, owner_name;
     std::string remote_id, name;
     std::optional<item_id> root;
-    std::string state;  ///< active | departed | unavailable
-    std::string cursor;
-    index::cursor_state cursor_state = index::cursor_state::none;
-    std::string shape, spare_cursor;
-    std::int64_t round = 0;
-    bool round_full = false, settle = false;
+    std::string state;                                             ///< active | departed | unavailable
+    index::cursor_state cursor_state = index::cursor_state::none;  ///< of all streams together
+    std::int64_t round = 0, complete_round = 0;
+    bool settle = false;
     std::optional<unix_seconds> completed_at, departed_at;
     std::int64_t live_items = 0, live_bytes = 0;
     std::int64_t guard_held = 0;
@@ -53,8 +52,23 @@ struct container {
     std::string error_kind, error_text;
 };
 
+/// One feed of a container with its own cursor, as table `stream` holds it.
+struct stream {
+    stream() = default;
+    stream_id id{};
+    container_id container{};
+    std::string remote_id;  ///< of the folder it tells about; empty: the main stream
+    std::string cursor, shape, spare_cursor;
+    index::cursor_state cursor_state = index::cursor_state::none;
+    std::int64_t round = 0;
+    bool round_full = false;
+    bool listing = false;  ///< the service has no delta here: every round lists everything
+    bool is_main() const { return remote_id.empty(); }
+};
+
 /// What a delta page says of one object; made by a source, taken by `apply_page`.
-/// An object that is gone has only `remote_id` and `removed`.
+/// An object that is gone has only `remote_id` and `removed`; in a folder's own stream that means that it has
+/// left this folder.
 struct item_change {
     item_change() = default;
     std::string remote_id;
@@ -62,15 +76,18 @@ struct item_change {
     bool root = false;
     item_type type = item_type::unknown;
     std::string parent_remote_id;  ///< empty for the root
+    std::string subfolder;         ///< a folder of our own making below the parent ("2026-11"); empty: none
     std::string name;
     std::int64_t size = 0;   ///< bytes as announced; never negative
     unix_seconds mtime = 0;  ///< of the file in the tree
     std::string etag, ctag;  ///< opaque; may be empty
-    std::string hash;        ///< as the service gives it; may be empty
-    std::string meta;        ///< canonical JSON for the sidecar
-    std::string mark;        ///< what decides whether metadata changed: `meta` without what changes by itself
-    std::string url;         ///< pre-authenticated download; secret; may be empty
-    bool content = false;    ///< has content to be fetched
+    std::string hash;        ///< as the service gives it, or what stands for the content; may be empty
+    bool etag_is_exact =
+        false;             ///< an etag that moves while nothing else does means that the content changed
+    std::string meta;      ///< canonical JSON for the sidecar
+    std::string mark;      ///< what decides whether metadata changed: `meta` without what changes by itself
+    std::string url;       ///< pre-authenticated download; secret; may be empty
+    bool content = false;  ///< has content to be fetched
     bool permissions = false;          ///< has permissions of its own
     bool permissions_changed = false;  ///< the service said so
     std::int64_t children = 0;         ///< folders: how many children the service says it has; a hint only

@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "sources/drive_item.hpp"
+#include "sources/fields.hpp"
 #include "sources/source.hpp"
 #include "tree/names.hpp"
 
@@ -8,21 +9,6 @@ namespace m365stage::sources {
 namespace {
 
 using nlohmann::json;
-
-std::string text(const json& object, const char* key) {
-    const auto found = object.find(key);
-    return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
-/// An id as one path segment. '!' and ',' of drive and site ids stay: they are allowed there and every log
-/// shows them so.
-std::string segment(std::string_view id) {
-    std::string out;
-    for (char c : id) {
-        out += (c == '!' || c == ',') ? std::string(1, c) : http::percent_encode(std::string_view(&c, 1));
-    }
-    return out;
-}
 
 /// Caches and holds that SharePoint keeps in a personal site; nobody's documents (contract 5.1).
 bool is_service_library(const std::string& name) {
@@ -61,10 +47,13 @@ graph::call sharepoint_call(std::string target, unsigned units, std::string obje
 
 class drive_source final : public source {
 public:
+    explicit drive_source(const enabled_kinds& enabled) : enabled_(enabled) {}
+
     std::string_view kind() const override { return "drive"; }
 
     bool serves(std::string_view owner_kind) const override {
-        return owner_kind == "user" || owner_kind == "group" || owner_kind == "site";
+        return (owner_kind == "user" && enabled_.user_drives) ||
+               (owner_kind == "group" && enabled_.group_drives) || (owner_kind == "site" && enabled_.sites);
     }
 
     task<core::result<owner_listing>> list(graph::client& graph, const owner& o) override {
@@ -74,34 +63,40 @@ public:
         return list_account(graph, o);
     }
 
-    std::string shape() const override { return "drive/1 top=200 hierarchicalsharing,deltashow*"; }
+    bool has_folder_streams() const override { return false; }
+    bool names_are_unique() const override { return true; }
 
-    graph::call first_page(const index::container& c) const override {
+    std::string shape(const index::stream&) const override {
+        return "drive/1 top=200 hierarchicalsharing,deltashow*";
+    }
+
+    task<core::result<graph::page>> read_page(
+        graph::client& graph, const index::container& c, const index::stream& s, unsigned
+    ) const override {
         // Always from the root: a folder's own delta is not to be trusted (contract 5.2).
-        auto call = sharepoint_call(
-            "/v1.0/drives/" + segment(c.remote_id) + "/root/delta?$top=200", graph::units::query, c.key
-        );
+        auto call = s.cursor.empty() ? sharepoint_call(
+                                           "/v1.0/drives/" + segment(c.remote_id) + "/root/delta?$top=200",
+                                           graph::units::query, c.key
+                                       )
+                                     : sharepoint_call(s.cursor, graph::units::delta_with_token, c.key);
         prefer(call);
-        return call;
+        co_return co_await graph.get_page(std::move(call));
     }
 
-    graph::call next_page(const index::container& c, const std::string& link) const override {
-        auto call = sharepoint_call(link, graph::units::delta_with_token, c.key);
-        prefer(call);
-        return call;
-    }
-
-    std::optional<index::item_change> parse_item(const json& element) const override {
+    std::optional<index::item_change> parse_item(const json& element, const index::stream&) const override {
         return parse_drive_item(element);
     }
 
     std::string mark_of(const json& meta) const override { return drive_item_mark(meta); }
 
+    std::string hash_of(const json& meta) const override { return drive_item_hash(meta); }
+
     graph::call item_call(const index::container& c, const std::string& remote_id) const override {
         return sharepoint_call(item_address(c, remote_id), graph::units::single, c.key);
     }
 
-    graph::call children_call(const index::container& c, const std::string& remote_id) const override {
+    std::optional<graph::call> children_call(const index::container& c, const std::string& remote_id)
+        const override {
         auto call =
             sharepoint_call(item_address(c, remote_id) + "/children?$top=500", graph::units::query, c.key);
         return call;
@@ -116,7 +111,7 @@ public:
 
     task<core::result<std::string>> read_permissions(
         graph::client& graph, const index::container& c, const std::string& remote_id
-    ) override {
+    ) const override {
         json all = json::array();
         auto call =
             sharepoint_call(item_address(c, remote_id) + "/permissions", graph::units::permissions, c.key);
@@ -134,10 +129,10 @@ public:
             }
             call.target = answer->next_link;
         }
-        co_return all.dump(-1, ' ', false, json::error_handler_t::replace);
+        co_return canonical(all);
     }
 
-    bool hash_is_quick_xor() const override { return true; }
+    content_kind content() const override { return content_kind::announced; }
 
 private:
     static std::string item_address(const index::container& c, const std::string& remote_id) {
@@ -181,7 +176,8 @@ private:
             if (!is_owners_state(e)) {
                 co_return e;
             }
-            out.not_covered = not_covered_reason(e);
+            out.not_covered.push_back(not_covered_reason(e));
+            out.complete = false;
             co_return out;
         }
         const auto main_id = text(*main, "id");
@@ -211,7 +207,8 @@ private:
             if (!is_owners_state(e)) {
                 co_return e;
             }
-            out.not_covered = not_covered_reason(e);
+            out.not_covered.push_back(not_covered_reason(e));
+            out.complete = false;
             co_return out;
         }
         for (const auto& drive : *list) {
@@ -246,12 +243,14 @@ private:
         }
         co_return drives;
     }
+
+    enabled_kinds enabled_;
 };
 
 }  // namespace
 
-std::unique_ptr<source> make_drive_source() {
-    return std::make_unique<drive_source>();
+std::unique_ptr<source> make_drive_source(const enabled_kinds& enabled) {
+    return std::make_unique<drive_source>(enabled);
 }
 
 }  // namespace m365stage::sources

@@ -5,24 +5,12 @@
 #include <nlohmann/json.hpp>
 
 #include "core/time.hpp"
+#include "sources/fields.hpp"
 
 namespace m365stage::sources {
 namespace {
 
 using nlohmann::json;
-
-const json* member(const json& object, const char* key) {
-    if (!object.is_object()) {
-        return nullptr;
-    }
-    const auto found = object.find(key);
-    return found == object.end() || found->is_null() ? nullptr : &*found;
-}
-
-std::string text(const json& object, const char* key) {
-    const auto* value = member(object, key);
-    return value != nullptr && value->is_string() ? value->get<std::string>() : std::string();
-}
 
 /// Sizes as announced; negative and absurd ones count as unknown (0), the bytes decide.
 std::int64_t size_of(const json& object) {
@@ -164,14 +152,14 @@ std::optional<index::item_change> parse_drive_item(const json& element) {
     }
     read_refusal(element, c);
     const auto meta = metadata_of(element, c.type);
-    c.meta = meta.dump(-1, ' ', false, json::error_handler_t::replace);
+    c.meta = canonical(meta);
     c.mark = meta.contains("file") ? c.meta : drive_item_mark(meta);
     return c;
 }
 
 std::string drive_item_mark(const json& meta) {
     if (!meta.is_object() || meta.contains("file")) {
-        return meta.dump(-1, ' ', false, json::error_handler_t::replace);
+        return canonical(meta);
     }
     json steady = meta;
     steady.erase("lastModifiedDateTime");
@@ -180,7 +168,11 @@ std::string drive_item_mark(const json& meta) {
         steady["fileSystemInfo"].erase("lastModifiedDateTime");
         steady["fileSystemInfo"].erase("lastAccessedDateTime");
     }
-    return steady.dump(-1, ' ', false, json::error_handler_t::replace);
+    return canonical(steady);
+}
+
+std::string drive_item_hash(const json& meta) {
+    return hash_of(meta);
 }
 
 json own_permissions(const json& list) {

@@ -16,6 +16,9 @@ std::optional<index::item_change> parse_drive_item(const nlohmann::json& element
 /// which the service moves whenever something inside changes.
 std::string drive_item_mark(const nlohmann::json& meta);
 
+/// The quickXorHash that the service gave; empty if it is unknown.
+std::string drive_item_hash(const nlohmann::json& item);
+
 /// The permissions of an item, without what is only inherited and without the secrets in sharing links'
 /// invitations.
 nlohmann::json own_permissions(const nlohmann::json& list);

@@ -28,53 +28,121 @@ struct owner {
 struct owner_listing {
     owner_listing() = default;
     std::vector<index::found_container> containers;
-    std::string not_covered;  ///< why the service serves nothing of this owner; empty: it does
+    std::vector<std::string> not_covered;  ///< what the service does not serve of this owner, and why
+    bool complete = true;  ///< false: containers that are not listed may be there all the same
+};
+
+/// How the content of a kind comes.
+enum class content_kind {
+    announced,  ///< from an address that the item names, with a size and mostly a quickXorHash to compare
+                ///< with
+    served,     ///< as the service streams it; nothing is known of the bytes beforehand
+    rendered,   ///< made here from a few JSON answers
+};
+
+/// Content that was made here.
+struct rendered_item {
+    rendered_item() = default;
+    std::string bytes;
+    std::string meta;  ///< canonical JSON for the sidecar
 };
 
 /// One kind of data: how its containers are found, how a delta page becomes changes and how content is
 /// fetched. Everything else (cursors, retries, crash safety, leases, guard, limits, tree) is shared and knows
-/// nothing of it. Threads: `parse_*` and `*_call` are pure and may run anywhere; the rest on the network
-/// thread.
+/// nothing of it. Threads: what is no task is pure and may run anywhere; the rest on the network thread.
 class source {
 public:
     virtual ~source() = default;
 
     virtual std::string_view kind() const = 0;  ///< as in table `container` and `ls`
 
-    /// True if owners of this kind ("user", "group", "site") can have such containers.
+    /// True if owners of this kind ("user", "group", "site") can have such containers, and it is enabled.
     virtual bool serves(std::string_view owner_kind) const = 0;
     virtual task<core::result<owner_listing>> list(graph::client& graph, const owner& o) = 0;
 
+    /// True if the main stream tells of folders alone, and each folder has a stream of its own.
+    virtual bool has_folder_streams() const = 0;
+
+    /// True if the service keeps two items of one folder from having one name.
+    virtual bool names_are_unique() const { return false; }
+
     /// The request shape; a cursor made with another shape is dropped (contract 4.6).
-    virtual std::string shape() const = 0;
-    virtual graph::call first_page(const index::container& c) const = 0;
-    virtual graph::call next_page(const index::container& c, const std::string& link) const = 0;
+    virtual std::string shape(const index::stream& s) const = 0;
+
+    /// The page behind the stream's cursor, or the first one. A page without any link is the last one of a
+    /// listing. `page_size`: 0 for the usual one.
+    virtual task<core::result<graph::page>> read_page(
+        graph::client& graph, const index::container& c, const index::stream& s, unsigned page_size
+    ) const = 0;
+
+    /// True if the service offers no delta for this stream at all: every round lists everything.
+    virtual bool lists(const index::stream& s) const { return s.listing; }
+
+    /// True if this failure of the stream's delta means that it has to be listed instead.
+    virtual bool wants_listing(const core::error&) const { return false; }
+
+    /// True if the element tells only what changed (contract Q69): the rest has to be asked for by
+    /// `item_call`.
+    virtual bool is_sparse(const nlohmann::json&, const index::stream&) const { return false; }
 
     /// One element of a page; nullopt for what is to be passed over (not an object, no id).
-    virtual std::optional<index::item_change> parse_item(const nlohmann::json& element) const = 0;
+    virtual std::optional<index::item_change> parse_item(
+        const nlohmann::json& element, const index::stream& s
+    ) const = 0;
 
-    /// `mark` (see item_change) of the metadata in a sidecar, for `index rebuild`.
+    /// `mark` and `hash` (see item_change) of the metadata in a sidecar, for `index rebuild`.
     virtual std::string mark_of(const nlohmann::json& meta) const = 0;
+    virtual std::string hash_of(const nlohmann::json& meta) const = 0;
 
     virtual graph::call item_call(const index::container& c, const std::string& remote_id) const = 0;
 
-    /// What is directly in a folder, paged.
-    virtual graph::call children_call(const index::container& c, const std::string& remote_id) const = 0;
+    /// The same for a folder, where folders have another address.
+    virtual graph::call folder_call(const index::container& c, const std::string& remote_id) const {
+        return item_call(c, remote_id);
+    }
+
+    /// What is directly in a folder, paged; nullopt where folders do not say how many children they have.
+    virtual std::optional<graph::call> children_call(const index::container&, const std::string&) const {
+        return std::nullopt;
+    }
+
+    virtual content_kind content() const = 0;
 
     /// The content of an item: the pre-authenticated URL if there is one, else the service's own address.
     virtual graph::call content_call(
         const index::container& c, const std::string& remote_id, const std::string& url
-    ) const = 0;
+    ) const {
+        auto call = item_call(c, remote_id);
+        call.target = url.empty() ? call.target : url;
+        return call;
+    }
+
+    /// Content of kind `rendered`.
+    virtual task<core::result<rendered_item>> render(
+        graph::client& graph, const index::container& c, const index::work_item& item
+    ) const;
 
     /// Permissions of an item as canonical JSON text.
     virtual task<core::result<std::string>> read_permissions(
         graph::client& graph, const index::container& c, const std::string& remote_id
-    ) = 0;
-
-    /// How the service hashes this kind's content: true if `hash` is a quickXorHash.
-    virtual bool hash_is_quick_xor() const = 0;
+    ) const;
 };
 
-std::unique_ptr<source> make_drive_source();
+/// What the configuration wants staged.
+struct enabled_kinds {
+    enabled_kinds() = default;
+    bool user_drives = true, group_drives = true, sites = true;
+    bool mail = false, calendar = false, contacts = false, tasks = false;
+    bool recoverable_items = false;  ///< of mailboxes: what users deleted for good, as long as it is kept
+};
+
+std::unique_ptr<source> make_drive_source(const enabled_kinds& enabled);
+std::unique_ptr<source> make_mail_source(const enabled_kinds& enabled);
+
+/// One of each kind, also of those that are not enabled: their containers are known, but serve nobody.
+std::vector<std::unique_ptr<source>> make_sources(const enabled_kinds& enabled);
+
+/// The one of that kind; nullptr if there is none.
+source* find_source(const std::vector<std::unique_ptr<source>>& sources, std::string_view kind);
 
 }  // namespace m365stage::sources

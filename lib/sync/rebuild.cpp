@@ -12,6 +12,7 @@
 
 #include "core/hash.hpp"
 #include "index/containers.hpp"
+#include "index/items.hpp"
 #include "sources/source.hpp"
 #include "sync/verify.hpp"
 #include "tree/names.hpp"
@@ -52,26 +53,20 @@ std::optional<item_type> item_type_of(std::string_view type) {
     return std::nullopt;
 }
 
-/// file.hashes.quickXorHash, as the source took it from the page.
-std::string served_hash(const json& item) {
-    const auto file = item.is_object() ? item.find("file") : item.end();
-    if (file == item.end() || !file->is_object() || !file->contains("hashes")) {
-        return {};
-    }
-    const auto hash = text((*file)["hashes"], "quickXorHash");
-    return hash == "AAAAAAAAAAAAAAAAAAAAAAAAAAA=" ? std::string() : hash;
-}
-
 /// What cursors.json tells of one container.
-struct known_cursor {
-    known_cursor() = default;
-    std::string cursor, shape, state;
+struct known_cursors {
+    known_cursors() = default;
+    struct one {
+        std::string folder, cursor, shape;
+    };
+    std::vector<one> streams;
+    std::string state;
 };
 
-std::unordered_map<std::string, known_cursor> read_cursors(
+std::unordered_map<std::string, known_cursors> read_cursors(
     const tree::stage_root& root, tree::verify_log& log
 ) {
-    std::unordered_map<std::string, known_cursor> out;
+    std::unordered_map<std::string, known_cursors> out;
     const auto path = std::string(tree::state_folder) + "/cursors.json";
     auto file = root.read_file("tree/" + path, longest_state_file);
     const auto all = file ? json::parse(*file, nullptr, false) : json();
@@ -84,10 +79,14 @@ std::unordered_map<std::string, known_cursor> read_cursors(
         return out;
     }
     for (const auto& c : *list) {
-        known_cursor k;
-        k.cursor = text(c, "cursor");
-        k.shape = text(c, "shape");
+        known_cursors k;
         k.state = text(c, "state");
+        const auto streams = c.is_object() ? c.find("streams") : c.end();
+        if (c.is_object() && streams != c.end() && streams->is_array()) {
+            for (const auto& one : *streams) {
+                k.streams.push_back({text(one, "folder"), text(one, "cursor"), text(one, "shape")});
+            }
+        }
         out.insert_or_assign(text(c, "kind") + " " + text(c, "id"), std::move(k));
     }
     return out;
@@ -97,7 +96,7 @@ class rebuilder {
 public:
     rebuilder(index::database& db, const tree::stage_root& root, tree::verify_log& log, bool read_content)
         : db_(db), root_(root), log_(log), hashed_([this](const tree::problem& p) { bad_content(p); }) {
-        sources_.push_back(sources::make_drive_source());
+        sources_ = sources::make_sources(sources::enabled_kinds());
         if (read_content) {
             pool_ = std::make_unique<tree::hash_pool>(root, hashed_);
         }
@@ -247,12 +246,18 @@ private:
 
     void close_container(const tree::sidecar& s) {
         const auto known = cursors_.find(s.kind + " " + s.id);
-        const bool has_cursor = !damaged_ && known != cursors_.end() && !known->second.cursor.empty();
+        const bool has_cursor = !damaged_ && known != cursors_.end() && !known->second.streams.empty();
         if (has_cursor) {
-            db_.run(
-                "UPDATE container SET cursor=?, shape=?, cursor_state=2 WHERE id=?", known->second.cursor,
-                known->second.shape, container_
-            );
+            for (const auto& one : known->second.streams) {
+                db_.run(
+                    "INSERT INTO stream (container_id, remote_id, cursor, shape, cursor_state, round) VALUES "
+                    "(?1,?2,?3,?4,2,1) ON CONFLICT (container_id, remote_id) DO UPDATE SET cursor=?3, "
+                    "shape=?4, "
+                    "cursor_state=2, round=1",
+                    container_, one.folder, one.cursor, one.shape
+                );
+            }
+            db_.run("UPDATE container SET cursor_state=2, complete_round=1 WHERE id=?", container_);
         } else {
             ++out_.without_cursor;
         }
@@ -443,24 +448,26 @@ private:
         unsettled_ = unsettled_ || elsewhere;
         const bool file = *type == item_type::file && name.has_value();
         const auto item = s.item.empty() ? json::object() : json::parse(s.item);
-        const auto hash = file ? served_hash(item) : std::string();
+        const bool made = s.item == index::made_folder_meta;
+        const auto hash = file ? source_->hash_of(item) : std::string();
         const auto sha256 = file ? bytes_of_hex(s.sha256) : std::string();
         db_.run(
             "INSERT INTO item (container_id, remote_id, type, parent, name, meta, seen_round, dirty, "
             "at_parent, "
-            "at_name, inode, size, sha256, hash, mtime, verdict) VALUES "
-            "(?1,?2,?3,?4,?5,?6,1,?7,?8,?9,?10,?11,?12,?13,?14,?15) ON CONFLICT (container_id, remote_id) DO "
+            "at_name, inode, size, sha256, hash, mtime, verdict, made) VALUES "
+            "(?1,?2,?3,?4,?5,?6,1,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16) ON CONFLICT (container_id, "
+            "remote_id) DO "
             "UPDATE SET type=?3, parent=?4, name=?5, meta=?6, seen_round=1, dirty=?7, at_parent=?8, "
             "at_name=?9, "
-            "inode=?10, size=?11, sha256=?12, hash=?13, mtime=?14, verdict=?15",
+            "inode=?10, size=?11, sha256=?12, hash=?13, mtime=?14, verdict=?15, made=?16",
             container_, s.id, *type, parent, s.name, mark_of(s), elsewhere,
             name ? std::optional(at.item) : std::nullopt, name, facts.inode, file ? s.size : std::nullopt,
             file ? std::optional(index::as_blob(sha256)) : std::nullopt,
             hash.empty() ? std::nullopt : std::optional(hash),
             file ? std::optional(facts.mtime) : std::nullopt,
-            s.verdict.empty() ? std::nullopt : std::optional(s.verdict)
+            s.verdict.empty() ? std::nullopt : std::optional(s.verdict), made
         );
-        ++items_;
+        items_ += made ? 0 : 1;
         bytes_ += file ? *s.size : 0;
         breathe();
         return db_.number("SELECT id FROM item WHERE container_id=? AND remote_id=?", container_, s.id);
@@ -498,14 +505,7 @@ private:
         }
     }
 
-    sources::source* source_of(std::string_view kind) {
-        for (const auto& s : sources_) {
-            if (s->kind() == kind) {
-                return s.get();
-            }
-        }
-        return nullptr;
-    }
+    sources::source* source_of(std::string_view kind) const { return sources::find_source(sources_, kind); }
 
     index::database& db_;
     const tree::stage_root& root_;
@@ -513,7 +513,7 @@ private:
     tree::verify_log hashed_;
     std::unique_ptr<tree::hash_pool> pool_;
     std::vector<std::unique_ptr<sources::source>> sources_;
-    std::unordered_map<std::string, known_cursor> cursors_;
+    std::unordered_map<std::string, known_cursors> cursors_;
     std::optional<index::database::transaction> transaction_;
     rebuild_outcome out_;
     std::vector<std::string> upper_;

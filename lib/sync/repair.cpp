@@ -35,7 +35,7 @@ public:
             t.commit();
         }
         for (const auto id : stale_) {
-            index::drop_cursor(db_, static_cast<index::container_id>(id));
+            index::drop_cursors(db_, static_cast<index::container_id>(id));
             ++out_.containers;
         }
         return out_;

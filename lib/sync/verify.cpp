@@ -44,7 +44,7 @@ struct expected {
 class verifier {
 public:
     verifier(index::database& db, const tree::stage_root& root, tree::verify_log& log)
-        : db_(db), root_(root), log_(log), pool_(root, log), source_(sources::make_drive_source()) {}
+        : db_(db), root_(root), log_(log), pool_(root, log), sources_(sources::make_sources({})) {}
 
     void run() {
         upper_folders();
@@ -294,8 +294,9 @@ private:
         if (s.id != e.id || (!container && (s.name != e.remote_name || s.parent_id != e.parent_id))) {
             return "it tells of another item than the index";
         }
-        if (!container && s.kind == source_->kind() && !s.item.empty() &&
-            core::fingerprint(source_->mark_of(nlohmann::json::parse(s.item))) != e.meta) {
+        const auto* source = sources::find_source(sources_, s.kind);
+        if (!container && source != nullptr && !s.item.empty() &&
+            core::fingerprint(source->mark_of(nlohmann::json::parse(s.item))) != e.meta) {
             return "it tells other metadata than the index";
         }
         return {};
@@ -328,7 +329,7 @@ private:
     const tree::stage_root& root_;
     tree::verify_log& log_;
     tree::hash_pool pool_;
-    std::unique_ptr<sources::source> source_;
+    std::vector<std::unique_ptr<sources::source>> sources_;
     std::string kind_;
     std::vector<place> todo_;
 };

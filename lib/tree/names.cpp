@@ -49,6 +49,14 @@ bool fits(std::string_view name) {
     return plain && !looks_shortened(name);
 }
 
+std::string without_separators(std::string_view name) {
+    std::string out;
+    for (char c : name) {
+        out += (c == '/' || is_control(static_cast<unsigned char>(c))) ? '_' : c;
+    }
+    return out;
+}
+
 /// Where the extension begins, so that a tag can go before it; extensions longer than 16 bytes do not count.
 std::size_t extension_at(std::string_view name) {
     const auto dot = name.rfind('.');
@@ -61,11 +69,19 @@ std::size_t extension_at(std::string_view name) {
 
 }  // namespace
 
+std::string readable(std::string_view text, std::size_t longest, std::string_view instead) {
+    const std::string clean = without_separators(text);
+    auto trimmed = [](std::string_view t) {
+        const auto begin = t.find_first_not_of(' ');
+        return begin == std::string_view::npos ? std::string_view()
+                                               : t.substr(begin, t.find_last_not_of(' ') - begin + 1);
+    };
+    const auto out = trimmed(cut(trimmed(clean), longest));
+    return std::string(out.empty() ? instead : out);
+}
+
 std::string tagged_name(std::string_view name, std::string_view remote_id) {
-    std::string clean;
-    for (char c : name) {
-        clean += (c == '/' || is_control(static_cast<unsigned char>(c))) ? '_' : c;
-    }
+    const std::string clean = without_separators(name);
     const auto dot = extension_at(clean);
     const std::string extension = clean.substr(dot);
     // Name and id together: two ids never share a tag, and a renamed item gets a new one only by its new

@@ -14,6 +14,10 @@ std::string local_name(std::string_view name, std::string_view remote_id);
 /// The name of an item that has to give way to a sibling of the same name: with a tag before the extension.
 std::string tagged_name(std::string_view name, std::string_view remote_id);
 
+/// `text` as a part of a file name: without '/' and control characters, without blanks at its ends, of at
+/// most `longest` bytes of whole characters; `instead` if nothing is left.
+std::string readable(std::string_view text, std::size_t longest, std::string_view instead);
+
 /// File name of the sidecar of `local` in the folder's .m365: `local` + ".json", shortened with a tag when
 /// that would be over 255 bytes.
 std::string sidecar_name(std::string_view local);

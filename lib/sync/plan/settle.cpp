@@ -1,5 +1,6 @@
 #include "sync/plan/settle.hpp"
 
+#include "index/containers.hpp"
 #include "index/items.hpp"
 #include "tree/names.hpp"
 
@@ -75,13 +76,13 @@ void settler::evaluate_guard() {
         db_.number(
                "WITH RECURSIVE d (id) AS (SELECT id FROM item WHERE container_id=?1 AND dirty<>0 AND "
                "gone_round>?2 UNION SELECT i.id FROM item AS i JOIN d ON i.parent=d.id) "
-               "SELECT count(*) FROM d JOIN item USING (id) WHERE type<>0",
+               "SELECT count(*) FROM d JOIN item USING (id) WHERE type<>0 AND made=0",
                container_.id, approved
         )
             .value_or(0);
     const auto explicit_ones =
         db_.number(
-               "SELECT count(*) FROM item WHERE container_id=?1 AND dirty<>0 AND gone_round>?2",
+               "SELECT count(*) FROM item WHERE container_id=?1 AND dirty<>0 AND gone_round>?2 AND made=0",
                container_.id, approved
         )
             .value_or(0);
@@ -108,6 +109,13 @@ std::vector<tree::op> settler::next(std::size_t limit) {
     index::database::transaction t(db_);
     if (!loaded_) {
         loaded_ = true;
+        // A folder of our own making goes with the last item in it.
+        db_.run(
+            "UPDATE item AS f SET gone_round=?1, dirty=1 WHERE container_id=?2 AND made=1 AND gone_round=0 "
+            "AND NOT "
+            "EXISTS (SELECT 1 FROM item AS i WHERE i.parent=f.id AND i.gone_round=0)",
+            container_.round, container_.id
+        );
         evaluate_guard();
         // Folders come before what is in them more often than not: that is the order of their rows.
         db_.query(
@@ -252,7 +260,10 @@ settler::step settler::place(item_id id) {
             "UPDATE item SET gone_round=?, dirty=1 WHERE id=?",
             parent ? parent->gone_round : container_.round, id
         );
-        db_.run("UPDATE container SET live_items=live_items-1 WHERE id=?", container_.id);
+        db_.run(
+            "UPDATE container SET live_items=live_items-(SELECT made=0 FROM item WHERE id=?) WHERE id=?", id,
+            container_.id
+        );
         if (auto changed = load(id); is_removable(*changed)) {
             removals_.push_back(id);
         }
@@ -479,10 +490,9 @@ void settler::remove_row(
         );
     }
     db_.run(
-        "UPDATE container SET live_items=live_items-?, live_bytes=live_bytes-coalesce((SELECT size FROM item "
-        "WHERE id=?), 0) "
-        "WHERE id=?",
-        live && type != item_type::unknown ? 1 : 0, id, container_.id
+        "UPDATE container SET live_items=live_items-(?1 AND (SELECT made=0 FROM item WHERE id=?2)), "
+        "live_bytes=live_bytes-coalesce((SELECT size FROM item WHERE id=?2), 0) WHERE id=?3",
+        live && type != item_type::unknown, id, container_.id
     );
     db_.run("DELETE FROM item WHERE id=?", id);
 }
@@ -572,7 +582,8 @@ std::vector<tree::op> plan_container_removal(
         );
     }
     db.run("DELETE FROM item WHERE container_id=?", id);
-    db.run("UPDATE container SET at_key=NULL, root_item=NULL, cursor=NULL, cursor_state=0 WHERE id=?", id);
+    db.run("UPDATE container SET at_key=NULL, root_item=NULL, cursor_state=0 WHERE id=?", id);
+    index::drop_cursors(db, id);
     write_journal(db, ops);
     t.commit();
     return ops;

@@ -73,8 +73,13 @@ std::string cursors_text(index::database& db) {
                               c.id
                           ) != 0;
         if (c.cursor_state == index::cursor_state::complete && !open) {
-            entry["cursor"] = c.cursor;
-            entry["shape"] = c.shape;
+            for (const auto& one : index::streams(db, c.id)) {
+                if (!one.cursor.empty() && one.cursor_state == index::cursor_state::complete) {
+                    entry["streams"].push_back(
+                        {{"folder", one.remote_id}, {"cursor", one.cursor}, {"shape", one.shape}}
+                    );
+                }
+            }
         }
         containers.push_back(std::move(entry));
     }

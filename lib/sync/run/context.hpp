@@ -34,6 +34,7 @@ struct pass_options {
     std::string only;  ///< pattern over container keys; empty: all
     std::function<bool(std::string_view kind, std::string_view name)> selects;  ///< owners; empty: all
     std::vector<std::string> owner_kinds{"user", "site", "group"};
+    sources::enabled_kinds kinds;
 };
 
 /// What a pass has done so far; read by the progress display while it runs. Network thread only.
@@ -108,10 +109,8 @@ struct pass_context {
     async::event apply_changed;  ///< ready, settle, enumerated or fetched changed
 
     sources::source& source_of(std::string_view kind) const {
-        for (const auto& s : sources) {
-            if (s->kind() == kind) {
-                return *s;
-            }
+        if (auto* s = sources::find_source(sources, kind)) {
+            return *s;
         }
         throw core::fatal(core::error(core::error_kind::internal, "no source for kind " + std::string(kind)));
     }

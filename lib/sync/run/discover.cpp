@@ -358,24 +358,29 @@ private:
         }
     }
 
+    /// What one owner has of one kind.
+    struct kind_listing {
+        std::string kind;
+        sources::owner_listing found;
+    };
+
     task<void> list_one(sources::owner o) {
-        std::vector<index::found_container> found;
-        std::string not_covered;
+        std::vector<kind_listing> kinds;
+        bool all = true;
         for (const auto& source : pass_.sources) {
             if (!source->serves(o.kind)) {
                 continue;
             }
             auto listing = co_await source->list(pass_.graph, o);
-            if (!listing) {
+            if (listing) {
+                kinds.push_back({std::string(source->kind()), std::move(*listing)});
+            } else {
+                all = false;
                 fail(listing.error(), o.path);
-                co_return;
-            }
-            std::move(listing->containers.begin(), listing->containers.end(), std::back_inserter(found));
-            if (!listing->not_covered.empty()) {
-                not_covered = listing->not_covered;
             }
         }
-        if (o.kind == "site" && not_covered.empty()) {
+        const bool drives = !kinds.empty() && kinds.front().kind == "drive" && kinds.front().found.complete;
+        if (o.kind == "site" && drives) {
             auto below = co_await site_pages("/v1.0/sites/" + o.id + "/sites");
             if (!below && below.error().kind != error_kind::not_found &&
                 below.error().kind != error_kind::bad_request) {
@@ -383,24 +388,39 @@ private:
                 co_return;
             }
         }
+        co_await keep(std::move(o), std::move(kinds), all);
+    }
+
+    /// `all`: nothing failed; otherwise the owner is asked again in the next pass.
+    task<void> keep(sources::owner o, std::vector<kind_listing> kinds, bool all) {
         const auto now = core::now_seconds();
-        auto write = [o, found = std::move(found), not_covered, now, stamp = stamp_](index::database& db) {
+        auto write = [o, kinds = std::move(kinds), all, now, stamp = stamp_](index::database& db) {
             index::database::transaction t(db);
-            std::vector<std::string> present;
-            for (const auto& f : found) {
-                present.push_back(f.remote_id);
-                // A group's library is one of its site's libraries too: the first owner keeps it.
-                const auto holder = db.text(
-                    "SELECT owner_kind || owner_id FROM container WHERE kind=? AND remote_id=? AND "
-                    "state<>'departed'",
-                    f.kind, f.remote_id
-                );
-                if (!holder || *holder == o.kind + o.id) {
-                    index::upsert_container(db, f);
+            const index::owner_row row(o.kind, o.id, o.name, o.path);
+            std::vector<std::string> not_covered;
+            for (const auto& [kind, found] : kinds) {
+                std::vector<std::string> present;
+                for (const auto& f : found.containers) {
+                    present.push_back(f.remote_id);
+                    // A group's library is one of its site's libraries too: the first owner keeps it.
+                    const auto holder = db.text(
+                        "SELECT owner_kind || owner_id FROM container WHERE kind=? AND remote_id=? AND "
+                        "state<>'departed'",
+                        f.kind, f.remote_id
+                    );
+                    if (!holder || *holder == o.kind + o.id) {
+                        index::upsert_container(db, f);
+                    }
                 }
+                if (found.complete) {
+                    index::kind_listed(db, row, kind, present, now);
+                }
+                not_covered.insert(not_covered.end(), found.not_covered.begin(), found.not_covered.end());
             }
-            index::owner_listed(db, {o.kind, o.id, o.name, o.path}, present, not_covered.empty(), stamp, now);
-            index::set_not_covered(db, o.path, not_covered, now);
+            if (all) {
+                index::owner_listed(db, row, stamp);
+                index::set_not_covered(db, o.path, not_covered, now);
+            }
             t.commit();
             return true;
         };
@@ -416,7 +436,7 @@ private:
             sources::owner o;
             o.kind = row.kind;
             o.name = row.name;
-            if (!row.known || !selected(o)) {
+            if (!row.known || !selected(o) || !pass_.source_of(row.data_kind).serves(o.kind)) {
                 left.push_back(row.container);
             }
         }

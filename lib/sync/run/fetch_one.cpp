@@ -55,7 +55,7 @@ private:
             error_ = answer.error();
             co_return error_.kind == error_kind::not_found ? look::gone : look::failed;
         }
-        auto change = source_.parse_item(*answer);
+        auto change = source_.parse_item(*answer, index::stream());
         if (!change || change->removed || change->type != index::item_type::file) {
             co_return look::gone;
         }
@@ -84,7 +84,7 @@ private:
 
     /// Content into `result_`; what came of it instead otherwise.
     task<std::optional<fetch_outcome>> content() {
-        if (url_.empty()) {
+        if (url_.empty() && source_.content() == sources::content_kind::announced) {
             const auto seen = co_await look_again();
             if (seen != look::there) {
                 co_return gone_or_failed(seen);
@@ -106,7 +106,8 @@ private:
                 throw core::fatal(done.error());
             }
             // A gateway's page can come twice as well; it is no version of the file.
-            const bool foreign = file.is_web_page() && !may_be_web_page();
+            web_page_ = file.is_web_page();
+            const bool foreign = web_page_ && !may_be_web_page();
             if (as_announced(*done) || (done->sha256 == first && !foreign)) {
                 keep(*done);
                 co_return std::nullopt;
@@ -116,9 +117,11 @@ private:
                 break;
             }
             first = done->sha256;
-            const auto seen = co_await look_again();
-            if (seen != look::there) {
-                co_return gone_or_failed(seen);
+            if (source_.content() == sources::content_kind::announced) {
+                const auto seen = co_await look_again();
+                if (seen != look::there) {
+                    co_return gone_or_failed(seen);
+                }
             }
         }
         core::error e(
@@ -139,10 +142,10 @@ private:
     }
 
     bool as_announced(const spool_file::outcome& done) const {
-        if (source_.hash_is_quick_xor() && !item_.hash.empty()) {
-            return done.quick_xor == item_.hash;
+        if (source_.content() != sources::content_kind::announced) {
+            return !web_page_;  // nothing was announced
         }
-        return done.size == item_.size;
+        return item_.hash.empty() ? done.size == item_.size : done.quick_xor == item_.hash;
     }
 
     void keep(const spool_file::outcome& done) {
@@ -245,7 +248,7 @@ private:
         core::log(core::log_level::warning, core::describe(why));
         const auto now = core::now_seconds();
         auto note = [key = container_.key, text = "permissions: " + why.cause, now](index::database& db) {
-            index::set_not_covered(db, key, text, now);
+            index::set_not_covered(db, key, {text}, now);
             return true;
         };
         co_await pass_.store.call(std::move(note));
@@ -257,6 +260,7 @@ private:
     sources::source& source_;
     index::fetch_result result_;
     std::string url_;
+    bool web_page_ = false;  ///< the last answer said so
     core::error error_;
 };
 

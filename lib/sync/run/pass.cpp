@@ -156,7 +156,7 @@ task<pass_summary> run_pass(
 ) {
     pass_summary summary;
     pass_context pass(executor, graph, store, root, disk, gate, options);
-    pass.sources.push_back(sources::make_drive_source());
+    pass.sources = sources::make_sources(options.kinds);
     const auto start = clock::now();
     const auto before = graph.stats();
     if (watch) {

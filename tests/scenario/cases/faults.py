@@ -62,7 +62,7 @@ def one_kind(w, dice, kind):
 
 
 def forget_cursors(stage):
-    stage.write("UPDATE container SET cursor=NULL, spare_cursor=NULL, older_cursor=NULL, cursor_state=0")
+    stage.write("UPDATE stream SET cursor=NULL, spare_cursor=NULL, older_cursor=NULL, cursor_state=0")
 
 
 def recover(stage, passes=3):
@@ -158,4 +158,7 @@ def endless_feeds(options):
 
 
 def cursors(stage):
-    return {row["remote_id"]: row["cursor"] for row in stage.rows("SELECT * FROM container WHERE state='active'")}
+    rows = stage.rows(
+        "SELECT c.remote_id, s.cursor FROM container AS c JOIN stream AS s ON s.container_id=c.id WHERE c.state='active'"
+    )
+    return {row["remote_id"]: row["cursor"] for row in rows}

@@ -31,14 +31,15 @@ struct fixture {
         p.cursor = cursor;
         p.last = last;
         p.shape = "s";
-        return apply_page(db, id, p, 100);
+        return apply_page(db, main_stream(db, id), p, 100);
     }
     page_outcome round(std::vector<item_change> items) {
-        begin_round(db, id);
+        begin_round(db, main_stream(db, id));
         return page(std::move(items));
     }
     std::int64_t count(std::string_view sql) { return db.number(sql).value_or(-1); }
     container row() { return *find_container(db, id); }
+    stream feed() { return *find_stream(db, main_stream(db, id)); }
 
     /// As the apply step leaves it.
     void stage_all() {
@@ -99,7 +100,7 @@ item_change gone(const std::string& id) {
 
 TEST_SUITE("index") {
     TEST_CASE_FIXTURE(fixture, "items: an item that a round tells twice counts once, as told last") {
-        begin_round(db, id);
+        begin_round(db, main_stream(db, id));
         page({root(), file("f", "root", "old", 1)}, false);
         page({file("f", "root", "new", 2)});
         CHECK(count("SELECT count(*) FROM item WHERE remote_id='f'") == 1);
@@ -109,7 +110,7 @@ TEST_SUITE("index") {
     }
 
     TEST_CASE_FIXTURE(fixture, "items: a child may come before its parent, and the parent before its own") {
-        begin_round(db, id);
+        begin_round(db, main_stream(db, id));
         page({file("f", "b", "f"), folder("b", "a", "b")}, false);
         CHECK(unknown_parents(db, id, 10) == std::vector<std::string>{"a"});
         page({folder("a", "root", "a"), root()});
@@ -139,8 +140,8 @@ TEST_SUITE("index") {
         stage_all();
         round({file("g", "root", "g", 2)});
         CHECK(count("SELECT count(*) FROM item WHERE gone_round<>0") == 0);
-        drop_cursor(db, id);
-        begin_round(db, id);
+        drop_cursors(db, id);
+        begin_round(db, main_stream(db, id));
         page({root()}, false);
         CHECK(count("SELECT count(*) FROM item WHERE gone_round<>0") == 0);
         page({file("g", "root", "g", 2)});
@@ -153,7 +154,7 @@ TEST_SUITE("index") {
         const std::vector<item_change> all{root(), folder("a", "root", "a"), file("f", "a", "f")};
         round(all);
         stage_all();
-        drop_cursor(db, id);
+        drop_cursors(db, id);
         const auto outcome = round(all);
         CHECK(outcome.unchanged == 3);
         CHECK_FALSE(outcome.any_new());
@@ -208,7 +209,7 @@ TEST_SUITE("index") {
     }
 
     TEST_CASE_FIXTURE(fixture, "items: rows and cursor of a page are stored together or not at all") {
-        begin_round(db, id);
+        begin_round(db, main_stream(db, id));
         page({root()}, false, "first");
         // The third row of the page fails, as a full disk would make it.
         db.script(
@@ -219,24 +220,24 @@ TEST_SUITE("index") {
             page({file("1", "root", "1"), file("2", "root", "2"), file("3", "root", "bad")}, true, "second"),
             core::fatal
         );
-        CHECK(row().cursor == "first");
-        CHECK(row().cursor_state == cursor_state::mid_round);
+        CHECK(feed().cursor == "first");
+        CHECK(feed().cursor_state == cursor_state::mid_round);
         CHECK(count("SELECT count(*) FROM item") == 1);
         CHECK(count("SELECT count(*) FROM pending") == 1);
         db.script("DROP TRIGGER fail");
         page({file("1", "root", "1"), file("2", "root", "2"), file("3", "root", "bad")}, true, "second");
-        CHECK(row().cursor == "second");
+        CHECK(feed().cursor == "second");
         CHECK(row().live_items == 3);
     }
 
     TEST_CASE_FIXTURE(fixture, "items: a round that is cut off goes on where it was") {
-        begin_round(db, id);
+        begin_round(db, main_stream(db, id));
         page({root()}, false, "next");
         const auto before = row().round;
-        begin_round(db, id);
+        begin_round(db, main_stream(db, id));
         CHECK(row().round == before);
-        CHECK(row().cursor == "next");
-        CHECK(row().round_full);
+        CHECK(feed().cursor == "next");
+        CHECK(feed().round_full);
     }
 
     TEST_CASE_FIXTURE(

@@ -152,7 +152,9 @@ TEST_SUITE("index") {
         CHECK(h.listed("*/a.txt").empty());
         CHECK(approve_guard(h.db, "users/ann/onedrive").error().kind == core::error_kind::usage);
         CHECK(approve_guard(h.db, "users/nobody").error().kind == core::error_kind::usage);
-        h.db.script("UPDATE container SET guard_held=1, guard_round=7, round=8, cursor_state=1");
+        h.db.script(
+            "UPDATE container SET guard_held=1, guard_round=7, round=8, complete_round=7, cursor_state=1"
+        );
         CHECK(h.listed("*/a.txt").size() == 1);
         REQUIRE(approve_guard(h.db, "users/ann/onedrive").has_value());
         CHECK(h.db.number("SELECT guard_approved FROM container") == 7);

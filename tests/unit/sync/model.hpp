@@ -162,7 +162,7 @@ public:
         p.items = std::move(items);
         p.cursor = cursor;
         p.last = last;
-        index::apply_page(db, id, p, 1);
+        index::apply_page(db, index::main_stream(db, id), p, 1);
     }
 
     /// A round with what changed, in random order and some of it twice.
@@ -183,7 +183,7 @@ public:
 
     /// A round from nothing: everything there is.
     void full(drive_model& m) {
-        index::drop_cursor(db, id);
+        index::drop_cursors(db, id);
         std::vector<index::item_change> all{m.change("root")};
         for (const auto& [one, n] : m.items) {
             all.push_back(m.change(one));
@@ -195,7 +195,7 @@ public:
     }
 
     void send(std::vector<index::item_change> all) {
-        index::begin_round(db, id);
+        index::begin_round(db, index::main_stream(db, id));
         const auto half = all.begin() + static_cast<std::ptrdiff_t>(all.size() / 2);
         std::vector<index::item_change> rest(half, all.end());
         if (!all.empty()) {

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "sources/source.hpp"
+
+/// What mail, calendars, contacts and tasks have in common.
+namespace m365stage::sources {
+
+/// A call to somebody's mailbox, in the scope of that mailbox (contract 3.3). Ids are immutable ones on every
+/// call: an id that a page brought in the other form would be another item (contract 6.3).
+/// `page_size`: 0 for calls without pages; never $top, which ends Outlook's delta early (contract Q68).
+graph::call mailbox_call(
+    std::string owner_id, std::string target, std::string object, unsigned page_size = 0
+);
+
+/// "/v1.0/users/<id>".
+std::string mailbox_address(const std::string& owner_kind, const std::string& owner_id);
+
+/// The answers that mean that somebody has no mailbox here (contract 2.6, Q81).
+bool means_no_mailbox(const core::error& e);
+
+/// The failure is this mailbox's alone and lasting: not covered, not a failed pass.
+bool is_mailboxs_state(const core::error& e);
+
+/// "ErrorAccessDenied: the app may not read it".
+std::string reason_of(const core::error& e);
+
+/// Delta is refused where the mailbox can't keep the state of it (contract Q72), and in some that moved.
+bool is_delta_refused(const core::error& e);
+
+/// The container of a kind for an owner; its remote id is the owner's, so that a new mailbox of the same name
+/// is another one (contract Q93).
+index::found_container mailbox_container(const owner& o, std::string_view kind, std::string_view name);
+
+/// A root folder as an element of a page: see `parse_root`.
+nlohmann::json root_element(const std::string& id);
+bool is_root_element(const nlohmann::json& element);
+
+/// The change that makes the container's root.
+index::item_change root_change(const nlohmann::json& element);
+
+}  // namespace m365stage::sources

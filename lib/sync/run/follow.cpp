@@ -1,0 +1,308 @@
+#include "sync/run/follow.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "async/group.hpp"
+#include "core/log.hpp"
+
+namespace m365stage::sync {
+namespace {
+
+using core::error_kind;
+
+// Download URLs are good for about an hour (contract 5.6); they are not used in its last ten minutes.
+constexpr core::unix_seconds url_life = 50 * 60;
+// A feed that brings nothing new for so many pages goes in a circle (contract Q3).
+constexpr int most_idle_pages = 200;
+constexpr int most_restarts = 3;
+// Pages get smaller by this factor when the service can't put one together.
+constexpr unsigned first_shrunk_size = 50;
+constexpr unsigned shrink_factor = 7;
+
+void go_back(index::database& db, index::stream_id id) {
+    if (!index::restore_cursor(db, id)) {
+        index::drop_cursor(db, id);
+    }
+}
+
+void list_instead(index::database& db, index::stream_id id) {
+    index::set_listing(db, id, true);
+}
+
+}  // namespace
+
+task<followed> stream_follower::run() {
+    co_await reload();
+    // A round that an earlier pass began tells how things were then; what changed since comes in the next
+    // one, and a pass promises the present state.
+    const bool begun_earlier = stream_.cursor_state == index::cursor_state::mid_round;
+    co_await rounds();
+    const bool was_full = full_;
+    if (begun_earlier && complete_) {
+        complete_ = false;
+        co_await rounds();
+    }
+    full_ = full_ || was_full;
+    if (missing_) {
+        co_return followed::missing;
+    }
+    co_return complete_ ? followed::complete : followed::failed;
+}
+
+/// One complete round, begun again when the service wants that.
+task<void> stream_follower::rounds() {
+    for (int restarts = 0; restarts <= most_restarts; ++restarts) {
+        const auto step = co_await one_round();
+        if (step != next_step::restart) {
+            break;
+        }
+    }
+}
+
+task<void> stream_follower::reload() {
+    auto id = id_;
+    auto read = [id](index::database& db) { return index::find_stream(db, id); };
+    auto found = co_await pass_.store.call(std::move(read));
+    if (!found) {
+        throw core::fatal(core::error(error_kind::internal, "the stream vanished from the index"));
+    }
+    stream_ = std::move(*found);
+}
+
+task<void> stream_follower::begin() {
+    auto begin = [id = id_, this](index::database& db) {
+        auto s = index::find_stream(db, id);
+        if (s && !s->cursor.empty() && s->shape != source_.shape(*s)) {
+            index::drop_cursor(db, id);  // contract 4.6: a cursor is good for the request it was made with
+        }
+        index::begin_round(db, id);
+        return s.has_value();
+    };
+    co_await pass_.store.call(std::move(begin));
+    co_await reload();
+}
+
+task<stream_follower::next_step> stream_follower::one_round() {
+    co_await begin();
+    full_ = stream_.round_full;
+    seen_links_.clear();
+    idle_pages_ = 0;
+    for (;;) {
+        auto page = co_await source_.read_page(pass_.graph, container_, stream_, page_size_);
+        next_step step{};
+        if (page) {
+            step = co_await take(std::move(*page));
+        } else if (!shrink(page.error())) {
+            step = co_await failed(page.error());
+        }
+        if (step != next_step::go_on) {
+            co_return step;
+        }
+        if (complete_) {
+            co_return next_step::give_up;
+        }
+    }
+}
+
+/// An item that the service can't put into a page spoils the whole page: smaller ones leave the others out of
+/// it.
+bool stream_follower::shrink(const core::error& e) {
+    const bool too_much = e.kind == error_kind::server || e.kind == error_kind::timeout ||
+                          e.kind == error_kind::too_large || e.code == "ErrorCorruptData";
+    if (!too_much || !source_.has_folder_streams() || page_size_ == 1) {
+        return false;
+    }
+    page_size_ = page_size_ == 0 ? first_shrunk_size : std::max(1u, page_size_ / shrink_factor);
+    return true;
+}
+
+task<stream_follower::next_step> stream_follower::take(graph::page page) {
+    const bool last = page.next_link.empty();
+    const std::string link = last ? page.delta_link : page.next_link;
+    if (link.empty() && !source_.lists(stream_)) {
+        co_return co_await failed(
+            core::error(error_kind::protocol, "a delta page has neither nextLink nor deltaLink")
+        );
+    }
+    auto whole = co_await complete_sparse(page);
+    if (!whole) {
+        co_return co_await failed(whole.error());
+    }
+    const bool seen_before = !last && !seen_links_.insert(std::hash<std::string>()(link)).second;
+    index::delta_page rows;
+    rows.cursor = link;
+    rows.last = last;
+    rows.completes = only_;
+    rows.shape = source_.shape(stream_);
+    rows.url_until = core::now_seconds() + url_life;
+    parse(page, rows);
+    if (seen_before || idle_pages_ > most_idle_pages) {
+        co_return co_await looping();
+    }
+    const auto now = core::now_seconds();
+    auto apply = [id = id_, rows = std::move(rows), now](index::database& db) {
+        return index::apply_page(db, id, rows, now);
+    };
+    const auto outcome = co_await pass_.store.call(std::move(apply));
+    idle_pages_ = outcome.items > outcome.repeated ? 0 : idle_pages_ + 1;
+    count(outcome, last);
+    stream_.cursor = link;
+    co_return next_step::go_on;
+}
+
+/// Elements that tell only what changed are replaced by what the service says when it is asked for them.
+task<core::result<bool>> stream_follower::complete_sparse(graph::page& page) {
+    core::error failure;
+    std::size_t next = 0;
+    async::group group(pass_.executor);
+    constexpr int at_once = 4;  // as many as a mailbox allows
+    for (int i = 0; i < at_once; ++i) {
+        group.spawn(ask_for_rest(page, next, failure));
+    }
+    co_await group.join();
+    if (!failure.cause.empty()) {
+        co_return failure;
+    }
+    co_return true;
+}
+
+task<void> stream_follower::ask_for_rest(graph::page& page, std::size_t& next, core::error& failure) {
+    while (next < page.value->size() && failure.cause.empty()) {
+        auto& element = (*page.value)[next++];
+        if (!source_.is_sparse(element, stream_) || !element.contains("id") || !element["id"].is_string()) {
+            continue;
+        }
+        auto call = source_.item_call(container_, element["id"].get<std::string>());
+        auto answer = co_await pass_.graph.get_json(std::move(call));
+        if (answer) {
+            element = std::move(*answer);
+        } else if (answer.error().kind == error_kind::not_found) {
+            element = nullptr;  // gone meanwhile: the feed tells
+        } else {
+            failure = answer.error();
+        }
+    }
+}
+
+void stream_follower::parse(const graph::page& page, index::delta_page& rows) {
+    for (const auto& element : *page.value) {
+        auto change = source_.parse_item(element, stream_);
+        if (!change) {
+            continue;
+        }
+        if (!full_ && index::is_folder(change->type) && !change->root && change->children > 0 &&
+            new_folders_.size() < most_new_folders) {
+            new_folders_.push_back(change->remote_id);
+        }
+        rows.items.push_back(std::move(*change));
+    }
+}
+
+void stream_follower::count(const index::page_outcome& outcome, bool last) {
+    auto& n = pass_.counters;
+    ++n.pages;
+    n.items_seen += static_cast<std::uint64_t>(outcome.items);
+    n.items_changed += static_cast<std::uint64_t>(outcome.created + outcome.changed + outcome.removed);
+    removals_ += outcome.removed;
+    if (outcome.created + outcome.changed > 0) {
+        n.to_fetch += static_cast<std::uint64_t>(outcome.to_fetch);
+        pass_.found_due(container_.id);
+        pass_.found_ready(container_.id);
+    }
+    if (last) {
+        complete_ = true;
+        ++n.rounds_done;
+    }
+}
+
+/// The same link again, or page after page without anything new: the round is given up, the old cursor
+/// stays.
+task<stream_follower::next_step> stream_follower::looping() {
+    co_await change(&go_back);
+    core::error e(error_kind::protocol, "the delta feed goes in a circle and never ends");
+    e.hint = "a known fault of the service; the round is given up and begun again in the next pass";
+    co_await record(std::move(e));
+    co_return next_step::give_up;
+}
+
+task<stream_follower::next_step> stream_follower::failed(core::error e) {
+    if (e.kind == error_kind::auth_refused || e.kind == error_kind::cancelled) {
+        throw core::fatal(std::move(e));
+    }
+    if (e.kind == error_kind::resync) {
+        // The tree stays as it is; the full round compares and ends with a sweep (contract 4.5).
+        core::log(
+            core::log_level::info, container_.key + ": the service dropped the cursor, enumerating again"
+        );
+        co_await change(&index::drop_cursor);
+        co_return next_step::restart;
+    }
+    if (!stream_.listing && source_.wants_listing(e)) {
+        core::log(core::log_level::info, container_.key + ": no delta (" + e.cause + "), listing instead");
+        co_await change(&list_instead);
+        co_return next_step::restart;
+    }
+    if (e.kind == error_kind::not_found && !stream_.cursor.empty() && !restarted_) {
+        restarted_ = true;  // contract Q20: in the middle of paging it may be a fault
+        co_await change(&index::drop_cursor);
+        co_return next_step::restart;
+    }
+    if (e.kind == error_kind::bad_request && !stream_.cursor.empty() && !restarted_) {
+        restarted_ = true;  // contract Q22: the new deltaLink may be broken; the one before still works
+        co_await change(&go_back);
+        co_return next_step::restart;
+    }
+    co_return co_await lasting(std::move(e));
+}
+
+task<stream_follower::next_step> stream_follower::lasting(core::error e) {
+    if (e.kind == error_kind::not_found && !stream_.is_main()) {
+        missing_ = true;  // the list of folders tells whether it is gone
+        co_return next_step::give_up;
+    }
+    const bool whole =
+        e.kind == error_kind::locked || e.kind == error_kind::forbidden || e.kind == error_kind::not_found;
+    if (whole && stream_.is_main()) {
+        const auto now = core::now_seconds();
+        auto mark = [id = container_.id, kind = e.kind, text = core::describe(e), now](index::database& db) {
+            index::set_unavailable(db, id, core::to_string(kind), text, now);
+            return true;
+        };
+        co_await pass_.store.call(std::move(mark));
+    }
+    co_await record(std::move(e));
+    co_return next_step::give_up;
+}
+
+task<void> stream_follower::change(void (*what)(index::database&, index::stream_id)) {
+    auto run = [what, id = id_](index::database& db) {
+        what(db, id);
+        return true;
+    };
+    co_await pass_.store.call(std::move(run));
+}
+
+task<void> stream_follower::record(core::error e) {
+    co_await record_round_failure(pass_, container_, std::move(e));
+}
+
+task<void> record_round_failure(pass_context& pass, const index::container& c, core::error e) {
+    if (e.object.empty()) {
+        e.object = c.key;
+    }
+    if (e.operation.empty()) {
+        e.operation = "enumerate";
+    }
+    ++pass.counters.rounds_failed;
+    pass.counters.last_round_error = e;
+    pass.counters.failed(e);
+    core::log(core::log_level::warning, core::describe(e));
+    const auto now = core::now_seconds();
+    auto note = [id = c.id, kind = e.kind, text = core::describe(e), now](index::database& db) {
+        index::set_container_error(db, id, core::to_string(kind), text, now);
+        return true;
+    };
+    co_await pass.store.call(std::move(note));
+}
+
+}  // namespace m365stage::sync
