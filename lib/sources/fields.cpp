@@ -1,0 +1,41 @@
+#include "sources/fields.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "http/http.hpp"
+
+namespace m365stage::sources {
+
+using nlohmann::json;
+
+const json* member(const json& object, std::string_view key) {
+    if (!object.is_object()) {
+        return nullptr;
+    }
+    const auto found = object.find(key);
+    return found == object.end() || found->is_null() ? nullptr : &*found;
+}
+
+std::string text(const json& object, std::string_view key) {
+    const auto* value = member(object, key);
+    return value != nullptr && value->is_string() ? value->get<std::string>() : std::string();
+}
+
+bool is_true(const json& object, std::string_view key) {
+    const auto* value = member(object, key);
+    return value != nullptr && *value == true;
+}
+
+std::string canonical(const json& value) {
+    return value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+std::string segment(std::string_view id) {
+    std::string out;
+    for (char c : id) {
+        out += (c == '!' || c == ',') ? std::string(1, c) : http::percent_encode(std::string_view(&c, 1));
+    }
+    return out;
+}
+
+}  // namespace m365stage::sources
