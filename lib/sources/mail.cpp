@@ -67,7 +67,8 @@ public:
             auto size = page_size == 0 ? messages_a_page : page_size;
             co_return co_await graph.get_page(mailbox_call(c.owner_id, std::move(target), c.key, size));
         }
-        auto page = co_await read_folders(graph, c, s, page_size == 0 ? folders_a_page : page_size);
+        const auto size = page_size == 0 ? folders_a_page : page_size;
+        auto page = co_await read_folders(graph, c, s, size);
         co_return page;
     }
 
