@@ -203,13 +203,13 @@ void mark_staged(index::database& db, const placement& p, const placed& how) {
     }
 }
 
-void record_change(index::database& db, const placement& p, std::int64_t generation) {
+void record_change(index::database& db, const placement& p, const placed& how, std::int64_t generation) {
     std::optional<index::change_kind> what;
     if (p.place) {
         what = index::change_kind::created;
     } else if (p.content) {
         what = index::change_kind::content;
-    } else if (p.cause == index::work_cause::metadata) {
+    } else if (p.cause == index::work_cause::metadata && (how.sidecar || p.mtime)) {
         what = index::change_kind::metadata;
     }
     if (what) {
@@ -238,7 +238,7 @@ void finish_content(
             continue;
         }
         mark_staged(db, p, files[i]);
-        record_change(db, p, generation);
+        record_change(db, p, files[i], generation);
         db.run("DELETE FROM pending WHERE item_id=? AND version=?", p.id, p.version);
     }
     db.run("DELETE FROM placing");

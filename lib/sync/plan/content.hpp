@@ -53,6 +53,7 @@ void plan_content(
 struct placed {
     placed() = default;
     bool missing = false;  ///< the spooled file is gone: to be fetched again
+    bool sidecar = false;  ///< it was written anew; false: the text in the tree is the same
     std::uint64_t inode = 0;
 };
 

@@ -237,7 +237,8 @@ task<stream_follower::next_step> stream_follower::failed(core::error e) {
         co_await change(&index::drop_cursor);
         co_return next_step::restart;
     }
-    // Not the list of folders: listing shows the top level alone, and what is not seen would be swept as gone.
+    // Not the list of folders: listing shows the top level alone, and what is not seen would be swept as
+    // gone.
     if (!stream_.listing && !stream_.is_main() && source_.wants_listing(e)) {
         core::log(core::log_level::info, container_.key + ": no delta (" + e.cause + "), listing instead");
         co_await change(&list_instead);

@@ -108,6 +108,7 @@ core::result<placing_result> place_files(const tree::stage_root& root, const con
         if (!how) {
             return how.error();
         }
+        how->sidecar = sidecars[i];
         out.files.push_back(*how);
     }
     if (auto synced = root.barrier(); !synced) {
