@@ -63,8 +63,6 @@ class Bacula:
         self.ports = {name: free_port() for name in PROGRAMS}
         self.processes = {}
         self.client = "m365-stage-fd"
-        # Without the hook in the program, a pass is run ahead of each backup instead.
-        self.hooks = "\n  hook " in stage.run("--help").stdout
         for name in ("work", "volumes", "pid", "bin"):
             os.makedirs(os.path.join(folder, name), 0o700)
         self.mails = os.path.join(folder, "mails")
@@ -122,9 +120,6 @@ class Bacula:
                 r.set("FDPort", str(self.ports["fd"]))
             if r.kind == "Storage":
                 r.set("SDPort", str(self.ports["sd"]))
-        if not self.hooks:
-            for r in parts["dir"]:
-                r.items = [i for i in r.items if not (isinstance(i, dialect.Resource) and " hook " in (i.value("Command") or ""))]
         for name, resources in parts.items():
             dialect.replace(resources, places)
             self.write(f"{name}.conf", "\n".join(r.text() for r in [*self.own_resources(name), *resources]))
@@ -234,8 +229,6 @@ class Bacula:
         return Job(self, number)
 
     def run(self, job="m365-contoso", level=None):
-        if not self.hooks and job == "m365-contoso":
-            self.stage.sync(expect=(0, 1))
         return self.ended(self.begin(job, level))
 
     def saved(self, number, deleted=False):

@@ -25,8 +25,6 @@ class Service:
         self.log = os.path.join(stage.folder, "service.log")
 
     def start(self, seconds=60):
-        if "\n  serve " not in self.stage.run("--help").stdout:
-            return self
         with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
             notify.bind(os.path.join(folder, "notify"))
             notify.settimeout(0.2)
