@@ -3,7 +3,7 @@
 namespace m365stage::sources {
 
 task<core::result<rendered_item>>
-source::render(graph::client&, const index::container&, const index::work_item&) const {
+source::render(graph::client&, const index::container&, const index::work_item&, http::body_sink&) const {
     core::error e(core::error_kind::internal, "this kind of content is not made here");
     co_return e;
 }

@@ -40,11 +40,13 @@ enum class content_kind {
     rendered,   ///< made here from a few JSON answers
 };
 
-/// Content that was made here.
+/// What is known of content that was made here, besides its bytes. As `item_change` has it, and as
+/// `source::mark_of` and `hash_of` find it again in `meta`.
 struct rendered_item {
     rendered_item() = default;
-    std::string bytes;
     std::string meta;  ///< canonical JSON for the sidecar
+    std::string mark;
+    std::string hash;
 };
 
 /// One kind of data: how its containers are found, how a delta page becomes changes and how content is
@@ -117,9 +119,10 @@ public:
         return call;
     }
 
-    /// Content of kind `rendered`.
+    /// Content of kind `rendered`: asks for what belongs to it and writes it to `out`, large parts as they
+    /// come. Errors: not_found if the item has gone meanwhile; those of `out`; those of the calls.
     virtual task<core::result<rendered_item>> render(
-        graph::client& graph, const index::container& c, const index::work_item& item
+        graph::client& graph, const index::container& c, const index::work_item& item, http::body_sink& out
     ) const;
 
     /// Permissions of an item as canonical JSON text.

@@ -31,7 +31,12 @@ public:
 
     task<fetch_outcome> run() {
         if (item_.content) {
-            auto failed = co_await content();
+            std::optional<fetch_outcome> failed;
+            if (source_.content() == sources::content_kind::rendered) {
+                failed = co_await render();
+            } else {
+                failed = co_await content();
+            }
             if (failed) {
                 co_return std::move(*failed);
             }
@@ -129,6 +134,30 @@ private:
         );
         e.hint = "usually the file is being edited; it is tried again";
         co_return failure(std::move(e), std::move(first));
+    }
+
+    /// Content that is made here, into `result_`; what came of it instead otherwise.
+    task<std::optional<fetch_outcome>> render() {
+        spool_file file(pass_.root, pass_.disk, spool_name());
+        auto made = co_await source_.render(pass_.graph, container_, item_, file);
+        if (!made) {
+            co_await file.discard();
+            auto e = made.error();
+            if (e.kind == error_kind::disk) {
+                throw core::fatal(std::move(e));
+            }
+            co_return e.kind == error_kind::not_found ? fetch_outcome(vanished()) : failure(std::move(e));
+        }
+        auto done = co_await file.finish(item_.mtime);
+        pass_.counters.disk_time += file.disk_time();
+        if (!done) {
+            throw core::fatal(done.error());
+        }
+        keep(*done);
+        result_.meta = std::move(made->meta);
+        result_.mark = std::move(made->mark);
+        result_.hash = std::move(made->hash);
+        co_return std::nullopt;
     }
 
     fetch_outcome gone_or_failed(look seen) {
