@@ -10,6 +10,7 @@
 #include "graph/json.hpp"
 #include "graph/page.hpp"
 #include "graph/retry.hpp"
+#include "http/redirect.hpp"
 
 namespace m365stage::graph {
 namespace {
@@ -56,7 +57,7 @@ public:
     task<core::result<http::response>> send(call c) override {
         auto work = std::make_shared<hop>();
         work->url = rules_.absolute(c.target);
-        work->authorised = rules_.is_graph(work->url);
+        work->authorised = !c.preauthenticated && rules_.is_graph(work->url);
         if (!work->authorised) {
             if (auto allowed = rules_.check_download(work->url); !allowed) {
                 co_return allowed.error().on(c.object);
@@ -103,7 +104,7 @@ public:
         constexpr int most_redirects = 5;
         for (int hops = 0; hops <= most_redirects; ++hops) {
             // Only the first hop may be Graph's: a redirect never gets a token.
-            work->authorised = hops == 0 && rules_.is_graph(work->url);
+            work->authorised = hops == 0 && !request->preauthenticated && rules_.is_graph(work->url);
             if (!work->authorised) {
                 if (auto allowed = rules_.check_download(work->url); !allowed) {
                     co_return allowed.error().on(request->object);
@@ -112,7 +113,7 @@ public:
             // One attempt: the caller knows how far it got and resumes by Range.
             retry_state retries(1, request->idempotent);
             auto answer = co_await run(request, work, retries);
-            if (!answer || !is_redirect(answer->status)) {
+            if (!answer || !http::is_redirect(answer->status)) {
                 co_return answer;
             }
             auto location = answer->fields.find("Location");
@@ -120,7 +121,12 @@ public:
                 core::error bad(core::error_kind::protocol, "a redirect without a Location");
                 co_return std::move(bad).on(request->object);
             }
-            work->url = std::string(*location);
+            auto from = http::parse_url(work->url);
+            auto next = from ? http::resolve_location(*from, *location) : from.error();
+            if (!next) {
+                co_return next.error().on(request->object);
+            }
+            work->url = std::move(*next);
         }
         core::error bad(core::error_kind::protocol, "the download is redirected in a circle");
         co_return std::move(bad).on(request->object);
@@ -135,10 +141,6 @@ public:
     std::optional<double> sharepoint_budget() const override { return governor_.sharepoint_budget(); }
 
 private:
-    static bool is_redirect(int status) {
-        return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
-    }
-
     static core::error told(core::error e, const http::response& answer, const std::string& object) {
         e.http_status = answer.status;
         e.object = object;

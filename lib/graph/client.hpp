@@ -42,6 +42,9 @@ struct call {
     std::string body;          ///< sent as application/json unless `fields` has a Content-Type
     std::shared_ptr<http::body_source> source;  ///< in place of `body`: content that is read while it is sent
     graph::scope where;
+    /// `target` is a pre-authenticated URL (a download or upload address): no authorisation goes there, also
+    /// if it leads to the Graph host, and its errors come as they are.
+    bool preauthenticated = false;
     unsigned resource_units = 1;  ///< SharePoint cost (contract 3.2)
     bool idempotent = true;       ///< false: transient failures after the request was sent are not repeated
     std::string object;           ///< what it is about, in the user's words, for errors
@@ -95,7 +98,7 @@ public:
     virtual ~client() = default;
 
     /// Any status below 400 is a success. JSON errors become typed errors. An absolute `target` on another
-    /// host (an upload session's address) is pre-authenticated and never gets any authorisation.
+    /// host never gets any authorisation; nor does one that is `preauthenticated`.
     virtual task<core::result<http::response>> send(call c) = 0;
 
     /// A JSON object. Errors besides: protocol (no object, HTML), too_large.

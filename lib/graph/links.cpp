@@ -49,7 +49,7 @@ link_rules::link_rules(std::string graph_url, std::vector<std::string> download_
     }
     if (auto parts = http::parse_url(graph_url_ + "/")) {
         graph_origin_ = parts->origin();
-        loopback_ = parts->scheme == "http" && is_loopback(parts->host);
+        loopback_ = is_loopback(parts->host);
     }
 }
 

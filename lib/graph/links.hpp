@@ -21,7 +21,7 @@ public:
     bool is_graph(std::string_view url) const;
 
     /// Errors: protocol (no https, a host that is not allowed); with no part of path or query.
-    /// Plain http is taken between loopback hosts only.
+    /// Plain http is taken only if it stays on this machine: Graph and the link lead to loopback hosts.
     core::result<void> check_download(std::string_view url) const;
 
 private:

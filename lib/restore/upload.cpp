@@ -224,6 +224,7 @@ task<core::result<void>> upload::begin(state& s) {
 task<core::result<void>> upload::ask_progress(state& s) {
     graph::call call;
     call.target = s.session;
+    call.preauthenticated = true;
     call.where = graph::scope(graph::service::sharepoint);
     call.resource_units = 0;
     call.object = s.place.object;
@@ -245,6 +246,7 @@ task<core::result<void>> upload::send_fragment(state& s) {
     graph::call call;
     call.verb = http::method::put;
     call.target = s.session;
+    call.preauthenticated = true;
     call.where = graph::scope(graph::service::sharepoint);
     call.resource_units = 0;
     call.object = s.place.object;

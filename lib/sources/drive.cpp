@@ -104,9 +104,11 @@ public:
 
     graph::call content_call(const index::container& c, const std::string& remote_id, const std::string& url)
         const override {
-        return sharepoint_call(
+        auto call = sharepoint_call(
             url.empty() ? item_address(c, remote_id) + "/content" : url, graph::units::download, c.key
         );
+        call.preauthenticated = !url.empty();
+        return call;
     }
 
     task<core::result<std::string>> read_permissions(

@@ -116,6 +116,7 @@ public:
     ) const {
         auto call = item_call(c, remote_id);
         call.target = url.empty() ? call.target : url;
+        call.preauthenticated = !url.empty();
         return call;
     }
 

@@ -188,6 +188,11 @@ TEST_SUITE("graph") {
         CHECK(w.clock.run(w.client->send(put))->status == 202);
         CHECK(w.net.field(0, "Authorization") == "(none)");
         CHECK(w.net.field(0, "Content-Type") == "application/octet-stream");
+        put.target = "https://graph.example/up?tempauth=x";
+        put.preauthenticated = true;
+        w.net.script(answer(202, R"({"nextExpectedRanges":["5-"]})"));
+        CHECK(w.clock.run(w.client->send(put))->status == 202);
+        CHECK(w.net.field(1, "Authorization") == "(none)");
         put.target = "http://contoso.sharepoint.com/up?tempauth=x";
         CHECK(w.clock.run(w.client->send(put)).error().kind == error_kind::protocol);
     }
@@ -339,6 +344,19 @@ TEST_SUITE("graph") {
         CHECK(w.client->stats().bytes_received == 7);
     }
 
+    TEST_CASE("download: a Location without a host is meant from where it came") {
+        world w;
+        w.net.script(answer(302, "", "Location", "/dl/f?tempauth=x"));
+        w.net.script(answer(302, "", "Location", "https://contoso.sharepoint.com/a/f"));
+        w.net.script(answer(302, "", "Location", "g"));
+        w.net.script(answer(200, "content"));
+        text_sink sink;
+        REQUIRE(w.clock.run(w.client->download(w.call("/v1.0/f"), sink)).has_value());
+        CHECK(w.net.requests[1].what.url.ends_with("graph.example:443/dl/f?tempauth=x"));
+        CHECK(w.net.field(1, "Authorization") == "(none)");
+        CHECK(w.net.requests[3].what.url == "https://contoso.sharepoint.com:443/a/g");
+    }
+
     TEST_CASE("download: a pre-authenticated URL never gets a token and its errors come as they are") {
         world w;
         graph::call c = w.call("https://contoso.sharepoint.com/f?tempauth=x", graph::service::sharepoint);
@@ -358,6 +376,12 @@ TEST_SUITE("graph") {
             CHECK(got.error().kind == kind);
             CHECK(w.net.requests.size() == before + 1);
         }
+        // A file host may be the Graph host.
+        graph::call same_host = w.call("https://graph.example/dl/f?tempauth=x", graph::service::sharepoint);
+        same_host.preauthenticated = true;
+        w.net.script(answer(401, ""));
+        CHECK(w.clock.run(w.client->download(same_host, sink)).error().kind == error_kind::unauthorized);
+        CHECK(w.net.field(w.net.requests.size() - 1, "Authorization") == "(none)");
         CHECK(w.tokens.rejections.empty());
         w.net.script(answer(429, "", "Retry-After", "9"));
         w.net.script(answer(200, "all"));
