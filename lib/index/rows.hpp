@@ -118,7 +118,9 @@ struct work_item {
     std::string url;
     unix_seconds url_until = 0;
     int attempts = 0;
-    std::string first_bytes;  ///< sha256 of an earlier download that did not match; empty: none
+    std::string first_bytes;    ///< sha256 of an earlier download that did not match; empty: none
+    std::string meta;           ///< what the sidecar will hold, canonical JSON
+    std::string staged_sha256;  ///< 32 bytes, of what is in the tree; empty: nothing is
 };
 
 /// What fetching one item brought.
@@ -126,7 +128,8 @@ struct fetch_result {
     fetch_result() = default;
     item_id id{};
     std::int64_t version = 0;
-    std::string spool;  ///< file name in spool/; empty: there was no content to fetch
+    std::string spool;  ///< file name in spool/; empty: there was no content to fetch, or `same`
+    bool same = false;  ///< the content is, byte for byte, what is in the tree already
     std::int64_t spool_inode = 0;
     std::int64_t size = 0;
     std::string sha256;                 ///< 32 bytes

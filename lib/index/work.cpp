@@ -18,7 +18,8 @@ std::vector<work_item> due_work(database& db, container_id c, unix_seconds now, 
     db.query(
         "SELECT p.item_id, p.container_id, i.remote_id, i.name, p.version, p.content, p.permissions, p.size, "
         "p.hash, "
-        "p.mtime, p.url, p.url_until, p.attempts, p.first_bytes "
+        "p.mtime, p.url, p.url_until, p.attempts, p.first_bytes, p.meta, "
+        "iif(i.at_parent IS NOT NULL OR i.parked, i.sha256, NULL) "
         "FROM pending AS p INDEXED BY pending_due JOIN item AS i ON i.id=p.item_id "
         "WHERE p.container_id=?1 AND p.state=0 AND p.next_try<=?2 AND i.gone_round=0 "
         "ORDER BY p.next_try, p.item_id LIMIT ?3",
@@ -38,6 +39,8 @@ std::vector<work_item> due_work(database& db, container_id c, unix_seconds now, 
             w.url_until = r.integer(11);
             w.attempts = static_cast<int>(r.integer(12));
             w.first_bytes = r.bytes(13);
+            w.meta = r.text(14);
+            w.staged_sha256 = r.bytes(15);
             out.push_back(std::move(w));
         },
         c, now, limit
@@ -65,15 +68,24 @@ std::vector<bool> record_fetched(database& db, const std::vector<fetch_result>& 
             "UPDATE pending SET state=1, spool=?3, spool_inode=?4, spool_size=?5, spool_sha256=?6, "
             "verdict=?7, "
             "access=coalesce(?8, access), meta=coalesce(?9, meta), hash=coalesce(?10, hash), "
-            "mtime=coalesce(?11, mtime), "
+            "mtime=coalesce(?11, mtime), content=iif(?12, 0, content), cause=iif(?12, min(cause, ?13), "
+            "cause), "
             "url=NULL, first_bytes=NULL, next_try=0, reason=NULL, error=NULL WHERE item_id=?1 AND version=?2 "
             "AND state=0",
             f.id, f.version, content ? std::optional(f.spool) : std::nullopt,
             content ? std::optional(f.spool_inode) : std::nullopt,
             content ? std::optional(f.size) : std::nullopt,
             content ? std::optional(as_blob(f.sha256)) : std::nullopt,
-            f.verdict.empty() ? std::nullopt : std::optional(f.verdict), f.access, f.meta, f.hash, f.mtime
+            f.verdict.empty() ? std::nullopt : std::optional(f.verdict), f.access, f.meta, f.hash, f.mtime,
+            f.same, work_cause::metadata
         );
+        if (changed > 0 && f.same) {
+            // What stands for these bytes now, so that the next page finds nothing to do.
+            db.run(
+                "UPDATE item SET (hash, ctag)=(SELECT hash, ctag FROM pending WHERE item_id=?1) WHERE id=?1",
+                f.id
+            );
+        }
         if (changed > 0 && f.mark) {
             db.run("UPDATE item SET meta=? WHERE id=?", core::fingerprint(*f.mark), f.id);
         }

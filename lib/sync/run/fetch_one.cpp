@@ -153,10 +153,15 @@ private:
         if (!done) {
             throw core::fatal(done.error());
         }
-        keep(*done);
         result_.meta = std::move(made->meta);
         result_.mark = std::move(made->mark);
         result_.hash = std::move(made->hash);
+        if (done->sha256 == item_.staged_sha256) {
+            result_.same = true;  // the file in the tree is not touched
+            co_await file.discard();
+        } else {
+            keep(*done);
+        }
         co_return std::nullopt;
     }
 

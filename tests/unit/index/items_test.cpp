@@ -259,6 +259,23 @@ TEST_SUITE("index") {
         CHECK(again[0].size == 20);
     }
 
+    TEST_CASE_FIXTURE(fixture, "items: bytes that came out the same are no content to place") {
+        round({root(), file("f", "root", "f")});
+        fetch_result r;
+        r.id = due_work(db, id, 1000, 10).at(0).id;
+        r.version = due_work(db, id, 1000, 10).at(0).version;
+        r.same = true;
+        r.hash = "made anew";
+        CHECK(record_fetched(db, {r}) == std::vector<bool>{true});
+        CHECK(
+            count("SELECT content FROM pending WHERE item_id=(SELECT id FROM item WHERE remote_id='f')") == 0
+        );
+        CHECK(
+            count("SELECT cause FROM pending ORDER BY item_id DESC") == static_cast<int>(work_cause::metadata)
+        );
+        CHECK(count("SELECT count(*) FROM item WHERE hash='made anew'") == 1);
+    }
+
     TEST_CASE_FIXTURE(fixture, "items: a circle of folders ends the search for a path") {
         round({root(), folder("a", "b", "a"), folder("b", "a", "b")});
         CHECK(
