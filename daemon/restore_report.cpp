@@ -26,15 +26,15 @@ json json_of(const restore::plan& p) {
     json parts = json::array();
     for (const auto& part : p.parts) {
         json kinds = json::object();
-        for (const auto& [name, kind] : part.kinds) {
-            kinds[name] = {{"objects", kind.objects}, {"bytes", kind.bytes}};
+        for (const auto& [name, word] : part.words) {
+            kinds[name] = {{"objects", word.objects}, {"bytes", word.bytes}};
         }
         parts.push_back(
             {{"container", part.from.path},
              {"kind", part.from.kind},
              {"to", where_to(part)},
              {"kinds", std::move(kinds)},
-             {"permissions", part.rights},
+             {"permissions", part.costs.rights},
              {"room", part.to.room ? json(*part.to.room) : json()},
              {"obstacle", part.obstacle.empty() ? json() : json(part.obstacle)},
              {"notes", part.notes}}
@@ -44,8 +44,8 @@ json json_of(const restore::plan& p) {
     for (const auto& one : p.cannot) {
         cannot.push_back({{"path", one.path}, {"reason", one.why}});
     }
-    return {{"objects", p.objects()},         {"bytes", p.bytes()},
-            {"requests", p.requests},         {"resource_units", p.units},
+    return {{"objects", p.objects()},         {"bytes", p.costs.bytes},
+            {"requests", p.costs.requests},   {"resource_units", p.costs.units},
             {"seconds_at_least", p.seconds},  {"parts", std::move(parts)},
             {"cannot_count", p.cannot_count}, {"cannot", std::move(cannot)},
             {"left_out_by_as_of", p.quiet},   {"notes", p.notes}};
@@ -56,14 +56,14 @@ void print_part(const restore::plan_part& part) {
     if (!part.to.label.empty()) {
         std::printf("  into %s\n", where_to(part).c_str());
     }
-    for (const auto& [name, kind] : part.kinds) {
-        if (kind.objects > 0) {
-            const auto size = kind.bytes > 0 ? ", " + progress::bytes(kind.bytes) : std::string();
-            std::printf("  %s %s%s\n", n(kind.objects).c_str(), (name + "s").c_str(), size.c_str());
+    for (const auto& [name, word] : part.words) {
+        if (word.objects > 0) {
+            const auto size = word.bytes > 0 ? ", " + progress::bytes(word.bytes) : std::string();
+            std::printf("  %s %s%s\n", n(word.objects).c_str(), (name + "s").c_str(), size.c_str());
         }
     }
-    if (part.rights > 0) {
-        std::printf("  %s permissions\n", n(part.rights).c_str());
+    if (part.costs.rights > 0) {
+        std::printf("  %s permissions\n", n(part.costs.rights).c_str());
     }
     for (const auto& note : part.notes) {
         std::printf("  note: %s\n", note.c_str());
@@ -149,8 +149,8 @@ void print_plan(const restore::plan& p, bool json) {
     std::printf(
         "in all %s objects, %s, about %s requests (%s resource units): %s at least, within Microsoft's "
         "limits\n",
-        n(p.objects()).c_str(), progress::bytes(p.bytes()).c_str(), n(p.requests).c_str(), n(p.units).c_str(),
-        progress::duration(p.seconds).c_str()
+        n(p.objects()).c_str(), progress::bytes(p.costs.bytes).c_str(), n(p.costs.requests).c_str(),
+        n(p.costs.units).c_str(), progress::duration(p.seconds).c_str()
     );
     std::fflush(stdout);
 }

@@ -38,22 +38,4 @@ struct context {
     counters& count;
 };
 
-/// What is done with an object, decided by its metadata alone.
-struct decision {
-    enum class what { put, skip_quietly, cannot } action = what::put;
-    std::string why;
-};
-
-/// Files and folders of a drive, and what no restore can bring back.
-decision judge_drive_object(const object& o, const request& asked);
-
-/// When an object was made and last changed, as its sidecar tells.
-struct object_times {
-    std::optional<core::unix_seconds> created, modified;
-};
-object_times times_of(const object& o);
-
-/// The word of the report for an object: "file", "folder", "message", ...
-std::string kind_of(const object& o);
-
 }  // namespace m365stage::restore

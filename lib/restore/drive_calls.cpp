@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "restore/kind.hpp"
+
 namespace m365stage::restore {
 namespace {
 
@@ -52,14 +54,6 @@ std::optional<remote_item> parse_remote_item(const json& item) {
     return out;
 }
 
-std::string folded(std::string_view name) {
-    std::string out(name);
-    for (char& c : out) {
-        c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-    }
-    return out;
-}
-
 json file_system_info(const json& item) {
     json out = json::object();
     const auto* info = member(item, "fileSystemInfo");
@@ -67,15 +61,6 @@ json file_system_info(const json& item) {
         if (const auto t = info != nullptr ? core::parse_timestamp(text(*info, key)) : std::nullopt) {
             out[key] = core::format_timestamp(*t);
         }
-    }
-    return out;
-}
-
-std::string path_segment(std::string_view id) {
-    std::string out;
-    for (const char c : id) {
-        // Part of drive and site ids, allowed there, and so every log shows them.
-        out += (c == '!' || c == ',') ? std::string(1, c) : http::percent_encode(std::string_view(&c, 1));
     }
     return out;
 }

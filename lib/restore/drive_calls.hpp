@@ -29,10 +29,6 @@ struct remote_item {
 /// Tolerates what is missing; nullopt if it has no id.
 std::optional<remote_item> parse_remote_item(const nlohmann::json& item);
 
-/// Names of a folder compare without regard to the case of ASCII letters, as the service compares them (it
-/// folds more; what this misses, a conflict of the service tells).
-std::string folded(std::string_view name);
-
 /// {"createdDateTime", "lastModifiedDateTime"} of a staged item's fileSystemInfo, whole seconds; an empty
 /// object if it has none.
 nlohmann::json file_system_info(const nlohmann::json& item);
@@ -71,8 +67,5 @@ private:
     graph::call base(std::string path, unsigned units, std::string object) const;
     std::string drive_;
 };
-
-/// An id as one segment of a path.
-std::string path_segment(std::string_view id);
 
 }  // namespace m365stage::restore

@@ -13,13 +13,19 @@ std::string restored_name(const std::string& name, int number) {
     return stem + tag + name.substr(stem.size());
 }
 
-drive_folder::drive_folder(context& with, drive_calls calls, std::string id)
-    : with_(with), calls_(std::move(calls)), id_(std::move(id)), settled_(true), changed_(with.executor) {}
+drive_folder::drive_folder(context& with, std::string target, drive_calls calls, std::string id)
+    : with_(with),
+      target_(std::move(target)),
+      calls_(std::move(calls)),
+      id_(std::move(id)),
+      settled_(true),
+      changed_(with.executor) {}
 
 drive_folder::drive_folder(
     std::shared_ptr<drive_folder> parent, std::string path, std::string name, const object* o
 )
     : with_(parent->with_),
+      target_(parent->target_),
       calls_(parent->calls_),
       parent_(std::move(parent)),
       path_(std::move(path)),
@@ -61,7 +67,7 @@ task<core::result<void>> drive_folder::make() {
     const bool may_be_ours = e.state == outcome::intended;
     e.kind = "folder";
     e.mark = mark_;
-    e.target = calls_.drive();
+    e.target = target_;
     e.parent = parent_->id();
     e.name = may_be_ours ? e.name : name_;
     for (int number = 1;; ++number) {

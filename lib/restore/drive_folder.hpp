@@ -8,14 +8,15 @@
 #include "async/event.hpp"
 #include "restore/context.hpp"
 #include "restore/drive_calls.hpp"
+#include "restore/kind.hpp"
 
 namespace m365stage::restore {
 
 /// A folder of the target, and what is in it. Made (or found) when something has to go into it.
-class drive_folder {
+class drive_folder final : public target_folder {
 public:
-    /// The folder at the top; it is there.
-    drive_folder(context& with, drive_calls calls, std::string id);
+    /// The folder at the top; it is there. `target`: as the journal names it.
+    drive_folder(context& with, std::string target, drive_calls calls, std::string id);
     /// A folder in `parent`. `path`: for the journal and for messages. `o` may be null: a folder that no
     /// sidecar tells of.
     drive_folder(std::shared_ptr<drive_folder> parent, std::string path, std::string name, const object* o);
@@ -23,9 +24,9 @@ public:
     const std::string& path() const { return path_; }
     const std::string& id() const { return id_; }
     const drive_calls& calls() const { return calls_; }
+    const std::string& target() const { return target_; }
 
-    /// Makes it, and the folders above, unless they are there. Many may wait for one.
-    task<core::result<void>> ensure();
+    task<core::result<void>> ensure() override;
 
     /// The item of this name, in a folder that is ensured. Lists the folder once, unless it is new.
     task<core::result<std::optional<remote_item>>> find(std::string name);
@@ -41,6 +42,7 @@ private:
     task<core::result<void>> list();
 
     context& with_;
+    std::string target_;
     drive_calls calls_;
     std::shared_ptr<drive_folder> parent_;
     std::string path_, name_, mark_, item_;

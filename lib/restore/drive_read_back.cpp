@@ -1,7 +1,6 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "async/group.hpp"
 #include "restore/drive_restore.hpp"
 
 namespace m365stage::restore {
@@ -9,46 +8,18 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int most_at_once = 8;
-
-/// Reads folder after folder; several at once.
+/// Compares one folder.
 class reader {
 public:
-    reader(context& with, bool last) : with_(with), last_(last) {}
+    reader(context& with, const std::string& drive, bool last) : with_(with), calls_(drive), last_(last) {}
 
-    task<core::result<std::uint64_t>> run() {
-        auto all = co_await with_.log.written_folders();
-        folders_ = std::move(all);
-        async::group group(with_.executor);
-        for (int n = 0; n < most_at_once; ++n) {
-            group.spawn(work());
-        }
-        co_await group.join();
-        if (end_.has_error()) {
-            co_return end_.error();
-        }
-        co_return open_;
-    }
-
-private:
-    task<void> work() {
-        while (next_ < folders_.size() && !end_.has_error()) {
-            const auto at = next_++;
-            if (!folders_[at].target.starts_with(mailbox_prefix)) {
-                co_await check_folder(folders_[at]);
-            }
-        }
-    }
-
-    task<void> check_folder(journal::written_folder where) {
-        const drive_calls calls(where.target);
+    task<core::result<std::uint64_t>> run(journal::written_folder where) {
         std::map<std::string, remote_item> there;
-        auto call = calls.children(where.parent, "what was put back");
+        auto call = calls_.children(where.parent, "what was put back");
         for (;;) {
             auto page = co_await with_.graph.get_page(call);
             if (!page && page.error().kind != core::error_kind::not_found) {
-                end_ = page.error();
-                co_return;
+                co_return page.error();
             }
             if (!page) {
                 break;  // the folder itself is gone
@@ -68,19 +39,17 @@ private:
         for (auto& [path, e] : written) {
             const auto found = there.find(e.id);
             const auto* item = found == there.end() ? nullptr : &found->second;
-            co_await check_entry(calls, path, std::move(e), item);
+            co_await check_entry(path, std::move(e), item);
         }
+        co_return open_;
     }
 
-    task<void> check_entry(const drive_calls& calls, std::string path, entry e, const remote_item* there) {
+private:
+    task<void> check_entry(std::string path, entry e, const remote_item* there) {
         if (there == nullptr) {
             // Gone since an earlier run put it there: it is put back again, once.
-            e.state = last_ ? outcome::failed : outcome::open;
-            e.detail = "it was put there, but it is not there any more";
-            e.id.clear();
-            open_ += last_ ? 0 : 1;
-            with_.count.failed += last_ ? 1 : 0;
-            co_await with_.log.put(std::move(path), std::move(e));
+            auto open = co_await note_gone(with_, std::move(path), std::move(e), last_);
+            open_ += open;
             co_return;
         }
         if (e.state != outcome::done) {
@@ -95,7 +64,7 @@ private:
             co_return;
         }
         if (e.mtime != 0 && there->modified != e.mtime) {
-            co_await set_time(calls, std::move(path), std::move(e));
+            co_await set_time(std::move(path), std::move(e));
         }
     }
 
@@ -104,9 +73,9 @@ private:
     }
 
     /// Folders get a new time when something is put into them.
-    task<void> set_time(const drive_calls& calls, std::string path, entry e) {
+    task<void> set_time(std::string path, entry e) {
         const json body{{"fileSystemInfo", {{"lastModifiedDateTime", core::format_timestamp(e.mtime)}}}};
-        auto call = calls.change(e.id, body, path);
+        auto call = calls_.change(e.id, body, path);
         auto changed = co_await with_.graph.send(std::move(call));
         if (!changed) {
             e.state = outcome::failed;
@@ -117,18 +86,18 @@ private:
     }
 
     context& with_;
+    const drive_calls calls_;
     const bool last_;
-    std::vector<journal::written_folder> folders_;
-    std::size_t next_ = 0;
     std::uint64_t open_ = 0;
-    core::result<void> end_;
 };
 
 }  // namespace
 
-task<core::result<std::uint64_t>> read_back_drives(context& with, bool last) {
-    reader r(with, last);
-    auto open = co_await r.run();
+task<core::result<std::uint64_t>> read_back_drive_folder(
+    context& with, journal::written_folder where, bool last
+) {
+    reader r(with, parse_journal_target(where.target).second, last);
+    auto open = co_await r.run(std::move(where));
     co_return open;
 }
 

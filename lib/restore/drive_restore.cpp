@@ -4,19 +4,15 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
-#include "async/group.hpp"
 #include "restore/drive_folder.hpp"
 #include "restore/drive_permissions.hpp"
 #include "restore/upload.hpp"
-#include "tree/names.hpp"
 
 namespace m365stage::restore {
 namespace {
 
 using nlohmann::json;
 
-// Files at once. More would not be faster: the budget of resource units is what limits (contract 3.2).
-constexpr int most_at_once = 8;
 // How often the name of a file is chosen anew when somebody else takes it in between.
 constexpr int most_choices = 3;
 
@@ -38,190 +34,42 @@ bool same_content(const remote_item& there, const local_file& file, const json& 
     return announced && announced->hash == there.hash && announced->size == there.size;
 }
 
-/// One container on its way back.
-class drive_run {
+class drive_writer final : public writer {
 public:
-    drive_run(context& with, const container& from, const drive_target& to)
-        : with_(with),
-          from_(from),
-          uploads_(with.graph, with.tree.root(), with.disk),
-          changed_(with.executor) {
-        top_ = std::make_shared<drive_folder>(with, drive_calls(to.drive), to.root);
-        std::string path = ":" + to.drive;
-        for (const auto& name : to.below) {
-            path = join_path(path, name);
-            top_ = std::make_shared<drive_folder>(top_, path, name, nullptr);
+    drive_writer(context& with, const kind& k, const target& to)
+        : with_(with), uploads_(with.graph, with.tree.root(), with.disk) {
+        const auto name = journal_target(k, to);
+        top_ = std::make_shared<drive_folder>(with, name, drive_calls(to.id), to.root);
+        std::string path = ":" + name;
+        for (const auto& folder : to.below) {
+            path = join_path(path, folder);
+            top_ = std::make_shared<drive_folder>(top_, path, folder, nullptr);
         }
     }
 
-    task<core::result<void>> run() {
-        auto prepared = co_await prepare();
-        if (!prepared) {
-            co_return prepared;
-        }
-        async::group group(with_.executor);
-        for (int n = 0; n < most_at_once; ++n) {
-            group.spawn(work());
-        }
-        co_await group.join();
+    folder_ptr top() override { return top_; }
+
+    folder_ptr inside(folder_ptr above, const object& o) override {
+        const bool named = o.state == object_state::good;
+        auto parent = std::static_pointer_cast<drive_folder>(std::move(above));
+        return std::make_shared<drive_folder>(std::move(parent), o.path, named ? o.meta.name : o.local, &o);
+    }
+
+    task<void> decorate(folder_ptr folder, const object& o) override {
+        co_await give_rights(static_cast<const drive_folder&>(*folder).id(), o);
+    }
+
+    task<core::result<void>> put(folder_ptr into, const object& o) override {
+        auto folder = std::static_pointer_cast<drive_folder>(std::move(into));
+        co_await put_file(std::move(folder), o);
         co_return end_;
     }
 
 private:
-    struct job {
-        job() = default;
-        std::shared_ptr<drive_folder> folder;  ///< that it lies in
-        std::string path;                      ///< of the folder in the tree
-        source_tree::name_pair name;
-        bool is_folder = false;  ///< the whole content of `path` goes into `folder`
-    };
-
-    /// The folders between the container and the one that the restore starts from.
-    task<core::result<void>> prepare() {
-        auto folder = top_;
-        std::string path = from_.path;
-        const auto& start = with_.tree.start();
-        if (start.size() > path.size() && start.starts_with(path)) {
-            const auto rest = path.empty() ? start : start.substr(path.size() + 1);
-            for (std::size_t at = 0; at < rest.size();) {
-                const auto slash = std::min(rest.find('/', at), rest.size());
-                const auto local = rest.substr(at, slash - at);
-                auto o = with_.tree.read(path, {local, tree::sidecar_name(local)});
-                const bool good = o.state == object_state::good;
-                path = join_path(path, local);
-                folder = std::make_shared<drive_folder>(folder, path, good ? o.meta.name : local, &o);
-                at = slash + 1;
-            }
-        }
-        if (with_.asked.select.empty()) {
-            auto made = co_await folder->ensure();
-            if (!made) {
-                co_return made;
-            }
-        }
-        job first;
-        first.folder = folder;
-        first.path = path;
-        first.is_folder = true;
-        jobs_.push_back(std::move(first));
-        co_return core::result<void>();
-    }
-
-    /// Takes one job after the other, the newest first, so that few folders are open at a time.
-    task<void> work() {
-        while (true) {
-            while (jobs_.empty() && active_ > 0 && !end_.has_error()) {
-                co_await changed_.wait();
-            }
-            if (jobs_.empty() || end_.has_error()) {
-                co_return;
-            }
-            job next = std::move(jobs_.back());
-            jobs_.pop_back();
-            ++active_;
-            if (next.is_folder) {
-                co_await open_folder(std::move(next));
-            } else {
-                co_await take_object(std::move(next));
-            }
-            --active_;
-            changed_.notify_all();
-        }
-    }
-
-    task<void> open_folder(job next) {
-        auto list = [this, path = next.path] { return with_.tree.names(path); };
-        auto names = co_await with_.disk.run(std::move(list));
-        if (!names) {
-            entry e;
-            e.kind = "folder";
-            co_await note(next.path, std::move(e), outcome::failed, core::describe(names.error()));
-            co_return;
-        }
-        for (auto name = names->rbegin(); name != names->rend(); ++name) {
-            job one;
-            one.folder = next.folder;
-            one.path = next.path;
-            one.name = std::move(*name);
-            jobs_.push_back(std::move(one));
-        }
-        changed_.notify_all();
-    }
-
-    task<void> take_object(job next) {
-        auto read = [this, &next] { return with_.tree.read(next.path, next.name); };
-        auto found = co_await with_.disk.run(std::move(read));
-        const object o = std::move(found);
-        if (o.meta.type == "container") {
-            co_return;
-        }
-        const bool selected = with_.asked.selects(o.path);
-        const auto verdict = judge_drive_object(o, with_.asked);
-        if (o.folder && verdict.action == decision::what::put) {
-            co_await enter(next, o, selected);
-        }
-        if (!selected || verdict.action == decision::what::skip_quietly) {
-            co_return;
-        }
-        ++with_.count.objects_done;
-        if (verdict.action == decision::what::cannot) {
-            entry e;
-            e.kind = kind_of(o);
-            e.mark = o.mark;
-            co_await note(o.path, std::move(e), outcome::failed, verdict.why);
-        } else if (!o.folder) {
-            co_await put_file(next.folder, o);
-        }
-    }
-
-    task<void> enter(const job& at, const object& o, bool selected) {
-        const bool named = o.state == object_state::good;
-        auto folder = std::make_shared<drive_folder>(at.folder, o.path, named ? o.meta.name : o.local, &o);
-        if (selected) {
-            auto made = co_await folder->ensure();
-            if (!made && ends_all(made.error())) {
-                end_ = made.error();
-            }
-            if (made && named) {
-                co_await decorate(folder->id(), o);
-            }
-        }
-        job inside;
-        inside.folder = std::move(folder);
-        inside.path = o.path;
-        inside.is_folder = true;
-        jobs_.push_back(std::move(inside));
-    }
-
-    task<void> note(std::string path, entry e, outcome state, std::string why) {
-        e.state = state;
-        e.detail = std::move(why);
-        with_.count.failed += state == outcome::failed ? 1 : 0;
-        co_await with_.log.put(std::move(path), std::move(e));
-    }
-
-    /// What no other file would do better with.
-    static bool ends_all(const core::error& e) {
-        using core::error_kind;
-        return e.kind == error_kind::insufficient || e.kind == error_kind::auth_refused ||
-               e.kind == error_kind::unauthorized || e.kind == error_kind::cancelled;
-    }
-
     task<void> fail_file(const object& o, entry e, core::error why) {
-        if (ends_all(why) && !end_.has_error()) {
-            end_ = why;
-        }
-        // What may be better at the next run keeps its name and its upload.
-        const bool keep = e.state == outcome::intended && core::is_transient(why.kind);
-        why.object.clear();
-        const auto text = core::describe(why);
-        if (keep) {
-            e.detail = text;
-            ++with_.count.failed;
-            co_await with_.log.put(o.path, std::move(e));
-        } else {
-            e.session.clear();
-            co_await note(o.path, std::move(e), outcome::failed, text);
+        auto noted = co_await note_failure(with_, o.path, std::move(e), std::move(why));
+        if (!noted && !end_.has_error()) {
+            end_ = std::move(noted);
         }
     }
 
@@ -230,7 +78,7 @@ private:
         entry e = std::move(known);
         if (e.state == outcome::done || e.state == outcome::present) {
             co_await with_.log.put(o.path, e);
-            co_await decorate(e.id, o);
+            co_await give_rights(e.id, o);
             co_return;
         }
         e.kind = "file";
@@ -244,7 +92,7 @@ private:
             e.state = outcome::open;  // a folder of an earlier run, which is gone
             e.session.clear();
         }
-        e.target = folder->calls().drive();
+        e.target = folder->target();
         e.parent = folder->id();
         auto look = [this, &o] { return examine(with_.tree.root(), o.path); };
         auto examined = co_await with_.disk.run(std::move(look));
@@ -254,7 +102,7 @@ private:
         }
         if (examined->sha256 != o.meta.sha256 || examined->size != o.meta.size) {
             co_await note(
-                o.path, std::move(e), outcome::failed,
+                with_, o.path, std::move(e), outcome::failed,
                 "its bytes are not those that its sidecar tells: this copy is damaged"
             );
             co_return;
@@ -288,7 +136,7 @@ private:
                 const auto id = e.id;
                 co_await with_.log.put(o.path, std::move(e));
                 if (there) {
-                    co_await decorate(id, o);
+                    co_await give_rights(id, o);
                 }
                 co_return;
             }
@@ -413,7 +261,8 @@ private:
         e.session.clear();
         if (!same && !may_be_rewritten(e.name)) {
             co_await note(
-                o.path, std::move(e), outcome::failed, "the service has other bytes than those that were sent"
+                with_, o.path, std::move(e), outcome::failed,
+                "the service has other bytes than those that were sent"
             );
             co_return;
         }
@@ -431,23 +280,19 @@ private:
             // A description is worth a try and no more: not every library has the field.
             co_await with_.graph.send(std::move(call));
         }
-        co_await decorate(id, o);
+        co_await give_rights(id, o);
     }
 
     /// Rights, if they are wanted.
-    task<void> decorate(const std::string& id, const object& o) {
+    task<void> give_rights(const std::string& id, const object& o) {
         if (with_.asked.permissions && !o.meta.permissions.empty()) {
             co_await restore_permissions(with_, top_->calls(), id, o);
         }
     }
 
     context& with_;
-    const container& from_;
     upload uploads_;
     std::shared_ptr<drive_folder> top_;
-    std::vector<job> jobs_;
-    int active_ = 0;
-    async::event changed_;
     core::result<void> end_;
 };
 
@@ -461,10 +306,8 @@ bool may_be_rewritten(const std::string& name) {
     return std::any_of(endings.begin(), endings.end(), [&](const char* e) { return low.ends_with(e); });
 }
 
-task<core::result<void>> restore_drive(context& with, const container& from, const drive_target& to) {
-    drive_run run(with, from, to);
-    auto done = co_await run.run();
-    co_return done;
+std::unique_ptr<writer> make_drive_writer(context& with, const kind& k, const target& to) {
+    return std::make_unique<drive_writer>(with, k, to);
 }
 
 }  // namespace m365stage::restore

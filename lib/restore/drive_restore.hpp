@@ -2,40 +2,33 @@
 
 #include <memory>
 #include <string>
-#include <vector>
 
-#include "restore/context.hpp"
 #include "restore/drive_calls.hpp"
+#include "restore/kind.hpp"
 
+/// Drives: what `drive_kind.cpp` is put together from.
 namespace m365stage::restore {
 
-/// The place in Microsoft 365 that a container goes into.
-struct drive_target {
-    drive_target() = default;
-    std::string drive;                 ///< remote id
-    std::string root;                  ///< remote id of its root folder
-    std::string label;                 ///< for people: "users/ann@contoso.com/onedrive"
-    std::vector<std::string> below;    ///< folders that it goes into, made if they are not there
-    std::optional<std::int64_t> room;  ///< bytes that are left; nullopt: the service does not say
-};
+/// Files and folders of a drive, and what no restore can bring back.
+decision judge_drive_object(const object& o, const request& asked);
 
-/// Puts one container of drives back: folders before what is in them, several files at once. What it does
-/// with each object is in the journal. Errors:  those that concern everything (sign-in refused, no room,
-/// local disk) end it; those of one object are
-///          in the journal.
-/// Cancel:  at any await; the journal says how far it is.
-task<core::result<void>> restore_drive(context& with, const container& from, const drive_target& to);
+/// The drive that --to names: "users/x@y[/onedrive][/folder]", "groups/nick[/files][/folder]",
+/// "sites/host/path[/libraries/name[/folder]]". Errors: usage, not_found and what the service says.
+task<core::result<target>> find_drive(graph::client& graph, place where);
 
-/// Reads what was put there, in this run or in an earlier one, again and compares it: that it is there, size,
-/// hash and time. What is different is `failed` in the journal; what is missing is `open`, to be put back
-/// again, or `failed` if this was the `last` look. Returns how many are open.
-task<core::result<std::uint64_t>> read_back_drives(context& with, bool last);
+/// The drive that a container of the tree goes back to: the one it came from, or the present one of its
+/// owner. `note` tells if it is another one.
+task<core::result<target>> find_drive_of(graph::client& graph, const container& from, std::string& note);
+
+std::unique_ptr<writer> make_drive_writer(context& with, const kind& k, const target& to);
+
+/// See `kind::read_back`: that everything is there, size, hash and time.
+task<core::result<std::uint64_t>> read_back_drive_folder(
+    context& with, journal::written_folder where, bool last
+);
 
 /// True for types that SharePoint writes its own properties into, a moment after they were uploaded (contract
 /// 5.8): their size and hash then differ from what was sent.
 bool may_be_rewritten(const std::string& name);
-
-/// Targets in the journal that are no drives.
-inline constexpr std::string_view mailbox_prefix = "mailbox:";
 
 }  // namespace m365stage::restore

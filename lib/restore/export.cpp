@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "core/hash.hpp"
-#include "restore/context.hpp"
+#include "restore/kind.hpp"
 #include "tree/names.hpp"
 
 namespace m365stage::restore {
@@ -28,11 +28,15 @@ public:
 
     core::result<export_counts> run() {
         // Owners and containers keep the folders that they have in the tree.
-        todo_.push_back({tree_.start(), tree_.is_part() ? "" : tree_.start()});
+        place top;
+        top.from = tree_.start();
+        top.to = tree_.is_part() ? "" : tree_.start();
+        top.what = kind_of(top.from);
+        todo_.push_back(std::move(top));
         while (!todo_.empty()) {
             const auto next = std::move(todo_.back());
             todo_.pop_back();
-            if (auto done = folder(next); !done) {
+            if (auto done = take_folder(next); !done) {
                 return done.error();
             }
         }
@@ -42,9 +46,47 @@ public:
 private:
     struct place {
         std::string from, to;
+        const kind* what = nullptr;  ///< of the container that it is in; nullptr: above containers
+    };
+    /// The one file that a folder becomes, while it is written.
+    struct joint {
+        std::unique_ptr<joined_file> how;
+        std::string target, part;
+        tree::unique_fd fd;
+        core::sha256 sha;
+        std::int64_t size = 0;
+        std::uint64_t objects = 0;
     };
 
-    core::result<void> folder(const place& at) {
+    /// The kind of what is in a folder, as the sidecars in it tell; nullptr: owners and containers.
+    const kind* kind_of(const std::string& folder) const {
+        auto names = tree_.names(folder);
+        for (const auto& name : names ? *names : std::vector<source_tree::name_pair>()) {
+            const auto o = tree_.read(folder, name);
+            if (o.state == object_state::good && o.meta.type != "container") {
+                return find_kind(o.meta.kind);
+            }
+        }
+        return nullptr;
+    }
+
+    core::result<void> take_folder(const place& at) {
+        joint one;
+        if (at.what != nullptr) {
+            one.how = at.what->join(asked_);
+        }
+        one.target = at.to + (one.how ? one.how->ending() : "");
+        auto done = folder(at, one);
+        if (done && one.objects > 0) {
+            done = finish(one);
+        }
+        if (!done && one.fd) {
+            (void)to_.remove_file(one.part);
+        }
+        return done;
+    }
+
+    core::result<void> folder(const place& at, joint& one) {
         auto names = tree_.names(at.from);
         if (!names) {
             left(at.from, core::describe(names.error()));
@@ -52,28 +94,40 @@ private:
         }
         for (const auto& name : *names) {
             const auto o = tree_.read(at.from, name);
+            core::result<void> done;
             if (o.folder && o.state != object_state::odd) {
-                const bool named = o.state == object_state::good && o.meta.type != "container";
-                const place below{o.path, join_path(at.to, named ? name_of(o) : o.local)};
-                if (o.meta.type == "folder" && asked_.selects(o.path)) {
-                    if (auto made = make_folders(below.to); !made) {
-                        return made;
-                    }
-                }
-                todo_.push_back(below);
-                continue;
+                done = enter(at, o, one);
+            } else if (asked_.selects(o.path)) {
+                done = object_at(o, at.to, one);
             }
-            if (!asked_.selects(o.path)) {
-                continue;
-            }
-            if (auto done = object_at(o, at.to); !done) {
+            if (!done) {
                 return done;
             }
         }
         return core::result<void>();
     }
 
-    core::result<void> object_at(const object& o, const std::string& folder) {
+    core::result<void> enter(const place& at, const object& o, joint& one) {
+        const bool good = o.state == object_state::good;
+        place below;
+        below.from = o.path;
+        below.what = good && o.meta.type == "container" ? find_kind(o.meta.kind) : at.what;
+        const bool named = good && o.meta.type != "container";
+        below.to = join_path(at.to, named ? name_of(o) : o.local);
+        if (one.how && at.what->is_transparent(o)) {
+            below.to = at.to;
+            return folder(below, one);
+        }
+        if (o.meta.type == "folder" && asked_.selects(o.path) && !one.how) {
+            if (auto made = make_folders(below.to); !made) {
+                return made;
+            }
+        }
+        todo_.push_back(std::move(below));
+        return core::result<void>();
+    }
+
+    core::result<void> object_at(const object& o, const std::string& folder, joint& one) {
         if (o.state != object_state::good) {
             left(o.path, o.problem);
             return core::result<void>();
@@ -82,10 +136,78 @@ private:
             left(o.path, "a shortcut has no content");
             return core::result<void>();
         }
+        if (one.how) {
+            return append(o, one);
+        }
         if (auto made = make_folders(folder); !made) {
             return made;
         }
         return copy(o, join_path(folder, name_of(o)));
+    }
+
+    joined_file::take taker(joint& one) const {
+        return [this, &one](std::string_view bytes) {
+            const auto raw = std::as_bytes(std::span(bytes));
+            one.sha.update(raw);
+            one.size += std::ssize(bytes);
+            return put_out(one.fd.get(), raw);
+        };
+    }
+
+    /// One more object of a folder that becomes one file.
+    core::result<void> append(const object& o, joint& one) {
+        auto hash = digest(tree_.root(), o.path, -1);
+        if (!hash || *hash != o.meta.sha256) {
+            left(
+                o.path, hash ? "its bytes are not those that its sidecar tells: this copy is damaged"
+                             : core::describe(hash.error())
+            );
+            return core::result<void>();
+        }
+        const auto take = taker(one);
+        if (!one.fd) {
+            const auto slash = one.target.rfind('/');
+            const auto folder = slash == std::string::npos ? "" : one.target.substr(0, slash);
+            if (auto made = make_folders(folder); !made) {
+                return made;
+            }
+            one.part = part_name(one.target);
+            auto fd = to_.create(one.part);
+            if (!fd) {
+                return fd.error();
+            }
+            one.fd = std::move(*fd);
+            if (auto begun = one.how->begin(take); !begun) {
+                return begun;
+            }
+        }
+        ++one.objects;
+        return one.how->add(tree_, o, take);
+    }
+
+    core::result<void> finish(joint& one) {
+        const auto take = taker(one);
+        if (auto ended = one.how->end(take); !ended) {
+            return ended;
+        }
+        const auto hash = core::to_hex(one.sha.finish());
+        if (auto there = to_.look(one.target)) {
+            auto same = there->regular && there->size == one.size ? digest(to_, one.target, -1)
+                                                                  : core::result<std::string>(std::string());
+            (void)to_.remove_file(one.part);
+            if (same && *same == hash) {
+                ++count_.present;
+            } else {
+                left(one.target, "another file of that name is there: it stays");
+            }
+            return core::result<void>();
+        }
+        if (auto placed = to_.rename_new(one.part, one.target); !placed) {
+            return placed;
+        }
+        ++count_.files;
+        count_.bytes += static_cast<std::uint64_t>(one.size);
+        return core::result<void>();
     }
 
     /// The name in Microsoft 365 where Linux can hold it. Two of one name in a folder keep their tags.
@@ -118,12 +240,7 @@ private:
             compare(o, target, *there);
             return core::result<void>();
         }
-        // Whole or not at all: under another name first.
-        const auto slash = target.rfind('/');
-        const auto part = join_path(
-            slash == std::string::npos ? "" : target.substr(0, slash),
-            ".m365stage-export." + std::to_string(::getpid())
-        );
+        const auto part = part_name(target);
         auto hash = write(o, part);
         if (!hash || *hash != o.meta.sha256) {
             (void)to_.remove_file(part);
@@ -146,6 +263,15 @@ private:
         ++count_.files;
         count_.bytes += static_cast<std::uint64_t>(o.size);
         return core::result<void>();
+    }
+
+    /// Whole or not at all: under another name first.
+    static std::string part_name(const std::string& target) {
+        const auto slash = target.rfind('/');
+        return join_path(
+            slash == std::string::npos ? "" : target.substr(0, slash),
+            ".m365stage-export." + std::to_string(::getpid())
+        );
     }
 
     core::unix_seconds times_of_file(const object& o) const {
@@ -191,14 +317,21 @@ private:
             }
             const std::span<const std::byte> bytes(buffer_.data(), static_cast<std::size_t>(n));
             sha.update(bytes);
-            for (std::size_t at = 0; copy >= 0 && at < bytes.size();) {
-                const auto sent = ::write(copy, bytes.data() + at, bytes.size() - at);
-                if (sent < 0 && errno != EINTR) {
-                    return disk_error("write", to_.path());
-                }
-                at += static_cast<std::size_t>(std::max<ssize_t>(sent, 0));
+            if (auto written = copy < 0 ? core::result<void>() : put_out(copy, bytes); !written) {
+                return written.error();
             }
         }
+    }
+
+    core::result<void> put_out(int fd, std::span<const std::byte> bytes) const {
+        for (std::size_t at = 0; at < bytes.size();) {
+            const auto sent = ::write(fd, bytes.data() + at, bytes.size() - at);
+            if (sent < 0 && errno != EINTR) {
+                return disk_error("write", to_.path());
+            }
+            at += static_cast<std::size_t>(std::max<ssize_t>(sent, 0));
+        }
+        return core::result<void>();
     }
 
     static core::error disk_error(std::string operation, std::string object) {

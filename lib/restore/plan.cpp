@@ -1,21 +1,15 @@
 #include "restore/plan.hpp"
 
 #include <algorithm>
+#include <array>
 #include <ctime>
-#include <nlohmann/json.hpp>
-#include <set>
 
-#include "restore/target.hpp"
-#include "tree/names.hpp"
+#include "async/group.hpp"
+#include "restore/read_back.hpp"
+#include "restore/walk.hpp"
 
 namespace m365stage::restore {
 namespace {
-
-using nlohmann::json;
-
-// What one app may send to one tenant (contract 3.2), and a fragment of an upload.
-constexpr double most_bytes_per_second = 400e9 / 3600;
-constexpr std::uint64_t fragment_bytes = 32 * 327'680;
 
 /// Counts what is in one container.
 class scanner {
@@ -57,35 +51,33 @@ private:
     }
 
     void count(plan_part& part, const object& o) {
-        const auto verdict = judge_drive_object(o, with_.asked);
+        if (part.what == nullptr) {
+            ++part.words[o.folder ? "folder" : "object"].objects;
+            return;
+        }
+        const auto verdict = part.what->judge(o, with_.asked);
         if (verdict.action == decision::what::cannot) {
             ++out_.cannot_count;
             if (out_.cannot.size() < plan::most_listed) {
                 out_.cannot.emplace_back(o.path, verdict.why);
             }
-            part.kinds[kind_of(o)];
+            part.words[part.what->word_for(o)];
             return;
         }
         if (verdict.action == decision::what::skip_quietly) {
             ++out_.quiet;
             return;
         }
-        auto& kind = part.kinds[kind_of(o)];
-        ++kind.objects;
-        const auto size = static_cast<std::uint64_t>(o.folder ? 0 : o.size);
-        kind.bytes += size;
-        ++with_.count.objects;
-        with_.count.bytes += size;
-        // Made, or begun and sent in parts; and read back with the others of its folder.
-        out_.requests +=
-            o.folder ? 2 : 1 + std::max<std::uint64_t>(1, (size + fragment_bytes - 1) / fragment_bytes);
-        out_.units += o.folder ? 4 : graph::units::write + (size == 0 ? graph::units::write : 0);
-        if (with_.asked.permissions && !o.meta.permissions.empty()) {
-            const auto rights = json::parse(o.meta.permissions, nullptr, false).size();
-            part.rights += rights;
-            out_.requests += 1 + rights;
-            out_.units += (1 + rights) * graph::units::permissions;
+        if (o.folder && part.what->is_transparent(o)) {
+            return;
         }
+        const auto cost = part.what->effort_of(o, with_.asked);
+        auto& word = part.words[part.what->word_for(o)];
+        ++word.objects;
+        word.bytes += cost.bytes;
+        part.costs += cost;
+        ++with_.count.objects;
+        with_.count.bytes += cost.bytes;
     }
 
     context& with_;
@@ -102,24 +94,20 @@ std::string today() {
 }
 
 /// A name for a new folder that nothing has yet. Chosen once for each restore: it is kept in the journal.
-task<core::result<std::string>> new_folder_name(context& with, const drive_target& to) {
-    const auto key = "into " + to.drive + "/" + (to.below.empty() ? "" : to.below.back());
+task<core::result<std::string>> new_folder_name(context& with, const kind& k, const target& to) {
+    const auto key =
+        "into " + journal_target(k, to) + "/" + (to.below.empty() ? std::string() : to.below.back());
     if (auto chosen = with.log.info(key); !chosen.empty()) {
         co_return chosen;
-    }
-    std::string parent;
-    for (const auto& name : to.below) {
-        parent = join_path(parent, name);
     }
     const auto wanted = "Restored " + today();
     auto name = wanted;
     for (int number = 2;; ++number) {
-        auto call = drive_calls(to.drive).path(join_path(parent, name), to.label);
-        auto there = co_await with.graph.send(std::move(call));
-        if (!there && there.error().kind != core::error_kind::not_found) {
-            co_return there.error();
+        auto taken = co_await k.is_taken(with, to, name);
+        if (!taken) {
+            co_return taken.error();
         }
-        if (!there) {
+        if (!*taken) {
             break;
         }
         name = wanted + " (" + std::to_string(number) + ")";
@@ -128,28 +116,34 @@ task<core::result<std::string>> new_folder_name(context& with, const drive_targe
     co_return name;
 }
 
-/// Sets where a part goes, or why it can't.
-task<core::result<void>> find_target(context& with, plan_part& part, bool several) {
-    if (part.from.kind != "drive") {
-        part.obstacle = "this version can't put " + part.from.kind + " back";
-        co_return core::result<void>();
-    }
-    core::result<drive_target> found = core::error();
-    std::string note;
-    if (with.asked.to.empty()) {
-        found = co_await find_origin(with.graph, part.from, note);
-    } else {
-        auto name = parse_target(with.asked.to);
-        if (!name) {
-            co_return name.error();
+/// Looks the target up: what --to names, or where the container came from.
+task<core::result<target>> look_up(context& with, plan_part& part) {
+    if (!with.asked.to.empty()) {
+        auto where = parse_place(with.asked.to);
+        if (!where) {
+            co_return where.error();
         }
-        found = co_await find_drive(with.graph, std::move(*name));
+        auto found = co_await part.what->find(with.graph, std::move(*where));
+        co_return found;
     }
+    std::string note;
+    auto found = co_await part.what->find_origin(with.graph, part.from, note);
     if (!note.empty()) {
         part.notes.push_back(note);
     }
+    co_return found;
+}
+
+/// Sets where a part goes, or why it can't. Errors: those that concern every part.
+task<core::result<void>> find_target(context& with, plan_part& part, bool several) {
+    if (part.what == nullptr) {
+        part.obstacle = "this version can't put " + part.from.kind + " back";
+        co_return core::result<void>();
+    }
+    auto found = co_await look_up(with, part);
     if (!found) {
-        if (core::exit_code_for(found.error().kind) != core::exit_code::some_failed) {
+        const auto code = core::exit_code_for(found.error().kind);
+        if (code != core::exit_code::some_failed && code != core::exit_code::usage) {
             co_return found.error();
         }
         part.obstacle = core::describe(found.error());
@@ -159,7 +153,7 @@ task<core::result<void>> find_target(context& with, plan_part& part, bool severa
     if (!with.asked.into.empty()) {
         part.to.below.push_back(with.asked.into);
     } else if (!with.asked.in_place) {
-        auto name = co_await new_folder_name(with, part.to);
+        auto name = co_await new_folder_name(with, *part.what, part.to);
         if (!name) {
             co_return name.error();
         }
@@ -177,68 +171,66 @@ task<core::result<void>> find_target(context& with, plan_part& part, bool severa
 task<void> check_room(context& with, plan& p) {
     std::map<std::string, std::uint64_t> needed;
     for (const auto& part : p.parts) {
-        needed[part.to.drive] += part.bytes();
+        if (part.obstacle.empty()) {
+            needed[journal_target(*part.what, part.to)] += part.costs.bytes;
+        }
     }
     for (auto& part : p.parts) {
-        const auto done = co_await with.log.bytes_written(part.to.drive);
-        const auto all = needed[part.to.drive];
+        if (!part.obstacle.empty()) {
+            continue;
+        }
+        const auto name = journal_target(*part.what, part.to);
+        const auto done = co_await with.log.bytes_written(name);
+        const auto all = needed[name];
         const auto left = all - std::min(all, done);
-        if (part.obstacle.empty() && part.to.room && left > static_cast<std::uint64_t>(*part.to.room)) {
+        if (part.to.room && left > static_cast<std::uint64_t>(*part.to.room)) {
             part.obstacle = part.to.label + " has room for " + std::to_string(*part.to.room) + " bytes and " +
                             std::to_string(left) + " are needed: make room, or select less";
         }
     }
 }
 
-bool has_any(const std::vector<std::string>& roles, std::initializer_list<std::string_view> wanted) {
-    return std::any_of(wanted.begin(), wanted.end(), [&](std::string_view w) {
-        return std::find(roles.begin(), roles.end(), w) != roles.end();
-    });
-}
-
 /// The application permissions that the token grants, against those that are needed (contract 9).
 void check_roles(context& with, plan& p, const std::vector<std::string>& roles) {
-    const bool write = has_any(
-        roles, {"Files.ReadWrite.All", "Sites.ReadWrite.All", "Sites.Manage.All", "Sites.FullControl.All"}
-    );
-    const bool selected = has_any(roles, {"Sites.Selected", "Files.SelectedOperations.Selected"});
     for (auto& part : p.parts) {
-        if (!write && !selected && part.obstacle.empty()) {
-            part.obstacle =
-                "the restore app has no permission to write files: grant it Files.ReadWrite.All or "
-                "Sites.ReadWrite.All (application permission) and give admin consent";
+        if (part.what == nullptr) {
+            continue;
+        }
+        const auto found = part.what->check_roles(roles, with.asked);
+        if (part.obstacle.empty() && !found.obstacle.empty()) {
+            part.obstacle = found.obstacle;
             part.forbidden = true;
         }
-    }
-    if (!write && selected) {
-        p.notes.emplace_back("the restore app may write where it was given a site (Sites.Selected) alone");
-    }
-    if (with.asked.permissions && !has_any(roles, {"Sites.FullControl.All"})) {
-        p.notes.emplace_back("permissions may be refused: the restore app lacks Sites.FullControl.All");
+        for (const auto& note : found.notes) {
+            if (std::find(p.notes.begin(), p.notes.end(), note) == p.notes.end()) {
+                p.notes.push_back(note);
+            }
+        }
     }
 }
 
+/// Targets that share limits follow each other; the others run side by side.
 void estimate(context& with, plan& p) {
-    const auto budget = with.graph.sharepoint_budget();
-    const double by_units = budget && *budget > 0 ? static_cast<double>(p.units) / *budget * 60 : 0;
-    const double by_bytes = static_cast<double>(p.bytes()) / most_bytes_per_second;
-    p.seconds = std::max(by_units, by_bytes);
+    std::map<std::string, std::pair<const kind*, effort>> all;
+    for (const auto& part : p.parts) {
+        p.costs += part.costs;
+        if (part.obstacle.empty()) {
+            auto& [k, sum] = all[part.what->limit_key(part.to)];
+            k = part.what;
+            sum += part.costs;
+        }
+    }
+    for (const auto& [key, one] : all) {
+        p.seconds = std::max(p.seconds, one.first->seconds(with.graph, one.second));
+    }
 }
 
 }  // namespace
 
 std::uint64_t plan_part::objects() const {
     std::uint64_t n = 0;
-    for (const auto& [name, kind] : kinds) {
-        n += kind.objects;
-    }
-    return n;
-}
-
-std::uint64_t plan_part::bytes() const {
-    std::uint64_t n = 0;
-    for (const auto& [name, kind] : kinds) {
-        n += kind.bytes;
+    for (const auto& [name, word] : words) {
+        n += word.objects;
     }
     return n;
 }
@@ -247,14 +239,6 @@ std::uint64_t plan::objects() const {
     std::uint64_t n = 0;
     for (const auto& part : parts) {
         n += part.objects();
-    }
-    return n;
-}
-
-std::uint64_t plan::bytes() const {
-    std::uint64_t n = 0;
-    for (const auto& part : parts) {
-        n += part.bytes();
     }
     return n;
 }
@@ -271,6 +255,7 @@ task<core::result<plan>> make_plan(context& with, auth::token_source& tokens) {
     for (auto& c : *containers) {
         plan_part part;
         part.from = std::move(c);
+        part.what = find_kind(part.from.kind);
         const auto before = p.cannot_count;
         auto done = co_await scan.scan(part);
         if (!done) {
@@ -307,31 +292,47 @@ task<core::result<plan>> make_plan(context& with, auth::token_source& tokens) {
 
 namespace {
 
-/// Puts every part back once.
-task<core::result<void>> put_all(context& with, const plan& p) {
-    for (const auto& part : p.parts) {
-        if (!part.obstacle.empty()) {
-            entry e;
-            e.kind = "container";
-            e.state = outcome::failed;
-            e.detail = part.obstacle;
-            co_await with.log.put(part.from.path, std::move(e));
-            continue;
+// Containers at a time. Each has objects of its own under way; a mailbox' limits leave the others room.
+constexpr int most_at_once = 4;
+
+/// Puts every part back once, several at a time.
+class round_of_parts {
+public:
+    round_of_parts(context& with, const plan& p) : with_(with), plan_(p) {}
+
+    task<core::result<void>> run() {
+        async::group group(with_.executor);
+        for (int n = 0; n < most_at_once; ++n) {
+            group.spawn(work());
         }
-        auto done = co_await restore_drive(with, part.from, part.to);
-        if (!done && core::exit_code_for(done.error().kind) != core::exit_code::some_failed) {
-            co_return done;
-        }
-        if (!done) {
-            entry e;
-            e.kind = "container";
-            e.state = outcome::failed;
-            e.detail = core::describe(done.error());
-            co_await with.log.put(part.from.path, std::move(e));
+        co_await group.join();
+        co_return end_;
+    }
+
+private:
+    task<void> work() {
+        while (next_ < plan_.parts.size() && !end_.has_error()) {
+            const auto& part = plan_.parts[next_++];
+            core::result<void> done;
+            if (part.obstacle.empty()) {
+                done = co_await restore_container(with_, *part.what, part.from, part.to);
+            }
+            if (!done && core::exit_code_for(done.error().kind) != core::exit_code::some_failed) {
+                end_ = done;
+            } else if (!done || !part.obstacle.empty()) {
+                entry e;
+                e.kind = "container";
+                const auto why = done ? part.obstacle : core::describe(done.error());
+                co_await note(with_, part.from.path, std::move(e), outcome::failed, why);
+            }
         }
     }
-    co_return core::result<void>();
-}
+
+    context& with_;
+    const plan& plan_;
+    std::size_t next_ = 0;
+    core::result<void> end_;
+};
 
 }  // namespace
 
@@ -340,12 +341,13 @@ task<core::result<void>> execute(context& with, const plan& p) {
     for (int round = 0; round < 2; ++round) {
         with.count.phase = "putting back";
         with.count.objects_done = 0;
-        auto put = co_await put_all(with, p);
+        round_of_parts parts(with, p);
+        auto put = co_await parts.run();
         if (!put) {
             co_return put;
         }
         with.count.phase = "reading back";
-        auto open = co_await read_back_drives(with, round > 0);
+        auto open = co_await read_back_all(with, round > 0);
         if (!open) {
             co_return open.error();
         }

@@ -5,12 +5,11 @@
 #include <vector>
 
 #include "auth/token_source.hpp"
-#include "restore/context.hpp"
-#include "restore/drive_restore.hpp"
+#include "restore/kind.hpp"
 
 namespace m365stage::restore {
 
-/// Objects of one kind that a plan counts.
+/// Objects of one word of the report that a plan counts.
 struct planned {
     std::uint64_t objects = 0, bytes = 0;
 };
@@ -19,15 +18,15 @@ struct planned {
 struct plan_part {
     plan_part() = default;
     container from;
-    drive_target to;
-    std::map<std::string, planned> kinds;
-    std::uint64_t rights = 0;  ///< permissions of single items, if they are asked for
-    std::string obstacle;      ///< why nothing of it can be put back; empty: it can
-    bool forbidden = false;    ///< the obstacle is a missing permission
+    const kind* what = nullptr;  ///< nullptr: this version can't put such data back
+    target to;
+    std::map<std::string, planned> words;  ///< by `kind::word_for`
+    effort costs;
+    std::string obstacle;    ///< why nothing of it can be put back; empty: it can
+    bool forbidden = false;  ///< the obstacle is a missing permission
     std::vector<std::string> notes;
 
     std::uint64_t objects() const;
-    std::uint64_t bytes() const;
 };
 
 /// Something that can't be put back, and why.
@@ -45,13 +44,12 @@ struct plan {
     std::vector<left_out> cannot;  ///< the first `most_listed`
     std::uint64_t cannot_count = 0;
     std::uint64_t quiet = 0;  ///< left out by --as-of
-    std::uint64_t requests = 0, units = 0;
+    effort costs;
     double seconds = 0;  ///< at best, within Microsoft's limits
     std::vector<std::string> notes;
 
     static constexpr std::size_t most_listed = 1000;
     std::uint64_t objects() const;
-    std::uint64_t bytes() const;
 };
 
 /// Reads the tree's metadata and asks the service for the targets. Writes nothing but the chosen names of new

@@ -26,6 +26,7 @@ struct request {
     conflict_rule conflict = conflict_rule::skip;
     std::optional<core::unix_seconds> as_of;  ///< leave out what was made or changed later
     bool permissions = false;
+    bool mbox = false;         ///< of an export: one file for each mail folder
     std::string state_folder;  ///< where journals lie
 
     /// The same for the same restore, so that it goes on in its journal. `tree`: where the tree was found.

@@ -5,31 +5,35 @@
 #include "restore/drive_calls.hpp"
 #include "restore/drive_folder.hpp"
 #include "restore/drive_permissions.hpp"
-#include "restore/target.hpp"
+#include "restore/kind.hpp"
 
 using namespace m365stage;
 using nlohmann::json;
 
 TEST_SUITE("restore: drives") {
     TEST_CASE("targets are read as people write them and as ls prints them") {
-        auto user = restore::parse_target("users/ann@contoso.com/Old/2025");
+        auto user = restore::parse_place("users/ann@contoso.com/Old/2025");
         REQUIRE(user.has_value());
         CHECK(user->owner_kind == "user");
         CHECK(user->owner == "ann@contoso.com");
-        CHECK(user->folder == std::vector<std::string>{"Old", "2025"});
-        auto container = restore::parse_target("users/ann@contoso.com/onedrive/Old");
+        REQUIRE(restore::take_container_name(*user, "onedrive", {"user"}).has_value());
+        CHECK(user->rest == std::vector<std::string>{"Old", "2025"});
+        auto container = restore::parse_place("users/ann@contoso.com/onedrive/Old");
         REQUIRE(container.has_value());
-        CHECK(container->folder == std::vector<std::string>{"Old"});
-        auto site = restore::parse_target("sites/contoso.sharepoint.com/sites/ops/libraries/Plans/2025");
+        auto other = *container;
+        REQUIRE(restore::take_container_name(*container, "onedrive", {"user"}).has_value());
+        CHECK(container->rest == std::vector<std::string>{"Old"});
+        CHECK(restore::take_container_name(other, "mail", {"user"}).has_error());
+        auto site = restore::parse_place("sites/contoso.sharepoint.com/sites/ops/libraries/Plans/2025");
         REQUIRE(site.has_value());
         CHECK(site->owner == "contoso.sharepoint.com/sites/ops");
-        CHECK(site->library == "Plans");
-        CHECK(site->folder == std::vector<std::string>{"2025"});
-        auto bare = restore::parse_target("sites/contoso.sharepoint.com");
+        CHECK(site->rest == std::vector<std::string>{"libraries", "Plans", "2025"});
+        CHECK(restore::take_container_name(*site, "mail", {"user"}).has_error());
+        auto bare = restore::parse_place("sites/contoso.sharepoint.com");
         REQUIRE(bare.has_value());
         CHECK(bare->owner == "contoso.sharepoint.com");
-        CHECK(restore::parse_target("ann@contoso.com").has_error());
-        CHECK(restore::parse_target("chats/x/y").has_error());
+        CHECK(restore::parse_place("ann@contoso.com").has_error());
+        CHECK(restore::parse_place("chats/x/y").has_error());
     }
 
     TEST_CASE("requests never let the service overwrite or rename by itself") {

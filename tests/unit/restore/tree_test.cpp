@@ -5,7 +5,7 @@
 #include <fstream>
 
 #include "core/hash.hpp"
-#include "restore/context.hpp"
+#include "restore/drive_restore.hpp"
 #include "restore/export.hpp"
 #include "tree/names.hpp"
 

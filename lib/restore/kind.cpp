@@ -1,0 +1,202 @@
+#include "restore/kind.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace m365stage::restore {
+namespace {
+
+core::error not_understood(const std::string& text) {
+    core::error e(core::error_kind::usage, "no such kind of place");
+    e.operation = "--to";
+    e.object = text;
+    e.hint =
+        "write users/NAME@DOMAIN[/FOLDER], groups/NAME[/FOLDER] or sites/HOST/PATH[/libraries/NAME[/FOLDER]]";
+    return e;
+}
+
+/// The folders that owners have in a tree, one for each kind.
+constexpr std::array<std::string_view, 7> container_names{"onedrive", "files", "mail",    "calendar",
+                                                          "contacts", "tasks", "settings"};
+
+}  // namespace
+
+effort& effort::operator+=(const effort& more) {
+    requests += more.requests;
+    units += more.units;
+    bytes += more.bytes;
+    rights += more.rights;
+    return *this;
+}
+
+decision decision::cannot(std::string why) {
+    decision d;
+    d.action = what::cannot;
+    d.why = std::move(why);
+    return d;
+}
+
+decision decision::left_out(std::string why) {
+    decision d;
+    d.action = what::skip_quietly;
+    d.why = std::move(why);
+    return d;
+}
+
+const std::vector<std::unique_ptr<kind>>& all_kinds() {
+    static const auto all = [] {
+        std::vector<std::unique_ptr<kind>> out;
+        out.push_back(make_drive_kind());
+        return out;
+    }();
+    return all;
+}
+
+const kind* find_kind(std::string_view name) {
+    const auto& all = all_kinds();
+    const auto found =
+        std::find_if(all.begin(), all.end(), [&](const auto& one) { return one->name() == name; });
+    return found == all.end() ? nullptr : found->get();
+}
+
+std::string journal_target(const kind& k, const target& to) {
+    return std::string(k.name()) + ":" + to.id;
+}
+
+std::pair<const kind*, std::string> parse_journal_target(const std::string& text) {
+    const auto colon = std::min(text.find(':'), text.size());
+    return {find_kind(text.substr(0, colon)), text.substr(std::min(colon + 1, text.size()))};
+}
+
+std::vector<std::string> split_path(const std::string& text) {
+    std::vector<std::string> out;
+    for (std::size_t at = 0; at <= text.size();) {
+        const auto slash = std::min(text.find('/', at), text.size());
+        if (slash > at) {
+            out.push_back(text.substr(at, slash - at));
+        }
+        at = slash + 1;
+    }
+    return out;
+}
+
+core::result<place> parse_place(const std::string& text) {
+    const auto parts = split_path(text);
+    if (parts.size() < 2) {
+        return not_understood(text);
+    }
+    place out;
+    out.owner = parts[1];
+    std::size_t used = 2;
+    if (parts[0] == "users" || parts[0] == "groups") {
+        out.owner_kind = parts[0] == "users" ? "user" : "group";
+    } else if (parts[0] == "sites") {
+        out.owner_kind = "site";
+        for (; used < parts.size() && parts[used] != "libraries"; ++used) {
+            out.owner += "/" + parts[used];
+        }
+    } else {
+        return not_understood(text);
+    }
+    out.rest.assign(parts.begin() + static_cast<std::ptrdiff_t>(used), parts.end());
+    return out;
+}
+
+core::result<void> take_container_name(
+    place& where, std::string_view own, std::initializer_list<std::string_view> owners
+) {
+    core::error e(core::error_kind::usage, "");
+    e.operation = "--to";
+    e.object = where.owner_kind + "s/" + where.owner;
+    if (std::find(owners.begin(), owners.end(), where.owner_kind) == owners.end()) {
+        e.cause = "a " + where.owner_kind + " has no " + std::string(own) + " that it could go into";
+        e.hint = "name another place for it, and select it alone";
+        return e;
+    }
+    if (where.rest.empty()) {
+        return core::result<void>();
+    }
+    const auto& first = where.rest.front();
+    if (first == own) {
+        where.rest.erase(where.rest.begin());
+    } else if (std::find(container_names.begin(), container_names.end(), first) != container_names.end()) {
+        e.object += "/" + first;
+        e.cause = std::string(own) + " can't go there";
+        e.hint = "--select what belongs there, or name a place without '" + first + "'";
+        return e;
+    }
+    return core::result<void>();
+}
+
+std::optional<decision> judge_state(const object& o) {
+    if (o.state == object_state::no_sidecar && o.folder) {
+        return decision();  // its name on disk has to do; what is in it has sidecars of its own
+    }
+    return o.state == object_state::good ? std::nullopt : std::optional(decision::cannot(o.problem));
+}
+
+bool ends_all(const core::error& e) {
+    using core::error_kind;
+    return e.kind == error_kind::insufficient || e.kind == error_kind::auth_refused ||
+           e.kind == error_kind::unauthorized || e.kind == error_kind::cancelled;
+}
+
+task<void> note(context& with, std::string path, entry e, outcome state, std::string why) {
+    e.state = state;
+    e.detail = std::move(why);
+    with.count.failed += state == outcome::failed ? 1 : 0;
+    co_await with.log.put(std::move(path), std::move(e));
+}
+
+task<core::result<void>> note_failure(context& with, std::string path, entry e, core::error why) {
+    const bool all = ends_all(why);
+    const bool keep =
+        core::is_transient(why.kind) && (e.state == outcome::intended || e.state == outcome::open);
+    core::error told = why;
+    told.object.clear();
+    if (!keep) {
+        e.session.clear();
+        e.state = outcome::failed;
+    }
+    ++with.count.failed;
+    e.detail = core::describe(told);
+    co_await with.log.put(std::move(path), std::move(e));
+    if (all) {
+        co_return why;
+    }
+    co_return core::result<void>();
+}
+
+task<std::uint64_t> note_gone(context& with, std::string path, entry e, bool last) {
+    e.state = last ? outcome::failed : outcome::open;
+    e.detail = "it was put there, but it is not there any more";
+    e.id.clear();
+    with.count.failed += last ? 1 : 0;
+    co_await with.log.put(std::move(path), std::move(e));
+    co_return last ? 0 : 1;
+}
+
+bool has_any(const std::vector<std::string>& roles, std::initializer_list<std::string_view> wanted) {
+    return std::any_of(wanted.begin(), wanted.end(), [&](std::string_view w) {
+        return std::find(roles.begin(), roles.end(), w) != roles.end();
+    });
+}
+
+std::string path_segment(std::string_view id) {
+    std::string out;
+    for (const char c : id) {
+        // Part of drive and site ids, allowed there, and so every log shows them.
+        out += (c == '!' || c == ',') ? std::string(1, c) : http::percent_encode(std::string_view(&c, 1));
+    }
+    return out;
+}
+
+std::string folded(std::string_view name) {
+    std::string out(name);
+    for (char& c : out) {
+        c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+    }
+    return out;
+}
+
+}  // namespace m365stage::restore

@@ -1,0 +1,148 @@
+#include "restore/owner.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "sources/fields.hpp"
+
+namespace m365stage::restore {
+namespace {
+
+using nlohmann::json;
+using sources::text;
+
+graph::call ask(std::string target, graph::service service, std::string label) {
+    graph::call c;
+    c.target = std::move(target);
+    c.where = graph::scope(service);
+    c.object = std::move(label);
+    return c;
+}
+
+task<core::result<std::string>> id_of(graph::client& graph, graph::call call) {
+    auto answer = co_await graph.get_json(call);
+    if (!answer) {
+        co_return answer.error();
+    }
+    auto id = text(*answer, "id");
+    if (id.empty()) {
+        core::error e(core::error_kind::protocol, "the service does not tell its id");
+        co_return std::move(e).on(call.object);
+    }
+    co_return id;
+}
+
+/// A nickname is no key: it is asked for by a filter, whose quotes are doubled.
+task<core::result<std::string>> group_id(graph::client& graph, const place& where, std::string label) {
+    std::string quoted;
+    for (const char c : where.owner) {
+        quoted += c == '\'' ? "''" : std::string(1, c);
+    }
+    auto call =
+        ask("/v1.0/groups?$select=id,mailNickname&$filter=mailNickname%20eq%20'" +
+                http::percent_encode(quoted) + "'",
+            graph::service::directory, std::move(label));
+    auto group = co_await find_in(graph, std::move(call), "mailNickname", where.owner);
+    if (!group) {
+        co_return group.error();
+    }
+    co_return text(*group, "id");
+}
+
+task<core::result<std::string>> site_id(graph::client& graph, const place& where, std::string label) {
+    const auto slash = std::min(where.owner.find('/'), where.owner.size());
+    std::string path;
+    for (const auto& part : split_path(where.owner.substr(slash))) {
+        path += "/" + http::percent_encode(part);
+    }
+    auto target = "/v1.0/sites/" + path_segment(where.owner.substr(0, slash));
+    target += path.empty() ? "" : ":" + path;
+    auto id = co_await id_of(graph, ask(std::move(target), graph::service::sharepoint, std::move(label)));
+    co_return id;
+}
+
+}  // namespace
+
+task<core::result<json>> find_in(
+    graph::client& graph, graph::call call, std::string key, std::string wanted
+) {
+    const auto object = call.object;
+    constexpr int most_pages = 2000;
+    for (int n = 0; n < most_pages; ++n) {
+        auto page = co_await graph.get_page(call);
+        if (!page) {
+            co_return page.error();
+        }
+        for (const auto& element : *page->value) {
+            if (folded(text(element, key)) == folded(wanted)) {
+                co_return element;
+            }
+        }
+        if (page->next_link.empty()) {
+            break;
+        }
+        call.target = page->next_link;
+    }
+    core::error e(core::error_kind::not_found, "there is no " + wanted);
+    co_return std::move(e).on(object);
+}
+
+task<core::result<found_owner>> find_owner(graph::client& graph, const place& where) {
+    found_owner out;
+    out.label = where.owner_kind + "s/" + where.owner;
+    core::result<std::string> id = core::error();
+    if (where.owner_kind == "group") {
+        id = co_await group_id(graph, where, out.label);
+    } else if (where.owner_kind == "site") {
+        id = co_await site_id(graph, where, out.label);
+    } else {
+        auto call =
+            ask("/v1.0/users/" + path_segment(where.owner) + "?$select=id", graph::service::directory,
+                out.label);
+        id = co_await id_of(graph, std::move(call));
+    }
+    if (!id) {
+        co_return id.error();
+    }
+    out.id = std::move(*id);
+    out.address = "/v1.0/" + where.owner_kind + "s/" + path_segment(out.id);
+    co_return out;
+}
+
+task<core::result<found_owner>> find_owner_of(
+    graph::client& graph, const container& from, std::string& note
+) {
+    core::error why(core::error_kind::not_found, "nothing tells whose it was");
+    if (!from.owner_id.empty() && !from.owner_kind.empty()) {
+        found_owner out;
+        out.id = from.owner_id;
+        out.address = "/v1.0/" + from.owner_kind + "s/" + path_segment(out.id);
+        out.label = from.path;
+        auto call =
+            ask(out.address + "?$select=id",
+                from.owner_kind == "site" ? graph::service::sharepoint : graph::service::directory,
+                from.path);
+        auto there = co_await id_of(graph, std::move(call));
+        if (there) {
+            co_return out;
+        }
+        why = there.error();
+    }
+    auto name = from.path.empty() ? core::result<place>(why) : parse_place(from.path);
+    if (why.kind != core::error_kind::not_found || !name) {
+        why.hint = why.hint.empty() ? "--to names another place" : why.hint;
+        co_return std::move(why).on(from.path);
+    }
+    auto present = co_await find_owner(graph, *name);
+    if (!present) {
+        core::error e = present.error();
+        e.hint = "--to names another place";
+        co_return std::move(e).on(from.path);
+    }
+    if (!from.owner_id.empty()) {
+        note = from.path + ": whose it was is gone; the present owner of that name gets it";
+    }
+    present->label = from.path;
+    co_return present;
+}
+
+}  // namespace m365stage::restore
