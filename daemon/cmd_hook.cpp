@@ -47,8 +47,14 @@ void say(const std::string& text) {
     std::printf("%s\n", line.c_str());
 }
 
-int refuse(const char* what, const core::error& e) {
-    say(std::string("m365stage: ") + what + core::describe(e));
+/// The reason in one line; where it is too long, why and what to do matter more than what was tried.
+int refuse(const char* what, core::error e) {
+    const auto begin = std::string("m365stage: ") + what;
+    if (begin.size() + core::describe(e).size() > longest_line && !e.cause.empty()) {
+        e.operation.clear();
+        e.object.clear();
+    }
+    say(begin + core::describe(e));
     return static_cast<int>(core::exit_code_for(e.kind));
 }
 

@@ -3,6 +3,7 @@
 #include <boost/asio/io_context.hpp>
 #include <chrono>
 #include <list>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -86,6 +87,7 @@ private:
     // Leases (service_leases.cpp).
     struct lease_case;
     core::result<std::shared_ptr<stage>> usable_stage() const;
+    struct asking;
     task<core::result<api::lease_grant>> lease(api::lease_request r);
     task<core::result<bool>> freshen(const api::lease_request& r, steady::time_point deadline);
     task<core::result<bool>> wait_for_pass(const api::lease_request& r, steady::time_point deadline);
@@ -138,6 +140,8 @@ private:
     bool authenticated_ = false;
     bool kept_back_ = false;  ///< something waits for the end of the leases
     std::vector<index::lease_row> leases_;
+    /// Jobs that wait for a lease; with the Director's word if one has ended meanwhile.
+    std::multimap<std::string, std::optional<std::string>> asking_;
     std::uint64_t disk_free_ = 0;
     bool stopping_ = false;
     std::list<std::weak_ptr<listener>> listeners_;

@@ -17,6 +17,15 @@ core::error unreadable(const std::string& target, int status) {
     return e;
 }
 
+/// A message is "what was tried: why it failed"; who has little room leaves out the first.
+void separate(core::error& e, const std::string& cause) {
+    constexpr std::string_view between = ": ";
+    if (!cause.empty() && e.cause.size() > cause.size() + between.size() && e.cause.ends_with(cause)) {
+        e.operation = e.cause.substr(0, e.cause.size() - cause.size() - between.size());
+        e.cause = cause;
+    }
+}
+
 }  // namespace
 
 core::result<json> ask_service(
@@ -52,6 +61,7 @@ core::result<json> ask_service(
         core::error_kind_from(text_of("kind")).value_or(core::error_kind::internal), text_of("message")
     );
     e.hint = text_of("hint");
+    separate(e, text_of("cause"));
     return e;
 }
 

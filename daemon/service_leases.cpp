@@ -87,8 +87,23 @@ api::task<core::result<api::lease_grant>> staging_service::take_lease(api::lease
     return shielded(lease(std::move(request)));
 }
 
+/// A job waits for its lease. It may be cancelled meanwhile: its script is not told and goes on waiting, and
+/// a lease that it got then would be ended by nobody.
+struct staging_service::asking {
+    asking(staging_service& s, std::string job_id)
+        : owner(s), place(s.asking_.emplace(std::move(job_id), std::nullopt)) {}
+    ~asking() { owner.asking_.erase(place); }
+    asking(const asking&) = delete;
+    asking& operator=(const asking&) = delete;
+    const std::optional<std::string>& ended() const { return place->second; }
+
+    staging_service& owner;
+    std::multimap<std::string, std::optional<std::string>>::iterator place;
+};
+
 api::task<core::result<api::lease_grant>> staging_service::lease(api::lease_request r) {
     const auto deadline = steady::now() + std::chrono::seconds(r.timeout);
+    const asking waits(*this, r.job_id);
     for (;;) {
         const auto share = co_await freshen(r, deadline);
         if (!share) {
@@ -97,6 +112,15 @@ api::task<core::result<api::lease_grant>> staging_service::lease(api::lease_requ
         auto given = co_await try_lease(r, *share, deadline);
         if (!given) {
             co_return given.error();
+        }
+        if (const auto status = waits.ended()) {
+            if (*given) {
+                const auto noted = co_await note_ended(r.job_id, *status);
+                if (!noted) {
+                    co_return noted.error();
+                }
+            }
+            co_return lease_error(error_kind::cancelled, "the job has ended meanwhile: " + *status, "");
         }
         if (*given) {
             co_return std::move(**given);
@@ -283,6 +307,12 @@ api::task<core::result<void>> staging_service::note_ended(std::string job_id, st
         return index::record_job_ended(db, job_id, status, core::now_seconds());
     };
     const auto job = co_await (*st)->store->call(std::move(write));
+    const auto reloaded = co_await reload_leases(*st);
+    if (!reloaded) {
+        co_return reloaded.error();
+    }
+    const auto [first, last] = asking_.equal_range(job_id);
+    std::for_each(first, last, [&status](auto& waits) { waits.second = status; });
     if (!job) {
         co_return no_such_job(job_id);
     }

@@ -160,8 +160,14 @@ json held_document(const index::held_container& h) {
 json error_document(const core::error& e) {
     auto line = e;
     line.hint.clear();
+    auto cause = line;
+    cause.operation.clear();
+    cause.object.clear();
     return json{
-        {"kind", core::to_string(e.kind)}, {"message", core::describe(line)}, {"hint", text_or_null(e.hint)}
+        {"kind", core::to_string(e.kind)},
+        {"message", core::describe(line)},
+        {"cause", core::describe(cause)},
+        {"hint", text_or_null(e.hint)}
     };
 }
 

@@ -32,8 +32,12 @@ lease_row read_lease(row r) {
     return l;
 }
 
-/// Removes the lease and notes at its job why it ended early.
+/// Removes the lease and notes at its job what ended it: `why`, or that its time was over before, without
+/// anybody having noticed yet.
 void drop_lease(database& db, std::string_view job_id, std::string_view why, unix_seconds now) {
+    if (db.number("SELECT 1 FROM lease WHERE job_id=? AND until<=?", job_id, now)) {
+        why = lease_expired;
+    }
     db.run("DELETE FROM lease WHERE job_id=?", job_id);
     db.run("UPDATE job SET read_at=?, read_status=? WHERE job_id=? AND read_at IS NULL", now, why, job_id);
 }
@@ -162,9 +166,7 @@ std::optional<job_row> record_job_read(
     database& db, std::string_view job_id, std::string_view status, unix_seconds now
 ) {
     database::transaction t(db);
-    // Its time may be over without anybody having noticed yet.
-    const bool late = db.number("SELECT 1 FROM lease WHERE job_id=? AND until<=?", job_id, now).has_value();
-    drop_lease(db, job_id, late ? lease_expired : status, now);
+    drop_lease(db, job_id, status, now);
     auto job = find_job(db, job_id);
     t.commit();
     return job;
@@ -174,6 +176,7 @@ std::optional<job_row> record_job_ended(
     database& db, std::string_view job_id, std::string_view status, unix_seconds now
 ) {
     database::transaction t(db);
+    drop_lease(db, job_id, status, now);
     db.run("UPDATE job SET ended_at=?, status=? WHERE job_id=?", now, status, job_id);
     auto job = find_job(db, job_id);
     t.commit();

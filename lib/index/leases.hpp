@@ -76,7 +76,8 @@ std::optional<job_row> record_job_read(
     database& db, std::string_view job_id, std::string_view status, unix_seconds now
 );
 
-/// The Director's final word. nullopt: no such job.
+/// The Director's final word. Nobody reads for this job any more: a lease that its file daemon did not end
+/// (it was killed, or lost its connection) ends too. nullopt: no such job.
 std::optional<job_row> record_job_ended(
     database& db, std::string_view job_id, std::string_view status, unix_seconds now
 );

@@ -1,11 +1,14 @@
 """The way of every day: full, incremental, restore, drill."""
 
+import json
 import os
 import re
 
 from daemons import await_condition
 from harness import check
 from world import OWN_FILES, Site, compare_copy, moved, plain_files, sidecar
+
+DESK = "users/ada@contoso.example/onedrive/desk"
 
 
 def lines_of(log, mark):
@@ -87,6 +90,28 @@ def explain(changes, saved, before, gone):
     check(not left, f"saved, and 'changes' does not say why: {sorted(left)}")
 
 
+def history_is_that_of_the_catalog(site):
+    """`m365stage history`: the job that it names for a version has the file, and one of before the version has not."""
+    asked, saved = 0, {}
+    for what, kind, _, path in site.changes(0):
+        if kind != "file" or path is None or asked == 25 or "/desk/" not in path and asked > 15:
+            continue
+        out = site.stage.run("--json", "history", path)
+        check(out.exit == 0, f"history {path}: {out.told()}")
+        asked += 1
+        for version in json.loads(out.stdout):
+            job = version["job"]
+            if version["what"] in ("created", "content") and job:
+                number = int(job["job_id"])
+                if number not in saved:
+                    saved[number] = site.bacula.saved(number)
+                check(version["new_path"] in saved[number], f"history: job {job['job_id']} holds {version}; the catalog says no")
+    versions = json.loads(site.stage.run("--json", "history", f"{DESK}/edited.txt").stdout)
+    held = [(v["what"], v["job"] and v["job"]["level"]) for v in versions]
+    check(held == [("created", "Full"), ("content", "Incremental")], f"history of desk/edited.txt: {held}")
+    return asked
+
+
 def restore_everything(site):
     where = site.path("restored")
     job = site.bacula.restore(where, "mark *").expect("T")
@@ -94,7 +119,7 @@ def restore_everything(site):
     count = compare_copy(site.tree, copy)
     out = site.stage.run("verify", "--tree", copy)
     check(out.exit == 0, f"verify --tree of a faithful copy: {out.told()}")
-    victim = "users/ada@contoso.example/onedrive/desk/same.txt"
+    victim = f"{DESK}/same.txt"
     with open(os.path.join(copy, victim), "r+b") as f:
         byte = f.read(1)
         f.seek(0)
@@ -107,7 +132,7 @@ def restore_everything(site):
 def restore_older(site, number):
     """One file as it was in the Full, into another folder."""
     where = site.path("older")
-    folder = site.tree + "/users/ada@contoso.example/onedrive/desk"
+    folder = f"{site.tree}/{DESK}"
     site.bacula.restore(where, f"cd {folder}", "mark edited.txt", "mark deleted.txt", jobids=number).expect("T")
     found = sorted(os.listdir(where + folder))
     check(found == ["deleted.txt", "edited.txt"], f"restored: {found}")
@@ -158,6 +183,7 @@ def cycle(options):
         quiet = site.bacula.run().expect("T")
         saved = plain_files(site.bacula.saved(quiet.number)) - OWN_FILES
         check(not saved, f"an incremental of an unchanged tenant saves {saved}")
+        history_is_that_of_the_catalog(site)
         _, names = restore_everything(site)
         restore_older(site, first.number)
         operator_is_limited(site)

@@ -63,6 +63,8 @@ class Bacula:
         self.ports = {name: free_port() for name in PROGRAMS}
         self.processes = {}
         self.client = "m365-stage-fd"
+        self.hook_options = ""
+        self.job_directives = {}
         for name in ("work", "volumes", "pid", "bin"):
             os.makedirs(os.path.join(folder, name), 0o700)
         self.mails = os.path.join(folder, "mails")
@@ -102,6 +104,7 @@ class Bacula:
     def write_configuration(self):
         program = os.path.abspath(self.stage.binary)
         places = [
+            ("hook before-job --job", f"hook before-job{self.hook_options} --job"),
             ("/usr/bin/m365stage", program),
             ("/etc/m365stage/config.yaml", self.stage.config_file),
             ("/var/lib/m365stage", self.stage.root),
@@ -120,6 +123,9 @@ class Bacula:
                 r.set("FDPort", str(self.ports["fd"]))
             if r.kind == "Storage":
                 r.set("SDPort", str(self.ports["sd"]))
+            if r.kind == "JobDefs":
+                for key, value in self.job_directives.items():
+                    r.set(key, value)
         for name, resources in parts.items():
             dialect.replace(resources, places)
             self.write(f"{name}.conf", "\n".join(r.text() for r in [*self.own_resources(name), *resources]))
@@ -133,6 +139,13 @@ class Bacula:
         operator[0].set("Address", "127.0.0.1")
         operator[0].set("DIRport", str(self.ports["dir"]))
         self.write("operator.conf", "\n".join(r.text() for r in operator))
+
+    def reconfigure(self, hook_options="", **job_directives):
+        """Other options of the hook before a job, and directives of its JobDefs (`_` for a space); the Director reads them."""
+        self.hook_options = hook_options
+        self.job_directives = {key.replace("_", " "): value for key, value in job_directives.items()}
+        self.write_configuration()
+        self.console("reload")
 
     def write(self, name, text):
         with open(self.path(name), "w", encoding="utf-8") as f:
@@ -230,6 +243,10 @@ class Bacula:
 
     def run(self, job="m365-contoso", level=None):
         return self.ended(self.begin(job, level))
+
+    def last(self):
+        """The number of the latest job."""
+        return self.rows("SELECT max(JobId) AS id FROM Job")[0]["id"]
 
     def saved(self, number, deleted=False):
         """Paths below tree/ that a job saved (or recorded as deleted); folders end in a slash."""

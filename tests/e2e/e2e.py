@@ -2,6 +2,7 @@
 """End to end: a simulated tenant, m365stage, and a Bacula of Debian configured by examples/bareos. See tests/README.md."""
 
 import argparse
+import concurrent.futures
 import os
 import sys
 import time
@@ -12,9 +13,32 @@ sys.path.insert(0, os.path.join(HERE, "../scenario"))
 
 import cycle  # noqa: E402
 import rebuild  # noqa: E402
+import refusals  # noqa: E402
+import still  # noqa: E402
 from harness import Failed  # noqa: E402
 
-CASES = {"cycle": cycle.cycle, "lost-machine": rebuild.lost_machine}
+# Those that take longest first: a few run at the same time, and most of their time they wait for Bacula.
+CASES = {
+    "killed": still.file_daemon_killed,
+    "cycle": cycle.cycle,
+    "refusals": refusals.refusals,
+    "still": still.still,
+    "lost-machine": rebuild.lost_machine,
+}
+
+
+def run_case(name, options):
+    """What to print, and whether it passed."""
+    began = time.monotonic()
+    try:
+        told, passed = "passed: " + CASES[name](options), True
+    except Failed as e:
+        told, passed = f"FAILED: {e}", False
+    except Exception:
+        told, passed = "FAILED: " + traceback.format_exc(), False
+    seconds = time.monotonic() - began
+    print(f"--- {name}: {CASES[name].__doc__}\n    {told} ({seconds:.0f} s)", flush=True)
+    return passed
 
 
 def main():
@@ -22,24 +46,14 @@ def main():
     parser.add_argument("--build", default=os.path.join(HERE, "../../build"), help="folder of the binaries")
     parser.add_argument("--only", action="append", choices=CASES, help="run this case; may be repeated")
     parser.add_argument("--temp", metavar="DIR", help="where to work; the default is the system's")
+    parser.add_argument("--jobs", type=int, default=3, help="so many cases at the same time")
     options = parser.parse_args()
     options.build = os.path.abspath(options.build)
-    failed = []
     names = options.only or list(CASES)
-    for name in names:
-        print(f"--- {name}: {CASES[name].__doc__}", flush=True)
-        began = time.monotonic()
-        try:
-            told = "passed: " + CASES[name](options)
-        except Failed as e:
-            failed.append(name)
-            told = f"FAILED: {e}"
-        except Exception:
-            failed.append(name)
-            told = "FAILED: " + traceback.format_exc()
-        print(f"    {told} ({time.monotonic() - began:.0f} s)", flush=True)
-    print(f"{len(names) - len(failed)} passed, {len(failed)} failed")
-    return 1 if failed else 0
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        passed = sum(pool.map(lambda name: run_case(name, options), names))
+    print(f"{passed} passed, {len(names) - passed} failed")
+    return 0 if passed == len(names) else 1
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import tempfile
 import time
 
 import harness
+from cases.disk import Mount
 from daemons import Bacula
 from harness import Failed, check, sidecar_path, walk
 
@@ -67,18 +68,27 @@ class Service:
 class Site:
     """The world of one case, in a folder of its own; removed at the end, kept if the case failed."""
 
-    def __init__(self, options, name, *arguments, setup=(), **settings):
+    def __init__(self, options, name, *arguments, setup=(), disk=None, **settings):
+        """`disk`: the size of a file system of its own for the stage. `settings`: of config.yaml."""
         self.options = options
         self.folder = tempfile.mkdtemp(prefix=f"m365-e2e-{name}-", dir=options.temp)
         self.arguments = arguments
         self.setup = setup
         self.settings = settings
-        self.sim = self.service = self.bacula = None
+        self.disk_size = disk
+        self.no_disk = "it was not asked for"
+        self.sim = self.service = self.bacula = self.disk = None
 
     def __enter__(self):
         try:
             self.sim = harness.Simulator(self.options.build, self.folder, "--specials", 0, *self.arguments)
-            self.stage = harness.Stage(self.options.build, self.sim, self.folder)
+            root = self.path("disk", "stage")
+            if self.disk_size:
+                try:
+                    self.disk = Mount(self.path("disk"), self.disk_size)
+                except harness.Skipped as e:
+                    self.no_disk = str(e)
+            self.stage = harness.Stage(self.options.build, self.sim, self.folder, root)
             self.stage.configure(api={"socket": os.path.join(self.folder, "api.sock")}, sync={"interval": "1h"},
                                  kinds=["onedrive", "sharepoint", "groups"])
             self.stage.configure(**self.settings)
@@ -99,7 +109,7 @@ class Site:
             print(f"    kept: {self.folder}", flush=True)
 
     def stop(self):
-        for part in (self.bacula, self.service, self.sim):
+        for part in (self.bacula, self.service, self.sim, self.disk):
             if part is not None:
                 part.stop()
 
@@ -117,6 +127,41 @@ class Site:
             for path, facts in walk(self.tree)
             if facts.st_mode & 0o170000 == 0o100000
         }
+
+    def snapshot(self):
+        return self.stage.snapshot()
+
+    def mails(self):
+        """What was sent so far."""
+        try:
+            with open(self.bacula.mails, encoding="utf-8") as f:
+                return f.read()
+        except FileNotFoundError:
+            return ""
+
+    def log_lines(self, words):
+        """How many lines of the service's log hold `words`."""
+        with open(self.service.log, encoding="utf-8", errors="replace") as f:
+            return sum(words in line for line in f)
+
+    def hooks(self, number):
+        """Processes of hooks of a job that still run."""
+        found = []
+        for process in os.listdir("/proc"):
+            try:
+                with open(f"/proc/{process}/cmdline", "rb") as f:
+                    words = f.read().split(b"\0")
+            except OSError:
+                continue
+            if os.fsencode(self.stage.config_file) in words and b"before-job" in words and str(number).encode() in words:
+                found.append(process)
+        return found
+
+    def leases(self):
+        """Who holds the tree still, as an operator is told."""
+        out = self.stage.run("--json", "lease", "list")
+        check(out.exit == 0, f"lease list: {out.told()}")
+        return {lease["job_id"] for lease in json.loads(out.stdout)}
 
     def generation(self):
         return self.stage.rows("SELECT max(id) AS id FROM generation WHERE finished_at IS NOT NULL")[0]["id"]

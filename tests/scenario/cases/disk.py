@@ -31,6 +31,9 @@ class Mount:
         return self
 
     def __exit__(self, *_):
+        self.stop()
+
+    def stop(self):
         subprocess.run(["umount", "-l", self.folder], check=False, capture_output=True)
 
 

@@ -86,11 +86,14 @@ TEST_SUITE("api server") {
         client local(r);
         CHECK(local.ask("GET /readyz").status == 200);
         core::error e(core::error_kind::disk, "12 MiB are free");
+        e.operation = "look at";
+        e.object = "/var/lib/m365stage";
         e.hint = "free some space";
         r.on_thread([&] { r.service.now.not_ready.push_back(e); });
         const auto told = local.ask("GET /readyz");
         CHECK(told.status == 503);
-        CHECK(document(told)["reasons"][0]["message"] == "12 MiB are free");
+        CHECK(document(told)["reasons"][0]["message"] == "look at /var/lib/m365stage: 12 MiB are free");
+        CHECK(document(told)["reasons"][0]["cause"] == "12 MiB are free");
         CHECK(document(told)["reasons"][0]["hint"] == "free some space");
         client tcp(r, true);
         const auto brief = tcp.ask("GET /readyz", own_host(r));

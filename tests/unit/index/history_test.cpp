@@ -92,6 +92,19 @@ TEST_SUITE("index") {
         CHECK_FALSE(versions_of(f.db, "users/ann/onedrive/a.txt")[0].job);
         CHECK_FALSE(record_job_read(f.db, "none", "OK", 210));
     }
+
+    TEST_CASE("leases: one whose job the Director calls ended is over, though nobody said that it had read") {
+        one_file f;
+        f.job("1", 1);
+        f.job("2", 1);
+        const auto killed = record_job_ended(f.db, "1", "Error", 150);
+        REQUIRE(killed);
+        CHECK(killed->read_status == "Error");
+        CHECK_FALSE(find_lease(f.db, "1", 150));
+        CHECK(find_lease(f.db, "2", 150));
+        record_job_ended(f.db, "2", "OK", 250);
+        CHECK(find_job(f.db, "2")->read_status == lease_expired);
+    }
 }
 
 }  // namespace
