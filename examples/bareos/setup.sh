@@ -18,7 +18,7 @@ set -euo pipefail
 : "${MAIL_TO:=backup@example.com}"                      # who is told when something is wrong
 
 # Rarely changed.
-: "${DIRECTOR:=bareos-dir}" "${CATALOG:=MyCatalog}"
+: "${DIRECTOR:=bareos-dir}" "${CATALOG:=MyCatalog}" "${SMTP_HOST:=localhost}"
 
 here=$(cd "$(dirname "$0")" && pwd)
 stop() {
@@ -94,6 +94,7 @@ rule SECRET-KEY "$secret"
 rule bareos-dir.conf "$DIRECTOR.conf"
 rule "Name = bareos-dir" "Name = $DIRECTOR"
 rule MyCatalog "$CATALOG"
+rule "bsmtp -h localhost" "bsmtp -h $SMTP_HOST"
 rule /var/lib/m365stage "$STAGE_ROOT"
 rule /etc/m365stage/config.yaml "$STAGE_CONFIG"
 rule m365-contoso "m365-$tenant"
@@ -126,7 +127,7 @@ for variant in "${variants[@]}"; do
             rm -f "$folder/bareos-dir.d/job/m365-$tenant.conf"
             # The drill and the verification look at one job: the files of users, or the always incremental one.
             part=$([ "$variant" = parts ] && echo onedrive || echo always)
-            sed -i "s/Verify Job = .*/Verify Job = m365-$tenant-$part/" "$folder/bareos-dir.d/job/m365-$tenant-verify.conf"
+            sed -i "s/Job To Verify = .*/Job To Verify = m365-$tenant-$part/" "$folder/bareos-dir.d/job/m365-$tenant-verify.conf"
             if [ "$variant" = parts ]; then
                 sed -i -E "s/FileSet = .*/FileSet = m365-$tenant-$part/; s#(m365-drill [^ ]* [^ ]*) m365-$tenant #\\1 m365-$tenant-$part #" \
                     "$folder/bareos-dir.d/job/m365-$tenant"-{drill,restore,verify}.conf

@@ -3,13 +3,15 @@
 # Each gets a certificate of its own, whose key stays in FOLDER; Microsoft gets the public part alone.
 #
 #   az login --allow-no-subscriptions          as an administrator who may consent for the tenant
-#   examples/tenant/register.sh [--kinds onedrive,sharepoint,groups] [--no-restore] [FOLDER]
+#   examples/tenant/register.sh [--kinds onedrive,sharepoint,mail,...] [--no-restore] [FOLDER]
 #
-# Kinds: onedrive, sharepoint, groups. FOLDER (default ./credentials) is what goes to /etc/m365stage/credentials/.
+# Kinds: those of permissions.tsv; "sharing" is who may do what with a file, and needs full control of all sites. Default: all
+# but that. FOLDER (default ./credentials) is what goes to /etc/m365stage/credentials/. By PowerShell instead: register.ps1.
 # Follows Microsoft's documentation; it could not be run against a real tenant by those who wrote it.
 set -euo pipefail
 
-kinds=onedrive,sharepoint,groups restore=yes folder=credentials
+table=$(dirname "$0")/permissions.tsv
+kinds=onedrive,sharepoint,groups,mail,calendar,contacts,tasks restore=yes folder=credentials
 stop() {
     echo "register.sh: $*" >&2
     exit 2
@@ -22,7 +24,7 @@ while [ $# -gt 0 ]; do
             ;;
         --no-restore) restore=no ;;
         -h | --help)
-            sed -n '2,9s/^# \{0,1\}//p' "$0"
+            sed -n '2,10s/^# \{0,1\}//p' "$0"
             exit 0
             ;;
         -*) stop "unknown option $1; see --help" ;;
@@ -33,17 +35,11 @@ done
 command -v az > /dev/null || stop "the Azure CLI (az) is not installed"
 graph=00000003-0000-0000-c000-000000000000 # Microsoft Graph itself, the same in every tenant
 
-# permissions KIND read|write
+# permissions KIND backup|restore
 permissions() {
-    case $1-$2 in
-        onedrive-read) echo User.Read.All Files.Read.All ;;
-        onedrive-write) echo User.Read.All Files.ReadWrite.All ;;
-        sharepoint-read) echo Sites.Read.All Group.Read.All ;;
-        sharepoint-write) echo Sites.ReadWrite.All Group.Read.All ;;
-        groups-read) echo Group.Read.All Sites.Read.All ;;
-        groups-write) echo Group.Read.All Sites.ReadWrite.All ;;
-        *) stop "there is no kind '$1': onedrive, sharepoint, groups" ;;
-    esac
+    local line
+    line=$(grep -P "^$1\t" "$table") || stop "there is no kind '$1'; see $table"
+    if [ "$2" = backup ]; then cut -f2 <<< "$line"; else cut -f3 <<< "$line"; fi
 }
 
 # certificate FILE: key and certificate in FILE.pem (0600), the certificate alone in FILE.crt.
@@ -54,7 +50,7 @@ certificate() {
     fi
 }
 
-# register NAME FILE read|write: an app with the permissions of all kinds; its id on standard output.
+# register NAME FILE backup|restore: an app with the permissions of all kinds; its id on standard output.
 register() {
     local app role permission wanted
     certificate "$folder/$2"
@@ -74,14 +70,14 @@ register() {
     echo "$app"
 }
 
-for kind in ${kinds//,/ }; do permissions "$kind" read > /dev/null; done
+for kind in ${kinds//,/ }; do permissions "$kind" backup > /dev/null; done
 (umask 077 && mkdir -p "$folder")
-backup=$(register m365stage app read)
+backup=$(register m365stage app backup)
 echo "app:"
 echo "  client_id: $backup"
 echo "  certificate_file: \${CREDENTIALS_DIRECTORY}/app.pem"
 if [ "$restore" = yes ]; then
-    writer=$(register m365stage-restore restore write)
+    writer=$(register m365stage-restore restore restore)
     echo "restore_app:"
     echo "  client_id: $writer"
     echo "  certificate_file: \${CREDENTIALS_DIRECTORY}/restore.pem"

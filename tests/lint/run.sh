@@ -16,6 +16,7 @@ lint() {
 }
 lint root python3 tests/lint/root.py
 lint includes python3 tests/lint/includes.py
+lint bareos python3 tests/lint/bareos.py
 lint await-self python3 tests/lint/co_await.py --self-test
 lint await python3 tests/lint/co_await.py
 lint format tests/lint/format.sh

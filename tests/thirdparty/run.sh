@@ -4,6 +4,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 export M365SIM=${M365SIM:-$here/../../build/tests/simulator/m365sim}
 
+bash "$here/run_compose.sh"
 bash "$here/run_rclone.sh"
 
 modules=$(mktemp -d)
