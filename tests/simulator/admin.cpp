@@ -41,6 +41,7 @@ seed_options options_in(const world& w, const json& b) {
     o.shared_mailboxes = b.value("shared_mailboxes", o.shared_mailboxes);
     o.messages_per_mailbox = b.value("messages_per_mailbox", o.messages_per_mailbox);
     o.message_size = b.value("message_size", o.message_size);
+    o.events_per_calendar = b.value("events_per_calendar", o.events_per_calendar);
     return o;
 }
 

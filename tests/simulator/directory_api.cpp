@@ -258,6 +258,9 @@ response serve_groups(world& w, const request& r, const std::vector<std::string>
     if (g == nullptr) {
         return missing(s[1].c_str());
     }
+    if (s.size() > 2 && is_outlook_segment(s[2])) {
+        return serve_outlook(w, r, mailbox_of(w, *g), rest_of(s, 2));
+    }
     if (s.size() == 2) {
         json one = group_json(*g);
         apply_select(one, r.parameter("$select"));

@@ -25,7 +25,8 @@ const char* usage =
     "[--sites 2]\n"
     "               [--groups 1] [--files-per-drive 20] [--file-size-max 65536] [--specials 1] [--import "
     "LABEL=FOLDER]...\n"
-    "               [--shared-mailboxes 0] [--messages-per-mailbox 20] [--message-size 8192] [--threads 1]\n";
+    "               [--shared-mailboxes 0] [--messages-per-mailbox 20] [--message-size 8192]\n"
+    "               [--events-per-calendar 12] [--threads 1]\n";
 
 command_line parse(int argc, char** argv) {
     command_line c;
@@ -67,6 +68,8 @@ command_line parse(int argc, char** argv) {
             c.seed.messages_per_mailbox = std::stoi(value);
         } else if (name == "--message-size") {
             c.seed.message_size = std::stoll(value);
+        } else if (name == "--events-per-calendar") {
+            c.seed.events_per_calendar = std::stoi(value);
         } else if (name == "--specials") {
             c.seed.specials = value != "0";
         } else if (name == "--import" && value.find('=') != std::string::npos) {

@@ -72,6 +72,10 @@ request_kind classify_outlook(const request& r) {
     if (at != p.npos) {
         return {"outlook", at + 9 == p.size() ? "mail_list" : "message_get", 0};
     }
+    if (has(p, "/calendar") || has(p, "/events")) {
+        bool list = p.ends_with("/events") || has(p, "calendarView") || p.ends_with("/instances");
+        return {"outlook", list ? "event_list" : has(p, "/events/") ? "event_get" : "calendars", 0};
+    }
     return {"outlook", has(p, "/mailFolders") ? "mail_folders" : "outlook_get", 0};
 }
 
@@ -228,7 +232,8 @@ json manners_keeper::counters() const {
                                    "mail_list",       "message_get",
                                    "message_value",   "bytes_mime",
                                    "attachments",     "outlook_get",
-                                   "outlook_write"};
+                                   "calendars",       "event_list",
+                                   "event_get",       "outlook_write"};
     json out(counters_);
     if (!out.is_object()) {
         out = json::object();

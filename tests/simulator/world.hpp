@@ -30,6 +30,7 @@ struct seed_options {
     int shared_mailboxes = 0;  ///< shared mailboxes and rooms, in turn
     int messages_per_mailbox = 20;
     std::int64_t message_size = 8192;  ///< of the MIME, on the average
+    int events_per_calendar = 12;      ///< in the default calendar; half as many in another one
     bool specials = true;              ///< guests, users without OneDrive, locked sites, odd items, ...
 };
 

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "../world.hpp"
+#include "calendar_api.hpp"
 #include "message_write.hpp"
 
 namespace m365stage::sim {
@@ -187,6 +188,14 @@ response serve_attachment_upload(world& w, const request& r, const std::string& 
     }
     mailbox& b = *w.exchange.mailboxes[up.mailbox];
     up.what.data.path = std::make_shared<const std::string>(up.path);
+    if (up.event != nowhere) {
+        response made = empty_response(201);
+        made.set(
+            "Location", w.graph_origin + "/v1.0/users('" + b.owner_id + "')" + finish_event_upload(w, b, up)
+        );
+        w.exchange.uploads.erase(id);
+        return made;
+    }
     std::uint32_t number = attach(b, up.message, std::move(up.what), w.now());
     response out = empty_response(201);
     out.set(

@@ -6,12 +6,14 @@
 #include <nlohmann/json.hpp>
 
 #include "../world.hpp"
+#include "calendar_api.hpp"
 
 namespace m365stage::sim {
 
 namespace {
 
-constexpr std::string_view segments[] = {"mailFolders", "messages", "mailboxSettings"};
+constexpr std::string_view segments[] = {"mailFolders", "messages",     "mailboxSettings", "calendar",
+                                         "calendars",   "calendarView", "calendarGroups",  "events"};
 
 /// Clients keep to one form of id: a mixture finds the same message under two names (Q70).
 void watch_id_type(world& w, const request& r, const preferences& p) {
@@ -98,6 +100,9 @@ response serve_outlook(world& w, const request& r, mailbox& b, std::vector<std::
     }
     if (c.rest[0] == "mailboxSettings") {
         return serve_mailbox_settings(c);
+    }
+    if (c.rest[0].starts_with("calendar") || c.rest[0] == "events") {
+        return serve_calendars(c);
     }
     return unknown_segment(c.rest[0]);
 }

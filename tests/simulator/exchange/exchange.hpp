@@ -73,7 +73,9 @@ struct attachment_upload {
     message_index message = nowhere;
     attachment what;
     std::int64_t received = 0;
-    std::string path;  ///< where the bytes are gathered
+    std::string path;                 ///< where the bytes are gathered
+    std::uint32_t event = nowhere;    ///< of an event instead of a message
+    std::optional<std::int64_t> day;  ///< of one occurrence of it
 };
 
 struct exchange_state {
@@ -88,9 +90,11 @@ struct exchange_state {
     bool sparse_updates = true;    ///< Q69
     bool edit_received =
         false;  ///< the app may change words of what is no draft (Mail-Advanced, from 2026-12-31)
-    bool chunked_mime = true;      ///< $value without Content-Length, as the service sends it
-    int id_type_seen = 0;          ///< 1: immutable ids were asked for, 2: mutable ones
-    std::uint64_t mails_sent = 0;  ///< by sending, or by making, changing and cancelling meetings
+    bool chunked_mime = true;            ///< $value without Content-Length, as the service sends it
+    int id_type_seen = 0;                ///< 1: immutable ids were asked for, 2: mutable ones
+    bool strict_cancelled = false;       ///< cancelledOccurrences are told only when they are selected
+    std::uint64_t invitations_sent = 0;  ///< those of mails_sent that meetings caused
+    std::uint64_t mails_sent = 0;        ///< by sending, or by making, changing and cancelling meetings
 
     /// By the owner's directory id or address, in any case of letters.
     mailbox* find(std::string_view name);
@@ -123,6 +127,8 @@ response serve_folder_delta(const outlook_call& c);
 response serve_message_delta(const outlook_call& c, folder_index folder);
 response serve_mailbox_settings(const outlook_call& c);
 
+/// A group's mailbox; made without contents when there is none yet.
+mailbox& mailbox_of(world& w, const group& g);
 /// Makes the mailbox of a user or group with its well-known folders and seeded contents.
 mailbox& add_mailbox(
     world& w, const std::string& owner_id, const std::string& kind, const std::string& address,

@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "../seed.hpp"
+#include "calendar_api.hpp"
 #include "changes.hpp"
 
 namespace m365stage::sim {
@@ -49,7 +50,12 @@ json tenant_json(const world& w) {
              {"seq", b->seq()}}
         );
     }
-    return {{"mailboxes", boxes}, {"mails_sent", w.exchange.mails_sent}, {"now", w.now()}};
+    return {
+        {"mailboxes", boxes},
+        {"mails_sent", w.exchange.mails_sent},
+        {"invitations_sent", w.exchange.invitations_sent},
+        {"now", w.now()}
+    };
 }
 
 response settings(world& w, const json& b) {
@@ -59,11 +65,13 @@ response settings(world& w, const json& b) {
     x.sparse_updates = b.value("sparse_updates", x.sparse_updates);
     x.edit_received = b.value("edit_received", x.edit_received);
     x.chunked_mime = b.value("chunked_mime", x.chunked_mime);
+    x.strict_cancelled = b.value("strict_cancelled", x.strict_cancelled);
     return good(
         {{"latency_ms", x.latency_ms},
          {"page_max", x.page_max},
          {"sparse_updates", x.sparse_updates},
          {"edit_received", x.edit_received},
+         {"strict_cancelled", x.strict_cancelled},
          {"chunked_mime", x.chunked_mime}}
     );
 }
@@ -83,9 +91,11 @@ response bulk(world& w, const json& b) {
     return good({{"mailbox", box.owner_id}, {"folder", box.folder_id(f)}, {"messages", box.live_count()}});
 }
 
-response expected(world& w, const request& r) {
+response expected(
+    world& w, const request& r, void (*write)(world&, const std::string&, bool, const std::string&)
+) {
     std::string path = w.content_path();
-    write_expected_mail(w, r.parameter("mailbox", "all"), r.parameter("hashes", "1") != "0", path);
+    write(w, r.parameter("mailbox", "all"), r.parameter("hashes", "1") != "0", path);
     response out;
     out.content_type = "application/x-ndjson";
     content c;
@@ -126,7 +136,19 @@ response serve_exchange_admin(world& w, const request& r, const std::vector<std:
         return good({{"changes", random_mail_changes(w, body_of(r))}});
     }
     if (what == "expected") {
-        return expected(w, r);
+        return expected(w, r, &write_expected_mail);
+    }
+    if (what == "calendar") {
+        std::string which = s.size() > 3 ? s[3] : "";
+        if (which == "op") {
+            return good(precise_calendar_change(w, body_of(r)));
+        }
+        if (which == "change") {
+            return good({{"changes", random_calendar_changes(w, body_of(r))}});
+        }
+        if (which == "expected") {
+            return expected(w, r, &write_expected_calendars);
+        }
     }
     throw std::runtime_error("there is no /_sim/exchange/" + what);
 }

@@ -21,6 +21,8 @@ inline constexpr std::uint32_t nowhere = 0xffffffffU;
 inline constexpr folder_index store_root = 0;   ///< above what users see; never shown
 inline constexpr folder_index folder_root = 1;  ///< msgfolderroot
 
+class calendar_store;
+
 enum class attachment_kind : std::uint8_t { file, item, reference };
 
 /// One attachment. Its bytes are generated from a seed, of a file on disk, or `text`.
@@ -132,7 +134,8 @@ public:
     bool removed = false;
     bool over_quota = false;  ///< delta answers 403 ErrorQuotaExceeded (Q72)
     std::uint32_t hierarchy_generation = 149;
-    std::shared_ptr<nlohmann::json> settings;  ///< mailboxSettings, once they were asked for
+    std::shared_ptr<nlohmann::json> settings;   ///< mailboxSettings, once they were asked for
+    std::shared_ptr<calendar_store> calendars;  ///< once they were asked for
 
     const std::vector<mail_folder>& folders() const { return folders_; }
     const std::vector<message>& messages() const { return messages_; }

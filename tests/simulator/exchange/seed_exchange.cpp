@@ -265,6 +265,13 @@ mailbox& mailbox_of(world& w, const user& u) {
     return b != nullptr ? *b : add_mailbox(w, u.id, "user", u.upn, u.display_name);
 }
 
+mailbox& mailbox_of(world& w, const group& g) {
+    mailbox* b = w.exchange.find(g.id);
+    return b != nullptr
+               ? *b
+               : add_mailbox(w, g.id, "group", g.nickname + "@" + w.directory.domain, g.display_name);
+}
+
 mailbox& add_seeded_mailbox(world& w, const user& u, const std::string& purpose) {
     mailbox& b = mailbox_of(w, u);
     b.purpose = purpose;
@@ -296,7 +303,10 @@ void seed_exchange(world& w) {
         u.enabled = false;
         add_seeded_mailbox(w, u, room ? "room" : "shared");
     }
-    if (w.options.specials && !w.exchange.mailboxes.empty()) {
+    for (const auto& g : t.groups) {
+        mailbox_of(w, g);
+    }
+    if (w.options.specials && w.options.users > 0 && !w.exchange.mailboxes.empty()) {
         add_mail_zoo(w, *w.exchange.mailboxes.front());
     }
 }
