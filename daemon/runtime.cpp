@@ -150,7 +150,7 @@ core::result<void> check_kinds(const config::settings& s) {
     bool usable = false;
     for (const auto kind : s.kinds) {
         if (kind == data_kind::onedrive || kind == data_kind::sharepoint || kind == data_kind::groups ||
-            kind == data_kind::mail) {
+            kind == data_kind::mail || kind == data_kind::calendar) {
             usable = true;
         } else {
             missing += (missing.empty() ? "" : ", ") + std::string(config::to_string(kind));
@@ -160,7 +160,7 @@ core::result<void> check_kinds(const config::settings& s) {
         return core::result<void>();
     }
     core::error e(core::error_kind::usage, "kinds: this version cannot stage " + missing);
-    e.hint = "nothing of that is backed up; onedrive, sharepoint, groups and mail can be staged";
+    e.hint = "nothing of that is backed up; onedrive, sharepoint, groups, mail and calendar can be staged";
     if (!usable) {
         return e;
     }

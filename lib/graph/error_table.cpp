@@ -52,6 +52,7 @@ constexpr std::array code_rows{
     error_row{0, "errornonexistentmailbox", unsupported, never, no_mailbox},
     error_row{0, "errorinvaliduser", unsupported, never, no_mailbox},
     error_row{0, "cannotopenfileattachment", unsupported, never, unreadable},
+    error_row{0, "errorcannotopenfileattachment", unsupported, never, unreadable},
     error_row{0, "errorinvalidrecipients", unsupported, never, unreadable},
     error_row{0, "errorcorruptdata", unsupported, never, unreadable},
 

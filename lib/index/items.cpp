@@ -201,11 +201,14 @@ private:
         const content_facts now{c.size, c.hash, mark(c.ctag), c.mtime};
         const bool unexplained =
             c.etag_is_exact && have.etag != 0 && etag != have.etag && meta == have.meta && !elsewhere;
-        const bool other_content =
-            c.content && (unexplained || (have.wanted ? content_differs(*have.wanted, now)
-                                                      : (!have.sha256 || content_differs(have.staged, now))));
         const bool other_meta =
             meta != have.meta || (c.content && !have.wanted && have.staged.mtime != c.mtime);
+        // A new sidecar needs what the page does not tell.
+        const bool unknown_meta = c.meta_with_content && (elsewhere || other_meta);
+        const bool other_content =
+            c.content && (unexplained || unknown_meta ||
+                          (have.wanted ? content_differs(*have.wanted, now)
+                                       : (!have.sha256 || content_differs(have.staged, now))));
         const bool etag_alone = etag != have.etag && !other_content && meta == have.meta && !elsewhere;
         const bool permissions = c.permissions && (c.permissions_changed || etag_alone);
 
@@ -325,23 +328,24 @@ private:
     std::optional<std::int64_t> last_parent_;
 };
 
-/// Ends a full round: what it did not see is gone. A container's only stream tells of everything, the main
-/// one of several of folders, and a folder's own of what is in it.
-void sweep(database& db, const container& c, const stream& s, bool only_stream) {
+/// Ends a full round: what it did not see is gone; how many. A container's only stream tells of everything,
+/// the main one of several of folders, and a folder's own of what is in it.
+std::int64_t sweep(database& db, const container& c, const stream& s, bool only_stream) {
+    std::int64_t swept = 0;
     if (only_stream) {
-        db.run(
+        swept = db.run(
             "UPDATE item SET gone_round=?1, dirty=1 WHERE container_id=?2 AND seen_round<?3 AND gone_round=0 "
             "AND type<>0 AND parent IS NOT NULL",
             c.round, c.id, s.round
         );
     } else if (s.is_main()) {
-        db.run(
+        swept = db.run(
             "UPDATE item SET gone_round=?1, dirty=1 WHERE container_id=?2 AND seen_round<?3 AND gone_round=0 "
             "AND type=2 AND made=0 AND parent IS NOT NULL",
             c.round, c.id, s.round
         );
     } else {
-        db.run(
+        swept = db.run(
             "UPDATE item SET gone_round=?1, dirty=1 WHERE seen_round<?3 AND gone_round=0 AND type NOT IN (0, "
             "2) "
             "AND parent IN (SELECT id FROM item WHERE container_id=?2 AND remote_id=?4 UNION ALL SELECT m.id "
@@ -356,6 +360,7 @@ void sweep(database& db, const container& c, const stream& s, bool only_stream) 
         "AND type<>0 AND made=0 AND parent IS NOT NULL) WHERE id=?1",
         c.id
     );
+    return swept;
 }
 
 container require(database& db, container_id id) {
@@ -392,7 +397,7 @@ page_outcome apply_page(database& db, stream_id id, const delta_page& page, unix
     );
     if (page.last) {
         if (s->round_full) {
-            sweep(db, c, *s, page.completes);
+            writer.outcome.removed += sweep(db, c, *s, page.completes);
         }
         const bool work =
             s->round_full || writer.outcome.any_new() ||

@@ -19,7 +19,7 @@ std::vector<work_item> due_work(database& db, container_id c, unix_seconds now, 
         "SELECT p.item_id, p.container_id, i.remote_id, i.name, p.version, p.content, p.permissions, p.size, "
         "p.hash, "
         "p.mtime, p.url, p.url_until, p.attempts, p.first_bytes, p.meta, "
-        "iif(i.at_parent IS NOT NULL OR i.parked, i.sha256, NULL) "
+        "iif((i.at_parent IS NOT NULL OR i.parked) AND p.hash<>'', i.sha256, NULL) "
         "FROM pending AS p INDEXED BY pending_due JOIN item AS i ON i.id=p.item_id "
         "WHERE p.container_id=?1 AND p.state=0 AND p.next_try<=?2 AND i.gone_round=0 "
         "ORDER BY p.next_try, p.item_id LIMIT ?3",

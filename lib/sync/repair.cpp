@@ -104,7 +104,7 @@ void fetch_again(index::database& db, index::item_id id, const tree::sidecar* si
         "item WHERE id=?1 ON CONFLICT (item_id) DO UPDATE SET state=0, version=version+1, content=1, "
         "permissions=max(permissions, excluded.permissions), cause=max(cause, excluded.cause), url=NULL, "
         "url_until=NULL, spool=NULL, spool_inode=NULL, spool_size=NULL, spool_sha256=NULL, verdict=NULL, "
-        "first_bytes=NULL, attempts=0, next_try=0, reason=NULL, error=NULL",
+        "hash='', first_bytes=NULL, attempts=0, next_try=0, reason=NULL, error=NULL",
         id, sidecar == nullptr ? 1 : 0, is_new ? index::work_cause::created : index::work_cause::content,
         sidecar != nullptr && !sidecar->item.empty() ? sidecar->item : std::string("{}"), access,
         core::now_seconds()
