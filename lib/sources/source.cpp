@@ -17,6 +17,7 @@ std::vector<std::unique_ptr<source>> make_sources(const enabled_kinds& enabled) 
     std::vector<std::unique_ptr<source>> out;
     out.push_back(make_drive_source(enabled));
     out.push_back(make_mail_source(enabled));
+    out.push_back(make_calendar_source(enabled));
     return out;
 }
 

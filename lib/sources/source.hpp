@@ -142,6 +142,7 @@ struct enabled_kinds {
 
 std::unique_ptr<source> make_drive_source(const enabled_kinds& enabled);
 std::unique_ptr<source> make_mail_source(const enabled_kinds& enabled);
+std::unique_ptr<source> make_calendar_source(const enabled_kinds& enabled);
 
 /// One of each kind, also of those that are not enabled: their containers are known, but serve nobody.
 std::vector<std::unique_ptr<source>> make_sources(const enabled_kinds& enabled);

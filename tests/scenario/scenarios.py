@@ -12,6 +12,7 @@ import cases.changes  # noqa: F401
 import cases.special  # noqa: F401
 import cases.disk  # noqa: F401
 import cases.faults  # noqa: F401
+import cases.calendar  # noqa: F401
 import cases.mail  # noqa: F401
 import cases.kills  # noqa: F401
 import cases.service  # noqa: F401
