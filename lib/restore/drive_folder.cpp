@@ -99,7 +99,8 @@ task<core::result<void>> drive_folder::make() {
 task<core::result<void>> drive_folder::create(entry e) {
     e.state = outcome::intended;
     co_await with_.log.put(path_, e);
-    const auto info = file_system_info(json::parse(item_, nullptr, false));
+    const auto staged = json::parse(item_, nullptr, false);
+    const auto info = file_system_info(staged);
     auto call = calls_.make_folder(parent_->id(), e.name, info, path_);
     auto answer = co_await with_.graph.get_json(std::move(call));
     const bool made = answer.has_value();
@@ -126,7 +127,19 @@ task<core::result<void>> drive_folder::create(entry e) {
         e.mtime = core::parse_timestamp(found->get<std::string>()).value_or(0);
     }
     co_await with_.log.put(path_, std::move(e));
+    co_await give_description(id_, staged, path_);
     co_return core::result<void>();
+}
+
+task<void> drive_folder::give_description(std::string id, const json& staged, std::string object) {
+    if (!staged.is_object()) {
+        co_return;
+    }
+    if (const auto text = staged.find("description"); text != staged.end() && text->is_string()) {
+        const json body{{"description", *text}};
+        auto call = calls_.change(id, body, std::move(object));
+        co_await with_.graph.send(std::move(call));
+    }
 }
 
 task<core::result<void>> drive_folder::fail(entry e, core::error why) {

@@ -32,6 +32,9 @@ public:
     task<core::result<std::optional<remote_item>>> find(std::string name);
     /// Something that was put into it.
     void add(remote_item item);
+    /// Gives `id`, the folder itself or a file in it, the description that its sidecar has. It is worth a try
+    /// and no more: not every library has the field.
+    task<void> give_description(std::string id, const nlohmann::json& staged, std::string object);
     /// The folder turned out to be gone: the next `ensure` makes it again.
     void forget_content() { listed_ = false; }
 

@@ -275,11 +275,7 @@ private:
         e.detail.clear();
         const auto id = e.id;
         co_await with_.log.put(o.path, std::move(e));
-        if (const auto text = staged.find("description"); text != staged.end() && text->is_string()) {
-            auto call = folder.calls().change(id, json{{"description", *text}}, o.path);
-            // A description is worth a try and no more: not every library has the field.
-            co_await with_.graph.send(std::move(call));
-        }
+        co_await folder.give_description(id, staged, o.path);
         co_await give_rights(id, o);
     }
 

@@ -15,6 +15,7 @@ import cycle  # noqa: E402
 import rebuild  # noqa: E402
 import refusals  # noqa: E402
 import still  # noqa: E402
+import tenant_lost  # noqa: E402
 from harness import Failed  # noqa: E402
 
 # Those that take longest first: a few run at the same time, and most of their time they wait for Bacula.
@@ -23,6 +24,7 @@ CASES = {
     "cycle": cycle.cycle,
     "refusals": refusals.refusals,
     "still": still.still,
+    "lost-tenant": tenant_lost.tenant_lost,
     "lost-machine": rebuild.lost_machine,
 }
 

@@ -98,6 +98,7 @@ def restore_round_trip(options):
             w.sim.op("create", user="ada", path="borders/" + name, type="file", size=size, seed=size + 7)
         w.sim.op("create", user="ada", path="borders/no files", type="folder")
         w.sim.op("create", user="ada", path="odd/" + "n" * 200 + "ü" * 40 + ".txt", type="file", text="long name")
+        w.sim.op("touch", user="ada", path="borders", description="a folder of borders")
         w.stage.sync(expect=0)
         before = tree_facts(w.stage)
         source = copy_of(w.stage)
