@@ -224,9 +224,10 @@ class Bacula:
         finally:
             db.close()
 
-    def begin(self, job, level=None):
+    def begin(self, job, level=None, **more):
         """Starts a job; its number."""
-        out = self.console(f"run job={job} " + (f"level={level} " if level else "") + "yes")
+        words = {"level": level, **more}
+        out = self.console(" ".join(["run", f"job={job}", *(f"{key}={word}" for key, word in words.items() if word), "yes"]))
         found = re.search(r"JobId=(\d+)", out)
         check(found, f"the job was not started: {out}")
         return int(found[1])
