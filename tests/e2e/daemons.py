@@ -236,14 +236,14 @@ class Bacula:
         """Waits for the end of a job, and until its log and mail are written."""
         self.console(f"wait jobid={number}", timeout=seconds)
         await_condition(lambda: self.rows("SELECT 1 FROM Job WHERE JobId=? AND JobStatus NOT IN ('C','R','a','i','l')", number),
-                        f"job {number} has ended")
+                        f"job {number} has ended", seconds)
         # The log reaches the catalog with the job's last message.
         await_condition(lambda: self.rows("SELECT 1 FROM Log WHERE JobId=? AND LogText LIKE '%Termination:%'", number),
                         f"the log of job {number}")
         return Job(self, number)
 
-    def run(self, job="m365-contoso", level=None):
-        return self.ended(self.begin(job, level))
+    def run(self, job="m365-contoso", level=None, seconds=300):
+        return self.ended(self.begin(job, level), seconds)
 
     def last(self):
         """The number of the latest job."""

@@ -12,6 +12,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../scenario"))
 
 import cycle  # noqa: E402
+import large  # noqa: E402
 import rebuild  # noqa: E402
 import refusals  # noqa: E402
 import still  # noqa: E402
@@ -25,28 +26,31 @@ CASES = {
     "refusals": refusals.refusals,
     "still": still.still,
     "lost-tenant": tenant_lost.tenant_lost,
+    "ransomware": tenant_lost.ransomware,
     "lost-machine": rebuild.lost_machine,
 }
+ON_REQUEST = {"large": large.large}
+ALL = {**CASES, **ON_REQUEST}
 
 
 def run_case(name, options):
     """What to print, and whether it passed."""
     began = time.monotonic()
     try:
-        told, passed = "passed: " + CASES[name](options), True
+        told, passed = "passed: " + ALL[name](options), True
     except Failed as e:
         told, passed = f"FAILED: {e}", False
     except Exception:
         told, passed = "FAILED: " + traceback.format_exc(), False
     seconds = time.monotonic() - began
-    print(f"--- {name}: {CASES[name].__doc__}\n    {told} ({seconds:.0f} s)", flush=True)
+    print(f"--- {name}: {ALL[name].__doc__}\n    {told} ({seconds:.0f} s)", flush=True)
     return passed
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", default=os.path.join(HERE, "../../build"), help="folder of the binaries")
-    parser.add_argument("--only", action="append", choices=CASES, help="run this case; may be repeated")
+    parser.add_argument("--only", action="append", choices=[*CASES, *ON_REQUEST], help="run this case; may be repeated")
     parser.add_argument("--temp", metavar="DIR", help="where to work; the default is the system's")
     parser.add_argument("--jobs", type=int, default=3, help="so many cases at the same time")
     options = parser.parse_args()

@@ -3,10 +3,10 @@
 import json
 
 from cases.restore import allow_restore, wipe
-from cycle import change_tenant, fill_desk
+from cycle import DESK, change_tenant, fill_desk
 from harness import check
 from refusals import refused
-from world import Site
+from world import OWN_FILES, Site, plain_files
 
 
 def account(site):
@@ -53,3 +53,30 @@ def tenant_lost(options):
         out = site.stage.run("verify", "--tree", site.tree)
         check(out.exit == 0, f"verify: {out.told()}")
         return f"{len(before)} objects are back as they were; the next incremental saved {job.files} files"
+
+
+def ransomware(options):
+    """All files of a user are encrypted, and the encrypted ones were backed up: an older job's are put back over them."""
+    owner = {"user": "ada@contoso.example"}
+    with Site(options, "ransom", "--users", 2, "--sites", 0, "--groups", 0) as site:
+        allow_restore(site.stage)
+        fill_desk(site)
+        good = site.bacula.run(level="Full").expect("T")
+        before = account(site)
+        files = [item for item in site.sim.expected() if item["type"] == "file" and item["owner"].get("upn") == owner["user"]]
+        for number, item in enumerate(files):
+            site.sim.op("edit", **owner, id=item["id"], text=f"encrypted {number}")
+        bad = site.bacula.run().expect("T")
+        check(len(plain_files(site.bacula.saved(bad.number)) - OWN_FILES) == 2 * len(files), "not all of them are in the job")
+        out = site.stage.run("--json", "history", f"{DESK}/same.txt")
+        jobs = [version["job"]["job_id"] for version in json.loads(out.stdout)]
+        check(jobs == [str(good.number), str(bad.number)], f"history names jobs {jobs}")
+        where = site.path("restored")
+        site.bacula.restore(where, "mark *", jobids=good.number).expect("T")
+        arguments = ["--from", where, "--select", f"users/{owner['user']}", "--in-place", "--yes"]
+        skipped = site.stage.run("--json", "restore", *arguments)
+        check(skipped.exit == 1, f"without --conflict replace the files of now stay: {skipped.told()[-1000:]}")
+        out = site.stage.run("--json", "restore", *arguments, "--conflict", "replace")
+        check(out.exit == 0, f"restore ended with {out.exit}: {out.told()[-3000:]}")
+        compare_accounts(before, account(site))
+        return f"{len(files)} encrypted files are what they were"
