@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks examples/bareos: each directive is one that Bareos knows in its resource, each value and reference makes sense.
+"""Checks examples/: each directive is one that Bareos knows in its resource, each value and reference makes sense.
 
 Bareos itself is nowhere at hand (tests/e2e runs the same resources with Bacula, which knows fewer). What is checked is the
 configuration as setup.sh writes it, for every variant.
@@ -184,6 +184,19 @@ def set_up(folder, runs):
             yield f"setup.sh {' '.join(arguments)}: {done.stdout}{done.stderr}"
 
 
+def check_permissions():
+    """README's table and the one of the registration scripts are the same."""
+    root = os.path.join(HERE, "../..")
+    with open(os.path.join(root, "README.md"), encoding="utf-8") as f:
+        rows = {m[1]: m[0] for m in re.finditer(r"^\| `(\w+)` \|.*\|$", f.read(), re.M)}
+    with open(os.path.join(root, "examples/tenant/permissions.tsv"), encoding="utf-8") as f:
+        table = [line.rstrip("\n").split("\t") for line in f if not line.startswith("#")]
+    for kind, *sides in table:
+        told = [set(re.findall(r"`([A-Z]\w+(?:\.\w+)+)`", cell)) for cell in rows.get(kind, "||||").split("|")[2:4]]
+        if kind != "sharing" and told != [set(side.split()) for side in sides]:
+            yield f"README.md tells other permissions of {kind} than permissions.tsv: {told}"
+
+
 def self_test():
     """What must be found is found."""
     bad = parse('Job {\n Name = x\n Acurate = yes\n Level = Ful\n RunScript {\n Commando = "a"\n }\n Max Run Time = 2 fortnights\n}', "")
@@ -194,7 +207,7 @@ def self_test():
 
 
 def main():
-    problems = list(self_test())
+    problems = [*self_test(), *check_permissions()]
     for what, runs in RUNS.items():
         folder = tempfile.mkdtemp(prefix="m365-lint-")
         try:
