@@ -2,6 +2,7 @@
 
 #include "sources/fields.hpp"
 #include "sources/mail_item.hpp"
+#include "sources/mail_known.hpp"
 #include "sources/outlook.hpp"
 
 namespace m365stage::sources {
@@ -69,6 +70,12 @@ public:
         }
         const auto size = page_size == 0 ? folders_a_page : page_size;
         auto page = co_await read_folders(graph, c, s, size);
+        if (page) {
+            auto named = co_await known_.name_them(graph, c, *page->value);
+            if (!named) {
+                co_return named.error();
+            }
+        }
         co_return page;
     }
 
@@ -149,6 +156,7 @@ private:
     }
 
     enabled_kinds enabled_;
+    mutable known_folders known_;
 };
 
 }  // namespace
