@@ -28,7 +28,7 @@ struct auth_service::keys {
 auth_service::auth_service(credentials c, std::string domain)
     : roles(
           {"Files.Read.All", "Sites.Read.All", "User.Read.All", "Group.Read.All", "Directory.Read.All",
-           "Files.ReadWrite.All", "Sites.FullControl.All"}
+           "Files.ReadWrite.All", "Sites.FullControl.All", "Mail.Read", "Mail.ReadWrite"}
       ),
       keys_(std::make_unique<keys>()),
       credentials_(std::move(c)),

@@ -326,6 +326,7 @@ mail_view compose(const mailbox& b, message_index m, unsigned parts) {
         v.sent = it.received;
         v.conversation = mix(it.seed);
         v.body_is_text = true;
+        v.has_from = false;
         v.internet_id = "<" + hex64(mix(it.seed)) + hex64(b.seed) + "@contoso.example>";
     } else {
         generate_rest(it, parts, v);
