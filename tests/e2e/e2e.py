@@ -13,6 +13,7 @@ sys.path.insert(0, os.path.join(HERE, "../scenario"))
 
 import cycle  # noqa: E402
 import large  # noqa: E402
+import parts  # noqa: E402
 import rebuild  # noqa: E402
 import refusals  # noqa: E402
 import still  # noqa: E402
@@ -26,6 +27,7 @@ CASES = {
     "refusals": refusals.refusals,
     "still": still.still,
     "lost-tenant": tenant_lost.tenant_lost,
+    "parts": parts.parts,
     "ransomware": tenant_lost.ransomware,
     "lost-machine": rebuild.lost_machine,
 }
@@ -52,7 +54,7 @@ def main():
     parser.add_argument("--build", default=os.path.join(HERE, "../../build"), help="folder of the binaries")
     parser.add_argument("--only", action="append", choices=[*CASES, *ON_REQUEST], help="run this case; may be repeated")
     parser.add_argument("--temp", metavar="DIR", help="where to work; the default is the system's")
-    parser.add_argument("--jobs", type=int, default=3, help="so many cases at the same time")
+    parser.add_argument("--jobs", type=int, default=4, help="so many cases at the same time")
     options = parser.parse_args()
     options.build = os.path.abspath(options.build)
     names = options.only or list(CASES)
