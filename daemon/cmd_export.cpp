@@ -12,7 +12,7 @@ namespace {
 struct export_arguments {
     export_arguments() = default;
     restore::request asked;
-    std::string to;
+    std::string to, mail = "eml";
 };
 
 /// The two folders must not be in each other: an export of itself would never end.
@@ -60,6 +60,8 @@ int run_export(const global_options& global, const export_arguments& a) {
     if (!tree) {
         return fail(tree.error());
     }
+    restore::request asked = a.asked;
+    asked.mbox = a.mail == "mbox";
     if (auto good = check_places(**tree, a.to); !good) {
         return fail(good.error());
     }
@@ -76,7 +78,7 @@ int run_export(const global_options& global, const export_arguments& a) {
             std::printf("stays out: %s: %s\n", path.c_str(), why.c_str());
         }
     };
-    auto counts = restore::export_files(**tree, a.asked, **target, problem);
+    auto counts = restore::export_files(**tree, asked, **target, problem);
     if (!counts) {
         return fail(counts.error());
     }
@@ -95,6 +97,9 @@ void add_export(CLI::App& app, const global_options& global, runner& run) {
     command->add_option(
         "--select", a->asked.select, "only what matches, e.g. 'users/ann@*/onedrive/Reports'"
     );
+    command->add_option("--mail", a->mail, "mail as files, or as one mbox for each folder")
+        ->check(CLI::IsMember({"eml", "mbox"}))
+        ->capture_default_str();
     command->callback([&global, &run, a] { run = [&global, a] { return run_export(global, *a); }; });
 }
 

@@ -9,6 +9,7 @@
 #include "async/worker.hpp"
 #include "graph/client.hpp"
 #include "restore/journal.hpp"
+#include "restore/pace.hpp"
 #include "restore/request.hpp"
 #include "restore/source_tree.hpp"
 
@@ -36,6 +37,7 @@ struct context {
     async::worker& disk;
     const request& asked;
     counters& count;
+    upload_pace pace;  ///< of all kinds together: a mailbox has one limit
 };
 
 }  // namespace m365stage::restore

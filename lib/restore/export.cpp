@@ -75,7 +75,11 @@ private:
         if (at.what != nullptr) {
             one.how = at.what->join(asked_);
         }
-        one.target = at.to + (one.how ? one.how->ending() : "");
+        if (one.how) {
+            const std::string leaf(leaf_of(at.to));
+            const auto folder = at.to.substr(0, at.to.size() - leaf.size());
+            one.target = folder + tree::local_name(leaf + one.how->ending(), at.from);
+        }
         auto done = folder(at, one);
         if (done && one.objects > 0) {
             done = finish(one);

@@ -30,6 +30,15 @@ CREATE TABLE IF NOT EXISTS object (
   mtime   INTEGER NOT NULL,
   run     INTEGER NOT NULL    -- the run it was last seen in
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS there (
+  folder  TEXT NOT NULL,      -- remote id
+  key     TEXT NOT NULL,
+  id      TEXT NOT NULL,
+  facts   TEXT NOT NULL,
+  PRIMARY KEY (folder, key, id)
+) STRICT, WITHOUT ROWID;
+DELETE FROM there;
+CREATE INDEX IF NOT EXISTS object_id ON object (id) WHERE id <> '';
 CREATE INDEX IF NOT EXISTS object_parent ON object (run, target, parent) WHERE state IN (2, 3);
 )sql";
 
@@ -127,6 +136,22 @@ task<void> journal::put(std::string path, entry e) {
     co_await store_->call(std::move(work));
 }
 
+task<std::vector<std::pair<std::string, entry>>> journal::below(std::string prefix) {
+    auto end = prefix;
+    end.back() = static_cast<char>(end.back() + 1);
+    auto work = [prefix = std::move(prefix), end = std::move(end)](index::database& db) {
+        std::vector<std::pair<std::string, entry>> out;
+        db.query(
+            "SELECT kind, state, mark, target, parent, name, id, session, detail, size, hash, mtime, path "
+            "FROM object WHERE path>=? AND path<?",
+            [&](index::row r) { out.emplace_back(r.text(12), entry_of(r)); }, prefix, end
+        );
+        return out;
+    };
+    auto found = co_await store_->call(std::move(work));
+    co_return found;
+}
+
 task<std::vector<journal::written_folder>> journal::written_folders() {
     auto work = [run = run_](index::database& db) {
         std::vector<written_folder> out;
@@ -154,6 +179,17 @@ task<std::vector<std::pair<std::string, entry>>> journal::written_in(written_fol
     co_return found;
 }
 
+task<bool> journal::is_used(std::string id, std::string path) {
+    auto work = [id = std::move(id), path = std::move(path)](index::database& db) {
+        const auto other = db.number(
+            "SELECT 1 FROM object WHERE id=? AND id<>'' AND path<>? AND state IN (1, 2, 3)", id, path
+        );
+        return other.has_value();
+    };
+    auto used = co_await store_->call(std::move(work));
+    co_return used;
+}
+
 task<std::uint64_t> journal::bytes_written(std::string target) {
     auto work = [target = std::move(target)](index::database& db) {
         const auto sum = db.number("SELECT sum(size) FROM object WHERE target=? AND state=2", target);
@@ -161,6 +197,38 @@ task<std::uint64_t> journal::bytes_written(std::string target) {
     };
     auto bytes = co_await store_->call(std::move(work));
     co_return bytes;
+}
+
+task<void> journal::add_there(std::string folder, std::vector<there> found) {
+    auto work = [folder = std::move(folder), found = std::move(found)](index::database& db) {
+        index::database::transaction all(db);
+        for (const auto& one : found) {
+            db.run("INSERT OR REPLACE INTO there VALUES (?, ?, ?, ?)", folder, one.key, one.id, one.facts);
+        }
+        all.commit();
+        return 0;
+    };
+    co_await store_->call(std::move(work));
+}
+
+task<std::vector<journal::there>> journal::find_there(std::string folder, std::string key) {
+    auto work = [folder = std::move(folder), key = std::move(key)](index::database& db) {
+        std::vector<there> out;
+        db.query(
+            "SELECT id, facts FROM there WHERE folder=? AND key=? ORDER BY id",
+            [&](index::row r) {
+                there one;
+                one.key = key;
+                one.id = r.text(0);
+                one.facts = r.text(1);
+                out.push_back(std::move(one));
+            },
+            folder, key
+        );
+        return out;
+    };
+    auto found = co_await store_->call(std::move(work));
+    co_return found;
 }
 
 task<std::map<std::string, tally>> journal::tallies() {

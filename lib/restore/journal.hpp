@@ -71,6 +71,9 @@ public:
     /// Writes the entry; it counts as seen in this run.
     task<void> put(std::string path, entry e);
 
+    /// Entries whose path begins so (it is not empty): those of an object's parts.
+    task<std::vector<std::pair<std::string, entry>>> below(std::string prefix);
+
     /// The folders that something was put into in this run, and what it was. For reading back.
     struct written_folder {
         written_folder(std::string t, std::string p) : target(std::move(t)), parent(std::move(p)) {}
@@ -79,8 +82,22 @@ public:
     task<std::vector<written_folder>> written_folders();
     task<std::vector<std::pair<std::string, entry>>> written_in(written_folder where);
 
+    /// True if another object of this restore has this remote id, so that it is not ours.
+    task<bool> is_used(std::string id, std::string path);
+
     /// Bytes that any run has put into this target.
     task<std::uint64_t> bytes_written(std::string target);
+
+    /// What a folder of the target held before something was put into it, for kinds whose objects have no
+    /// names: on disk, so that memory does not grow with the folder. Forgotten with the next run.
+    struct there {
+        there() = default;
+        std::string key;    ///< what it is looked up by; one object may have several
+        std::string id;     ///< remote id
+        std::string facts;  ///< what the kind wants to know of it
+    };
+    task<void> add_there(std::string folder, std::vector<there> found);
+    task<std::vector<there>> find_there(std::string folder, std::string key);
 
     task<std::map<std::string, tally>> tallies();
     /// What was skipped or failed in this run, sorted by path.

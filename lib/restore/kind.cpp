@@ -47,6 +47,7 @@ const std::vector<std::unique_ptr<kind>>& all_kinds() {
     static const auto all = [] {
         std::vector<std::unique_ptr<kind>> out;
         out.push_back(make_drive_kind());
+        out.push_back(make_mail_kind());
         return out;
     }();
     return all;

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "sources/fields.hpp"
+#include "sources/outlook.hpp"
 
 namespace m365stage::restore {
 namespace {
@@ -95,10 +96,7 @@ task<core::result<found_owner>> find_owner(graph::client& graph, const place& wh
     } else if (where.owner_kind == "site") {
         id = co_await site_id(graph, where, out.label);
     } else {
-        auto call =
-            ask("/v1.0/users/" + path_segment(where.owner) + "?$select=id", graph::service::directory,
-                out.label);
-        id = co_await id_of(graph, std::move(call));
+        id = where.owner;
     }
     if (!id) {
         co_return id.error();
@@ -108,8 +106,32 @@ task<core::result<found_owner>> find_owner(graph::client& graph, const place& wh
     co_return out;
 }
 
+namespace {
+
+/// Asks for something of a mailbox. Errors: as the service says.
+task<core::result<found_owner>> probe_owner(graph::client& graph, found_owner owner, std::string probe) {
+    auto call = sources::mailbox_call(owner.id, owner.address + probe, owner.label);
+    auto id = co_await id_of(graph, std::move(call));
+    if (!id) {
+        co_return id.error();
+    }
+    owner.probed = std::move(*id);
+    co_return owner;
+}
+
+}  // namespace
+
+task<core::result<found_owner>> find_mailbox(graph::client& graph, const place& where, std::string probe) {
+    auto owner = co_await find_owner(graph, where);
+    if (!owner) {
+        co_return owner.error();
+    }
+    auto found = co_await probe_owner(graph, std::move(*owner), std::move(probe));
+    co_return found;
+}
+
 task<core::result<found_owner>> find_owner_of(
-    graph::client& graph, const container& from, std::string& note
+    graph::client& graph, const container& from, std::string probe, std::string& note
 ) {
     core::error why(core::error_kind::not_found, "nothing tells whose it was");
     if (!from.owner_id.empty() && !from.owner_kind.empty()) {
@@ -117,22 +139,18 @@ task<core::result<found_owner>> find_owner_of(
         out.id = from.owner_id;
         out.address = "/v1.0/" + from.owner_kind + "s/" + path_segment(out.id);
         out.label = from.path;
-        auto call =
-            ask(out.address + "?$select=id",
-                from.owner_kind == "site" ? graph::service::sharepoint : graph::service::directory,
-                from.path);
-        auto there = co_await id_of(graph, std::move(call));
-        if (there) {
-            co_return out;
+        auto same = co_await probe_owner(graph, std::move(out), probe);
+        if (same || same.error().kind != core::error_kind::not_found) {
+            co_return same;
         }
-        why = there.error();
+        why = same.error();
     }
     auto name = from.path.empty() ? core::result<place>(why) : parse_place(from.path);
-    if (why.kind != core::error_kind::not_found || !name) {
-        why.hint = why.hint.empty() ? "--to names another place" : why.hint;
+    if (!name) {
+        why.hint = "--to names another place";
         co_return std::move(why).on(from.path);
     }
-    auto present = co_await find_owner(graph, *name);
+    auto present = co_await find_mailbox(graph, *name, std::move(probe));
     if (!present) {
         core::error e = present.error();
         e.hint = "--to names another place";

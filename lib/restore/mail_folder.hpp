@@ -1,0 +1,76 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "async/event.hpp"
+#include "restore/kind.hpp"
+#include "restore/mail_calls.hpp"
+#include "restore/mail_json.hpp"
+
+namespace m365stage::restore {
+
+/// A mail folder of the target. Found in its parent by what it is (well-known), by its id, or by its name;
+/// made if it is not there.
+class mail_folder final : public target_folder {
+public:
+    /// The folder at the top, msgfolderroot. `origin`: the mailbox is the one that the tree is of, and ids in
+    /// sidecars mean something.
+    mail_folder(context& with, std::string target, mail_calls calls, std::string id, bool origin);
+    /// A folder in `parent`. `o` may be null: a folder that no sidecar tells of.
+    mail_folder(std::shared_ptr<mail_folder> parent, std::string path, std::string name, const object* o);
+
+    const std::string& id() const { return id_; }
+    const std::string& target() const { return target_; }
+    const mail_calls& calls() const { return calls_; }
+
+    task<core::result<void>> ensure() override;
+
+    /// Messages with that internetMessageId or mark that were there before, in a folder that is ensured.
+    /// Lists the folder once, unless it is new.
+    task<core::result<std::vector<remote_message>>> find(std::string internet_id, std::string mark);
+    /// Messages with that internetMessageId, or mark if there is none, as they are now.
+    task<core::result<std::vector<remote_message>>> find_now(std::string internet_id, std::string mark);
+
+private:
+    struct child {
+        std::string id, name;
+        bool ours = false;
+    };
+    task<core::result<std::vector<remote_message>>> ask_for(std::string filter);
+    task<core::result<void>> make();
+    task<core::result<void>> settle_in(entry e, std::string id, outcome state);
+    task<core::result<void>> create(entry e);
+    task<core::result<void>> fail(entry e, core::error why);
+    task<core::result<std::string>> well_known_id();
+    task<core::result<void>> list_children();
+    task<core::result<void>> list_messages();
+    /// A folder of that name that is not one of ours; nullptr: none. `any`: also ours.
+    const child* named(const std::string& name, bool any) const;
+
+    context& with_;
+    std::string target_;
+    mail_calls calls_;
+    std::shared_ptr<mail_folder> parent_;
+    std::string path_, name_, mark_, old_id_, well_known_;
+    std::string id_;
+    bool origin_ = false, top_ = false, hidden_ = false;
+    bool settled_ = false, working_ = false;
+    bool listed_ = false, listing_ = false, unlistable_ = false;
+    bool children_listed_ = false;
+    core::result<void> outcome_;
+    async::event changed_;
+    std::vector<child> children_;
+};
+
+/// The folders that exist in every mailbox and that a restore in place may put something into. Others of that
+/// sort (Outbox: mail clients send what lies there; recoverable items: nobody can write there) get a folder
+/// of their own.
+bool is_restorable_well_known(std::string_view name);
+
+/// True for a folder of months, which the staging made.
+bool is_month(const object& o);
+
+}  // namespace m365stage::restore

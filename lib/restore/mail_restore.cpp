@@ -1,0 +1,368 @@
+#include "restore/mail_restore.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "restore/mail_attachments.hpp"
+#include "restore/mail_folder.hpp"
+#include "restore/part_source.hpp"
+#include "restore/upload.hpp"
+#include "sources/fields.hpp"
+
+namespace m365stage::restore {
+namespace {
+
+using nlohmann::json;
+
+// Attachments up to this many bytes go with the message in one request (which may have 4 MB, as text).
+constexpr std::int64_t most_in_one = 1'000'000;
+constexpr int most_tries = 5;
+
+/// A message on its way.
+struct letter {
+    letter(const object& o, std::shared_ptr<mail_folder> f) : what(o), folder(std::move(f)) {}
+    const object& what;
+    std::shared_ptr<mail_folder> folder;
+    entry e;
+    std::shared_ptr<mime_file> mime;
+    json staged;             ///< the sidecar's metadata
+    std::string mark;        ///< that the message gets
+    std::string instead_of;  ///< --conflict replace: id of the message that goes
+};
+
+class mail_writer final : public writer {
+public:
+    mail_writer(context& with, const kind& k, const target& to) : with_(with) {
+        const auto name = journal_target(k, to);
+        const bool in_place = to.below.empty();
+        top_ = std::make_shared<mail_folder>(with, name, mail_calls(to.id), to.root, to.origin && in_place);
+        std::string path = ":" + name;
+        for (const auto& folder : to.below) {
+            path = join_path(path, folder);
+            top_ = std::make_shared<mail_folder>(top_, path, folder, nullptr);
+        }
+    }
+
+    folder_ptr top() override { return top_; }
+
+    folder_ptr inside(folder_ptr above, const object& o) override {
+        if (is_month(o)) {
+            return above;
+        }
+        const bool named = o.state == object_state::good;
+        auto parent = std::static_pointer_cast<mail_folder>(std::move(above));
+        return std::make_shared<mail_folder>(std::move(parent), o.path, named ? o.meta.name : o.local, &o);
+    }
+
+    task<core::result<void>> put(folder_ptr into, const object& o) override {
+        letter l(o, std::static_pointer_cast<mail_folder>(std::move(into)));
+        auto known = co_await with_.log.find(o.path, o.mark);
+        l.e = std::move(known);
+        if (l.e.state == outcome::done || l.e.state == outcome::present) {
+            co_await with_.log.put(o.path, l.e);
+            co_await note_parts(l);
+            co_return core::result<void>();
+        }
+        auto done = co_await take(l);
+        if (!done) {
+            co_return co_await note_failure(with_, o.path, std::move(l.e), done.error());
+        }
+        co_return core::result<void>();
+    }
+
+private:
+    task<core::result<void>> take(letter& l) {
+        l.e.kind = "message";
+        l.e.mark = l.what.mark;
+        l.e.target = l.folder->target();
+        auto ready = co_await l.folder->ensure();
+        if (!ready) {
+            co_return ready;
+        }
+        if (l.e.parent != l.folder->id()) {
+            l.e.state = outcome::open;  // a folder of an earlier run, which is gone
+            l.e.id.clear();
+        }
+        l.e.parent = l.folder->id();
+        auto read = [this, &l] { return open(l); };
+        auto opened = co_await with_.disk.run(std::move(read));
+        if (!opened) {
+            co_return opened.error();
+        }
+        auto there = co_await look(l);
+        if (!there) {
+            co_return there.error();
+        }
+        if (*there) {
+            co_return core::result<void>();
+        }
+        co_return co_await create_and_fill(l);
+    }
+
+    /// Reads and checks the file. Blocks.
+    core::result<int> open(letter& l) {
+        auto file = examine(with_.tree.root(), l.what.path);
+        if (!file) {
+            return file.error();
+        }
+        if (file->sha256 != l.what.meta.sha256 || file->size != l.what.meta.size) {
+            return core::error(
+                core::error_kind::content_changed,
+                "its bytes are not those that its sidecar tells: this copy is damaged"
+            );
+        }
+        auto mime = mime_file::open(with_.tree.root(), l.what.path);
+        if (!mime) {
+            return mime.error();
+        }
+        l.mime = std::move(*mime);
+        l.staged = json::parse(l.what.meta.item, nullptr, false);
+        l.mark = mark_of(l.what.meta.id);
+        l.e.size = file->size;
+        l.e.name = l.mark;
+        l.e.hash = digest_of(marks_of(*l.mime));
+        l.e.mtime = file->mtime;
+        return 0;
+    }
+
+    /// True: there is nothing to be sent (any more), and the journal says how it ended.
+    task<core::result<bool>> look(letter& l) {
+        if (l.e.state == outcome::intended && !l.e.id.empty()) {
+            auto filled = co_await fill(l, std::nullopt);
+            if (filled || filled.error().kind != core::error_kind::not_found) {
+                co_return filled ? core::result<bool>(true) : filled.error();
+            }
+            l.e.id.clear();  // it is gone
+        }
+        const auto wanted = parse_remote_message(l.staged, l.what.meta.id);
+        const auto internet_id = wanted ? wanted->internet_id : std::string();
+        auto found = co_await l.folder->find(internet_id, l.mark);
+        if (!found) {
+            co_return found.error();
+        }
+        const remote_message* other = nullptr;
+        for (const auto& m : *found) {
+            if (m.mark == l.mark) {  // a try that was cut off, or a restore of another day
+                l.e.id = m.id;
+                auto filled = co_await fill(l, std::nullopt);
+                co_return filled ? core::result<bool>(true) : filled.error();
+            }
+            auto used = co_await with_.log.is_used(m.id, l.what.path);
+            if (used || claimed_.contains(m.id)) {
+                continue;  // the same message lies in the tree more than once
+            }
+            if (wanted && is_same_message(*wanted, m)) {
+                claimed_.insert(m.id);
+                l.e.id = m.id;
+                l.e.state = outcome::present;
+                co_await with_.log.put(l.what.path, l.e);
+                claimed_.erase(m.id);
+                co_return true;
+            }
+            other = other == nullptr ? &m : other;
+        }
+        if (other == nullptr || with_.asked.conflict == conflict_rule::rename) {
+            co_return false;
+        }
+        if (with_.asked.conflict == conflict_rule::replace) {
+            l.instead_of = other->id;
+            co_return false;
+        }
+        co_await note(
+            with_, l.what.path, std::move(l.e), outcome::skipped, "another version of the message is there"
+        );
+        co_return true;
+    }
+
+    /// Makes the message, looks after lost answers, and adds what did not go with it.
+    task<core::result<void>> create_and_fill(letter& l) {
+        l.e.state = outcome::intended;
+        co_await with_.log.put(l.what.path, l.e);
+        auto render = [this, &l] { return request_body(l); };
+        auto body = co_await with_.disk.run(std::move(render));
+        if (!body) {
+            co_return body.error();
+        }
+        const bool whole = body->second;
+        core::error why;
+        for (int n = 0; n < most_tries && l.e.id.empty(); ++n) {
+            auto call = l.folder->calls().create(l.folder->id(), l.what.path);
+            call.body = body->first;
+            co_await with_.pace.admit(l.folder->calls().owner(), call.body.size());
+            auto made = co_await with_.graph.get_json(std::move(call));
+            if (made) {
+                const auto m = parse_remote_message(*made);
+                l.e.id = m ? m->id : "";
+                // A service that passes attachments over in this request gets them one by one.
+                const bool taken = whole && m && (m->attachments || !has_visible_part(*l.mime));
+                co_return co_await created(l, taken);
+            }
+            why = made.error();
+            const bool unseen = why.kind == core::error_kind::not_found;  // a folder that was made just now
+            if (!unseen && !core::is_transient(why.kind)) {
+                co_return why;
+            }
+            auto again = co_await wait_and_look(l, n);
+            if (!again) {
+                co_return again.error();
+            }
+        }
+        if (l.e.id.empty()) {
+            co_return why;
+        }
+        co_return co_await created(l, false);
+    }
+
+    /// The answer was lost: the message may be there all the same.
+    task<core::result<void>> wait_and_look(letter& l, int tries) {
+        auto& clock = async::system_timing();
+        co_await clock.sleep_until(clock.now() + std::chrono::milliseconds(100) * (1 << tries));
+        const auto wanted = parse_remote_message(l.staged, l.what.meta.id);
+        const auto internet_id = wanted ? wanted->internet_id : std::string();
+        auto found = co_await l.folder->find_now(internet_id, l.mark);
+        if (!found && found.error().kind != core::error_kind::not_found) {
+            co_return found.error();
+        }
+        if (found) {
+            for (const auto& m : *found) {
+                l.e.id = m.mark == l.mark ? m.id : l.e.id;
+            }
+        }
+        co_return core::result<void>();
+    }
+
+    task<core::result<void>> created(letter& l, bool whole) {
+        co_await with_.log.put(l.what.path, l.e);
+        with_.count.bytes_done += static_cast<std::uint64_t>(l.e.size);
+        std::optional<attachment_marks> there;
+        if (whole) {
+            there = marks_of(*l.mime);
+        }
+        auto filled = co_await fill(l, std::move(there));
+        if (!filled) {
+            co_return filled;
+        }
+        if (!l.instead_of.empty()) {
+            auto call = l.folder->calls().remove(l.instead_of, l.what.path);
+            auto removed = co_await with_.graph.send(std::move(call));
+            if (!removed && removed.error().kind != core::error_kind::not_found) {
+                co_return removed.error();
+            }
+        }
+        co_return core::result<void>();
+    }
+
+    /// Adds the attachments that are not there; then the message is done.
+    task<core::result<void>> fill(letter& l, std::optional<attachment_marks> there) {
+        if (l.mime->parts().empty()) {
+            there = attachment_marks();
+        }
+        auto added =
+            co_await add_attachments(with_, l.folder->calls(), l.e.id, l.mime, std::move(there), l.what.path);
+        if (!added) {
+            co_return added;
+        }
+        l.e.state = outcome::done;
+        l.e.detail.clear();
+        co_await with_.log.put(l.what.path, l.e);
+        co_await note_parts(l);
+        co_return core::result<void>();
+    }
+
+    static bool has_visible_part(const mime_file& mime) {
+        return std::any_of(mime.parts().begin(), mime.parts().end(), [](const mime_part& p) {
+            return !p.is_inline;
+        });
+    }
+
+    /// The request that makes the message; true: with all its attachments in it. Blocks.
+    core::result<std::pair<std::string, bool>> request_body(letter& l) {
+        auto body = message_to_create(l.staged, *l.mime, l.mark);
+        std::int64_t bytes = 0;
+        for (const auto& p : l.mime->parts()) {
+            bytes += p.size;
+        }
+        if (bytes > most_in_one) {
+            return std::pair(sources::canonical(body), false);
+        }
+        json all = json::array();
+        for (std::size_t n = 0; n < l.mime->parts().size(); ++n) {
+            const auto& p = l.mime->parts()[n];
+            if (goes_as_item(p)) {
+                auto words = l.mime->nested(n);
+                if (!words) {
+                    return words.error();
+                }
+                all.push_back(
+                    {{"@odata.type", "#microsoft.graph.itemAttachment"},
+                     {"name", p.name},
+                     {"item", item_to_attach(*words)}}
+                );
+                continue;
+            }
+            auto one = file_to_attach(p);
+            auto content = part_as_base64(*l.mime, n);
+            if (!content) {
+                return content.error();
+            }
+            one["contentBytes"] = std::move(*content);
+            all.push_back(std::move(one));
+        }
+        if (!all.empty()) {
+            body["attachments"] = std::move(all);
+        }
+        return std::pair(sources::canonical(body), true);
+    }
+
+    /// What of a message can't be put back has entries of its own.
+    task<void> note_parts(letter& l) {
+        if (!l.mime) {
+            co_await repeat_notes(l.what.path);
+            co_return;
+        }
+        bool visible = false;
+        for (const auto& p : l.mime->parts()) {
+            visible = visible || !p.is_inline;
+            if (is_too_large(p)) {
+                co_await note_part(l, p.name, "it is larger than the 150 MB that Exchange takes");
+            }
+        }
+        if (!visible && sources::is_true(l.staged, "hasAttachments")) {
+            co_await note_part(
+                l, "attachment",
+                "a link to a file in the cloud, of which Microsoft 365 serves neither address nor bytes"
+            );
+        }
+    }
+
+    task<void> note_part(letter& l, std::string name, std::string why) {
+        entry e;
+        e.kind = "attachment";
+        e.mark = l.what.mark;
+        e.name = name;
+        auto path = l.what.path + "\n" + name;
+        co_await note(with_, std::move(path), std::move(e), outcome::failed, std::move(why));
+    }
+
+    /// Those that an earlier run wrote belong to this one's report as well.
+    task<void> repeat_notes(std::string path) {
+        auto notes = co_await with_.log.below(path + "\n");
+        for (auto& [part, e] : notes) {
+            with_.count.failed += e.state == outcome::failed ? 1 : 0;
+            co_await with_.log.put(part, std::move(e));
+        }
+    }
+
+    context& with_;
+    std::shared_ptr<mail_folder> top_;
+    std::set<std::string> claimed_;  ///< ids that a message is about to count as its own
+};
+
+}  // namespace
+
+std::unique_ptr<writer> make_mail_writer(context& with, const kind& k, const target& to) {
+    return std::make_unique<mail_writer>(with, k, to);
+}
+
+}  // namespace m365stage::restore
