@@ -1,11 +1,6 @@
-#include <nlohmann/json.hpp>
-
 #include "restore/drive_restore.hpp"
-#include "sources/fields.hpp"
 
 namespace m365stage::restore {
-
-using nlohmann::json;
 
 decision judge_drive_object(const object& o, const request& asked) {
     if (auto d = judge_state(o)) {
@@ -17,19 +12,8 @@ decision judge_drive_object(const object& o, const request& asked) {
     if (o.meta.type == "shortcut") {
         return decision::cannot("a shortcut to somebody else's folder: add it again by hand");
     }
-    if (asked.as_of && !o.folder) {
-        const auto item = json::parse(o.meta.item, nullptr, false);
-        const auto created = core::parse_timestamp(sources::text(item, "createdDateTime"));
-        const auto modified = core::parse_timestamp(sources::text(item, "lastModifiedDateTime"));
-        if (created && *created > *asked.as_of) {
-            return decision::left_out("made after --as-of");
-        }
-        if (modified && *modified > *asked.as_of) {
-            return decision::cannot(
-                "changed after --as-of, on " + core::format_timestamp(*modified) +
-                ": the tree holds the later version alone; have the backup of an earlier day restored"
-            );
-        }
+    if (auto d = judge_as_of(o, asked)) {
+        return *d;
     }
     return {};
 }

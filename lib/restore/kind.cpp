@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <nlohmann/json.hpp>
+
+#include "sources/fields.hpp"
 
 namespace m365stage::restore {
 namespace {
@@ -48,6 +51,7 @@ const std::vector<std::unique_ptr<kind>>& all_kinds() {
         std::vector<std::unique_ptr<kind>> out;
         out.push_back(make_drive_kind());
         out.push_back(make_mail_kind());
+        out.push_back(make_calendar_kind());
         return out;
     }();
     return all;
@@ -134,6 +138,25 @@ std::optional<decision> judge_state(const object& o) {
         return decision();  // its name on disk has to do; what is in it has sidecars of its own
     }
     return o.state == object_state::good ? std::nullopt : std::optional(decision::cannot(o.problem));
+}
+
+std::optional<decision> judge_as_of(const object& o, const request& asked) {
+    if (!asked.as_of || o.folder) {
+        return std::nullopt;
+    }
+    const auto item = nlohmann::json::parse(o.meta.item, nullptr, false);
+    const auto created = core::parse_timestamp(sources::text(item, "createdDateTime"));
+    const auto modified = core::parse_timestamp(sources::text(item, "lastModifiedDateTime"));
+    if (created && *created > *asked.as_of) {
+        return decision::left_out("made after --as-of");
+    }
+    if (modified && *modified > *asked.as_of) {
+        return decision::cannot(
+            "changed after --as-of, on " + core::format_timestamp(*modified) +
+            ": the tree holds the later version alone; have the backup of an earlier day restored"
+        );
+    }
+    return std::nullopt;
 }
 
 bool ends_all(const core::error& e) {

@@ -152,6 +152,7 @@ const kind* find_kind(std::string_view name);
 
 std::unique_ptr<kind> make_drive_kind();
 std::unique_ptr<kind> make_mail_kind();
+std::unique_ptr<kind> make_calendar_kind();
 
 /// The target of a container in journals: the kind is part of it, since kinds are read back each by itself.
 std::string journal_target(const kind& k, const target& to);
@@ -170,6 +171,9 @@ core::result<void> take_container_name(
 
 /// What no kind can put back: `cannot` for objects that are not good; nullopt: the kind decides.
 std::optional<decision> judge_state(const object& o);
+
+/// What --as-of says to an object by its `createdDateTime` and `lastModifiedDateTime`; nullopt: nothing.
+std::optional<decision> judge_as_of(const object& o, const request& asked);
 
 /// True for what no other object would do better with: no room, sign-in refused, stopped.
 bool ends_all(const core::error& e);

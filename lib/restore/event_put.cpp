@@ -1,0 +1,349 @@
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "core/hash.hpp"
+#include "restore/event_attachments.hpp"
+#include "restore/upload.hpp"
+#include "sources/event_times.hpp"
+#include "sources/fields.hpp"
+
+namespace m365stage::restore {
+namespace {
+
+using core::error_kind;
+using core::unix_seconds;
+using nlohmann::json;
+using sources::text;
+
+constexpr unix_seconds day = 86'400;
+// Events of one transactionId that were made and deleted since, before one is given up.
+constexpr int most_rounds = 4;
+
+/// The date that an occurrence belongs to, as its series counts: a wall clock's midnight.
+std::optional<unix_seconds> date_of(const json& occurrence, const sources::event_clock& clock) {
+    const auto original = core::parse_timestamp(text(occurrence, "originalStart"));
+    if (!original) {
+        return std::nullopt;
+    }
+    const auto wall = clock.wall_of(*original);
+    return wall - ((wall % day) + day) % day;
+}
+
+/// What read_back compares: the event, and the attachments that are in the tree.
+std::string mark_of_event(const json& event) {
+    std::vector<std::string> sums;
+    for (const auto& a : attachments_of(event)) {
+        if (a.unreadable.empty() && a.item.empty()) {
+            sums.push_back(a.sha256);
+        }
+    }
+    std::sort(sums.begin(), sums.end());
+    std::string all;
+    for (const auto& s : sums) {
+        all += s;
+    }
+    return event_fingerprint(event) + (sums.empty() ? "" : " " + core::short_tag(all));
+}
+
+class event_put {
+public:
+    event_put(context& with, calendar_folder& into, const object& o)
+        : with_(with), into_(into), calls_(into.home().calls), o_(o) {}
+
+    task<core::result<void>> run() {
+        entry_ = co_await with_.log.find(o_.path, o_.mark);
+        if (entry_.state == outcome::done || entry_.state == outcome::present) {
+            co_await with_.log.put(o_.path, entry_);
+            co_return core::result<void>();
+        }
+        entry_.kind = "event";
+        entry_.mark = o_.mark;
+        if (entry_.state != outcome::intended) {
+            entry_.state = outcome::open;  // skipped or failed in an earlier run: perhaps not in this one
+            entry_.detail.clear();
+        }
+        auto done = co_await prepare();
+        if (done && entry_.state != outcome::skipped && entry_.state != outcome::present) {
+            done = co_await put();
+        }
+        if (!done) {
+            co_return co_await note_failure(with_, o_.path, std::move(entry_), done.error());
+        }
+        co_await with_.log.put(o_.path, std::move(entry_));
+        co_return core::result<void>();
+    }
+
+private:
+    task<core::result<void>> prepare() {
+        auto ready = co_await into_.ensure();
+        if (!ready) {
+            co_return ready;
+        }
+        if (entry_.parent != into_.id()) {
+            entry_.state = outcome::open;  // a calendar of an earlier run, which is gone
+            entry_.id.clear();
+        }
+        entry_.target = into_.home().target;
+        entry_.parent = into_.id();
+        if (!into_.writable()) {
+            entry_.state = outcome::skipped;
+            entry_.detail = "the service itself fills this calendar";
+            co_return core::result<void>();
+        }
+        auto look = [this] { return examine(with_.tree.root(), o_.path); };
+        auto examined = co_await with_.disk.run(std::move(look));
+        if (!examined) {
+            co_return examined.error();
+        }
+        event_ = json::parse(o_.meta.item, nullptr, false);
+        if (examined->sha256 != o_.meta.sha256 || !event_.is_object()) {
+            co_return core::error(
+                error_kind::bad_request,
+                "its bytes are not those that its sidecar tells: this copy is damaged"
+            );
+        }
+        entry_.name = text(event_, "subject");
+        entry_.size = examined->size;
+        entry_.hash = mark_of_event(event_);
+        co_return core::result<void>();
+    }
+
+    task<core::result<void>> put() {
+        auto made = co_await create_or_find();
+        if (!made || entry_.state == outcome::skipped || entry_.state == outcome::present) {
+            co_return made;
+        }
+        auto done = co_await bring_attachments(event_, entry_.id, fresh_, false);
+        if (done) {
+            done = co_await occurrences();
+        }
+        if (done && !replaced_.empty()) {
+            auto call = calls_.remove(replaced_, o_.path);
+            auto gone = co_await with_.graph.send(std::move(call));
+            if (!gone && gone.error().kind != error_kind::not_found) {
+                co_return gone.error();
+            }
+        }
+        if (done) {
+            entry_.state = outcome::done;
+            entry_.detail.clear();
+        }
+        co_return done;
+    }
+
+    task<core::result<void>> create_or_find() {
+        if (!entry_.id.empty()) {
+            auto call = calls_.event(entry_.id, o_.path);
+            auto there = co_await with_.graph.get_json(std::move(call));
+            if (there || there.error().kind != error_kind::not_found) {
+                co_return there ? core::result<void>() : core::result<void>(there.error());
+            }
+            entry_.id.clear();
+        }
+        for (int round = 0; round < most_rounds; ++round) {
+            const auto transaction = transaction_id(into_.id(), o_.meta.id, round);
+            auto uid = round == 0 ? text(event_, "iCalUId") : std::string();
+            auto there = co_await into_.find(transaction, std::move(uid));
+            if (!there) {
+                co_return there.error();
+            }
+            if (*there) {
+                const bool settled = decide(**there);
+                if (settled) {
+                    co_return core::result<void>();
+                }
+            }
+            auto made = co_await create(transaction);
+            if (made || made.error().kind != error_kind::conflict) {
+                co_return made;
+            }
+            // Made by a request whose answer was lost, or made before and deleted since.
+            into_.forget_content();
+            auto mine = co_await into_.find(transaction, "");
+            if (!mine) {
+                co_return mine.error();
+            }
+            if (*mine) {
+                entry_.id = (*mine)->id;
+                co_return core::result<void>();
+            }
+        }
+        co_return core::error(
+            error_kind::conflict, "the service says that it was made already, and does not show it"
+        );
+    }
+
+    /// Something stands for the event already. True: nothing new has to be made.
+    bool decide(const remote_event& there) {
+        if (there.ours) {
+            entry_.id = there.id;  // of a run whose journal is gone, perhaps in the middle of it
+            return true;
+        }
+        if (there.change_key == text(event_, "changeKey") || there.fingerprint == event_fingerprint(event_)) {
+            entry_.id = there.id;
+            entry_.state = outcome::present;
+            return true;
+        }
+        if (with_.asked.conflict == conflict_rule::rename) {
+            return false;
+        }
+        const auto* attendees = sources::member(event_, "attendees");
+        const bool meeting = attendees != nullptr && !attendees->empty();
+        if (with_.asked.conflict == conflict_rule::replace && !meeting) {
+            replaced_ = there.id;
+            return false;
+        }
+        entry_.state = outcome::skipped;
+        entry_.detail = meeting && with_.asked.conflict == conflict_rule::replace
+                            ? "another version is there, and replacing a meeting would mail its attendees"
+                            : "another version is there";
+        return true;
+    }
+
+    task<core::result<void>> create(std::string transaction) {
+        entry_.state = outcome::intended;
+        co_await with_.log.put(o_.path, entry_);
+        const auto body = new_event(event_, transaction);
+        auto call = calls_.create(into_.id(), body, o_.path);
+        co_await with_.pace.admit(calls_.mailbox(), call.body.size());
+        auto answer = co_await with_.graph.send(std::move(call));
+        if (!answer) {
+            co_return answer.error();
+        }
+        const auto made = json::parse(answer->body, nullptr, false);
+        entry_.id = text(made, "id");
+        if (entry_.id.empty()) {
+            co_return core::error(error_kind::protocol, "the service does not tell its id");
+        }
+        fresh_ = true;
+        co_await with_.log.put(o_.path, entry_);
+        co_return core::result<void>();
+    }
+
+    task<core::result<void>> bring_attachments(const json& of, std::string id, bool fresh, bool alone) {
+        auto wanted = attachments_of(of);
+        if (wanted.empty() && (fresh || !alone)) {
+            co_return core::result<void>();
+        }
+        event_attachments attachments(with_, calls_, o_.path, std::move(id));
+        auto done = co_await attachments.bring(std::move(wanted), fresh, alone);
+        co_return done;
+    }
+
+    task<core::result<void>> occurrences() {
+        const auto clock = sources::clock_of(event_);
+        const auto* exceptions = sources::member(event_, "exceptionOccurrences");
+        if (exceptions != nullptr && exceptions->is_array()) {
+            for (const auto& one : *exceptions) {
+                auto done = co_await exception(one, clock);
+                if (!done) {
+                    co_return done;
+                }
+            }
+        }
+        for (const auto date : sources::cancelled_dates(event_)) {
+            auto done = co_await cancel(date, clock);
+            if (!done) {
+                co_return done;
+            }
+        }
+        co_return core::result<void>();
+    }
+
+    /// The occurrence of the new series that belongs to a date; null if there is none.
+    task<core::result<json>> occurrence_on(unix_seconds date, const sources::event_clock& clock) {
+        const auto start = clock.wall_of(sources::utc_of_event_time(event_, "start").value_or(0));
+        const auto wall = date + ((start % day) + day) % day;
+        const auto about = clock.zone && !clock.all_day ? clock.zone->utc_of(wall) : wall;
+        auto call = calls_.instances(entry_.id, about - day, about + 2 * day, o_.path);
+        for (;;) {
+            auto page = co_await with_.graph.get_page(call);
+            if (!page) {
+                co_return page.error();
+            }
+            for (const auto& one : *page->value) {
+                if (date_of(one, clock) == date) {
+                    co_return one;
+                }
+            }
+            if (page->next_link.empty()) {
+                co_return json();
+            }
+            call.target = page->next_link;
+        }
+    }
+
+    task<core::result<void>> exception(const json& one, const sources::event_clock& clock) {
+        const auto date = date_of(one, clock);
+        core::result<json> there = json();
+        if (date) {
+            there = co_await occurrence_on(*date, clock);
+        }
+        if (!there) {
+            co_return there.error();
+        }
+        if (there->is_null()) {
+            entry lost;
+            lost.kind = "occurrence";
+            co_await note(
+                with_, o_.path + "\n" + text(one, "originalStart"), std::move(lost), outcome::failed,
+                "the new series has no occurrence then"
+            );
+            co_return core::result<void>();
+        }
+        auto id = text(*there, "id");
+        const bool changed =
+            text(*there, "type") == "exception" && event_fingerprint(*there) == event_fingerprint(one);
+        if (!changed) {
+            const auto body = exception_changes(one, event_);
+            auto call = calls_.change(id, body, o_.path);
+            co_await with_.pace.admit(calls_.mailbox(), call.body.size());
+            auto answer = co_await with_.graph.send(std::move(call));
+            if (!answer) {
+                co_return answer.error();
+            }
+            const auto now = json::parse(answer->body, nullptr, false);
+            id = text(now, "id").empty() ? id : text(now, "id");
+        }
+        const bool any = !attachments_of(one).empty() || !attachments_of(event_).empty();
+        if (!any) {
+            co_return core::result<void>();
+        }
+        co_return co_await bring_attachments(one, id, false, true);
+    }
+
+    task<core::result<void>> cancel(unix_seconds date, const sources::event_clock& clock) {
+        auto there = co_await occurrence_on(date, clock);
+        if (!there) {
+            co_return there.error();
+        }
+        if (there->is_null()) {
+            co_return core::result<void>();  // it is cancelled already
+        }
+        auto call = calls_.remove(text(*there, "id"), o_.path);
+        auto gone = co_await with_.graph.send(std::move(call));
+        if (!gone && gone.error().kind != error_kind::not_found) {
+            co_return gone.error();
+        }
+        co_return core::result<void>();
+    }
+
+    context& with_;
+    calendar_folder& into_;
+    const calendar_calls& calls_;
+    const object& o_;
+    entry entry_;
+    json event_;
+    std::string replaced_;  ///< id of what the new event takes the place of
+    bool fresh_ = false;    ///< made just now
+};
+
+}  // namespace
+
+task<core::result<void>> put_event(context& with, calendar_folder& into, const object& o) {
+    event_put one(with, into, o);
+    auto done = co_await one.run();
+    co_return done;
+}
+
+}  // namespace m365stage::restore

@@ -1,0 +1,252 @@
+"""Calendars from the tree back into mailboxes, without a mail to anybody."""
+
+import json
+import os
+import random
+import re
+import subprocess
+
+from cases import scenario
+from cases.calendar import expected, owner_of, sidecars, told_occasions
+from cases.restore import allow_restore, copy_of, restore
+from harness import Stage, World, check, check_manners, kill, walk
+
+# What the service sets by itself or what can't be given to it (README.md lists them).
+SERVICE_SET = ("id", "changeKey", "createdDateTime", "lastModifiedDateTime", "iCalUId", "uid", "transactionId",
+               "attendees", "organizer", "isOrganizer", "responseStatus", "isCancelled", "onlineMeeting",
+               "onlineMeetingUrl", "onlineMeetingProvider", "isOnlineMeeting", "occurrenceId", "seriesMasterId",
+               "bodyPreview", "hasAttachments")
+READ_ONLY = re.compile(r"Birthdays|holidays|Feiertage")
+# What a restore writes behind the words of a meeting.
+ADDED = re.compile(r"<p>(Organizer|Online meeting): .*?</p>|(\r\n\r\n)?((Organizer|Attendee|Online meeting): [^\r]*\r\n)+")
+UNKNOWN_ZONE = "tzone://Microsoft/Custom"
+
+
+def facts_of_item(item):
+    """A staged event, but for what the service sets."""
+    out = {k: v for k, v in item.items() if k not in SERVICE_SET and v not in (None, "", [])}
+    content = ADDED.sub("", out.pop("body", {}).get("content", ""))
+    if content:
+        out["body"] = item["body"]["contentType"] + ": " + content
+    for name in ("originalStartTimeZone", "originalEndTimeZone"):
+        out[name] = "UTC" if out.get(name) == UNKNOWN_ZONE else out.get(name)
+    if "recurrence" in out:
+        out["recurrence"] = {"pattern": out["recurrence"]["pattern"],
+                             "range": {k: v for k, v in out["recurrence"]["range"].items() if v}}
+    out["attachments"] = sorted((a["name"], a.get("contentType") or "", a.get("isInline"), a.get("contentId") or "",
+                                 a["staged"]["sha256"], a["staged"]["size"])
+                                for a in item.get("attachments", []) if "staged" in a)
+    out["exceptionOccurrences"] = sorted((facts_of_item(x) for x in item.get("exceptionOccurrences", [])), key=str)
+    out["cancelledOccurrences"] = sorted(x[-10:] for x in item.get("cancelledOccurrences", []))
+    return out
+
+
+def facts(stage):
+    """Every event that can be put back, by owner and calendar; equal ones as often as they are there."""
+    out = []
+    for (owner, _), (sidecar, path) in sidecars(stage).items():
+        calendar = os.path.basename(os.path.dirname(path))
+        if sidecar["type"] == "file" and not READ_ONLY.search(calendar):
+            # Two calendars of one name can't be made; a name that Linux can't hold has a tag made of its id.
+            calendar = re.sub(r"~[0-9a-v]{16}| \(2\)", "", calendar)
+            out.append((owner, calendar, json.dumps(facts_of_item(sidecar["item"]), sort_keys=True)))
+    check(out, "there are no events: nothing would be compared")
+    return sorted(out)
+
+
+def check_equal(before, after):
+    lost = [f for f in before if f not in after]
+    new = [f for f in after if f not in before]
+    told = ""
+    for old, now in list(zip(lost, new))[:4]:
+        a, b = json.loads(old[2]), json.loads(now[2])
+        told += f"\n  {old[:2]} {now[:2]} " + str({k: (a.get(k), b.get(k)) for k in a.keys() | b.keys() if a.get(k) != b.get(k)})[:900]
+    check(not lost and not new, f"{len(lost)} events are not as they were, {len(new)} are others:{told}")
+    check(len(before) == len(after), f"{len(after)} events instead of {len(before)}: some are there twice")
+
+
+def allow(w):
+    """The one app of the test tenant may write calendars as well."""
+    allow_restore(w.stage)
+    w.sim.post("auth", roles=["User.Read.All", "Group.Read.All", "Calendars.ReadWrite"], expire_all=True)
+
+
+def staged_again(w, name="second"):
+    folder = os.path.join(w.folder, name)
+    os.makedirs(folder)
+    second = Stage(w.options.build, w.sim, folder)
+    second.configure(kinds=w.stage.settings["kinds"])
+    second.sync(expect=(0, 1))
+    return second
+
+
+def wipe(sim):
+    for box in sim.get("exchange/tenant")["mailboxes"]:
+        sim.post("exchange/calendar/op", op="wipe", mailbox=box["owner_id"])
+
+
+def no_mails(sim):
+    tenant = sim.get("exchange/tenant")
+    check(tenant["invitations_sent"] == 0 and tenant["mails_sent"] == 0, f"somebody got a mail: {tenant}")
+
+
+def left_of(out):
+    """What was not put back, and why, but for what nobody can."""
+    known = ("it was not staged", "the service itself fills")
+    return [x for x in out.summary["left"] if not x["reason"].startswith(known)]
+
+
+def world(options, name, *more):
+    return World(options, name, "--seed", options.seed, "--users", 2, "--sites", 0, "--groups", 1,
+                 "--messages-per-mailbox", 1, "--files-per-drive", 0, *more)
+
+
+@scenario
+def restore_calendar(options):
+    """calendars: stage, wipe, restore, stage again: both are equal, nobody is invited; again: nothing is written"""
+    with world(options, "restorecal", "--events-per-calendar", 24) as w:
+        allow(w)
+        w.stage.configure(kinds=["calendar", "groups"])
+        w.stage.sync(expect=(0, 1))
+        before, taking_place = facts(w.stage), occasions(w)
+        source = copy_of(w.stage)
+        present(w, source)
+        wipe(w.sim)
+        w.sim.forget_requests()
+        plan = w.stage.run("--json", "restore", "--from", source, "--in-place", "--select", "*/calendar",
+                           "--dry-run")
+        check(plan.exit == 0 and w.sim.get("requests")["outlook_write"] == 0, plan.told()[-1500:])
+        out = restore(w.stage, source, "--in-place", "--select", "*/calendar", expect=1)
+        check(not left_of(out), f"left: {left_of(out)[:5]}")
+        no_mails(w.sim)
+        check_equal(before, facts(staged_again(w)))
+        check(occasions(w) == taking_place, "other things take place than before")
+        w.sim.forget_requests()
+        again = restore(w.stage, source, "--in-place", "--select", "*/calendar", expect=1)
+        wrote = w.sim.get("requests")["outlook_write"]
+        check(wrote == 0, f"a finished restore wrote {wrote} times: {again.summary['kinds']}")
+        without_journal(w, source, before)
+        conflicts(w, source)
+        elsewhere(w, source)
+        exported(w, source)
+        no_mails(w.sim)
+        check_manners(w.sim)
+        return f"{len(before)} events: {out.summary['kinds']}"
+
+
+def present(w, source):
+    """Into a tenant that still has everything: nothing is written."""
+    w.sim.forget_requests()
+    out = restore(w.stage, source, "--in-place", "--select", "users/*/calendar", expect=1)
+    check(w.sim.get("requests")["outlook_write"] == 0, f"what is there was written: {out.summary['kinds']}")
+    check(out.summary["kinds"].get("event", {}).get("present", 0) > 0, out.told()[-2500:])
+
+
+def occasions(w):
+    """What takes place when, as the tenant itself counts; of calendars that a restore can write."""
+    out = sorted((owner_of(e), *map(str, o)) for e in expected(w.sim)
+                 if e["type"] == "event" and not e["wrong"] and e["can_edit"] for o in told_occasions(e))
+    check(out, "nothing takes place")
+    return out
+
+
+def without_journal(w, source, before):
+    """The journal is gone, and some of the events: what is there is found again."""
+    journals = os.path.join(w.stage.root, "restore")
+    for name in os.listdir(journals):
+        subprocess.run(["rm", "-rf", os.path.join(journals, name)], check=True)
+    mine = [e for e in expected(w.sim) if e["type"] == "event" and e["can_edit"] and not e["wrong"]]
+    for e in mine[:5]:
+        w.sim.post("exchange/calendar/op", op="delete", mailbox=e["mailbox"]["id"], event=e["id"])
+    out = restore(w.stage, source, "--in-place", "--select", "*/calendar", expect=1)
+    check(not left_of(out), f"left: {left_of(out)[:5]}")
+    check_equal(before, facts(staged_again(w, "third")))
+
+
+def conflicts(w, source):
+    """Another version of an event is there: kept, unless something else was asked for."""
+    mine = [e for e in expected(w.sim) if e["type"] == "event" and e["can_edit"] and not e["graph"]["attendees"]
+            and e["mailbox"]["address"].startswith("bela") and not e["attachments"]]
+    event = mine[0]
+    staged = {key: value for key, value in sidecars(staged_again(w, "conflict")).items() if key[1] == event["id"]}
+    (sidecar, path), = staged.values()
+    tree = os.path.join(w.folder, "conflict", "stage")
+    w.sim.post("exchange/calendar/op", op="set", mailbox="bela", event=event["id"], set={"subject": "changed by hand"})
+    chosen = os.path.relpath(path, os.path.join(tree, "tree"))
+    count = len(expected(w.sim))
+    out = restore(w.stage, tree, "--in-place", "--select", chosen, expect=1)
+    check(out.summary["kinds"]["event"]["skipped"] == 1, out.told()[-1500:])
+    restore(w.stage, tree, "--in-place", "--select", chosen, "--conflict", "rename")
+    check(len(expected(w.sim)) == count + 1, "no event beside the other version")
+    subjects = [e["graph"]["subject"] for e in expected(w.sim) if e["type"] == "event"]
+    check("changed by hand" in subjects and sidecar["item"]["subject"] in subjects, "one of both is gone")
+
+
+def elsewhere(w, source):
+    """Into another mailbox, and into new calendars that say what they are."""
+    select = ["--select", "users/ada@contoso.example/calendar/Calendar"]
+    restore(w.stage, source, *select, "--to", "users/bela@contoso.example", "--into", "From Ada", expect=(0, 1))
+    names = {e["name"] for e in expected(w.sim) if e["type"] == "calendar" and e["mailbox"]["address"].startswith("bela")}
+    check("From Ada Calendar" in names, f"no calendar of that name: {names}")
+    restore(w.stage, source, *select, expect=(0, 1))
+    names = {e["name"] for e in expected(w.sim) if e["type"] == "calendar"}
+    check(any(re.fullmatch(r"Restored \d{4}-\d\d-\d\d Calendar", n) for n in names), f"no new calendar: {names}")
+
+
+def exported(w, source):
+    """One file for each calendar, which other readers take."""
+    import icalendar
+    target = os.path.join(w.folder, "plain")
+    out = w.stage.run("--json", "export", "--from", source, "--to", target, "--select", "users/*/calendar")
+    check(out.exit == 0, f"export: {out.told()[-1500:]}")
+    files = [os.fsdecode(p) for p, facts in walk(target) if os.path.isfile(os.path.join(os.fsencode(target), p))]
+    wanted = {os.path.dirname(path) for (owner, _), (s, path) in sidecars(w.stage).items()
+              if s["type"] == "file" and owner.startswith("users/")}
+    check(len(files) == len(wanted) and all(f.endswith(".ics") for f in files), f"exported: {files}")
+    events = 0
+    for name in files:
+        with open(os.path.join(target, name), "rb") as f:
+            parsed = icalendar.Calendar.from_ical(f.read())
+        zones = [str(z["TZID"]) for z in parsed.walk("VTIMEZONE")]
+        check(len(zones) == len(set(zones)), f"{name}: zones {zones}")
+        for event in parsed.walk("VEVENT"):
+            zone = event["DTSTART"].params.get("TZID")
+            check(zone is None or zone in zones, f"{name}: no zone {zone}")
+            events += "RECURRENCE-ID" not in event
+    staged = [s for (owner, _), (s, _) in sidecars(w.stage).items() if s["type"] == "file" and owner.startswith("users/")]
+    check(events == len(staged), f"{events} events exported, not {len(staged)}")
+
+
+@scenario
+def restore_calendar_kills(options):
+    """calendars: restore under faults, throttling and kill -9: nothing twice, nothing missing, nobody invited"""
+    dice = random.Random(options.seed * 7907)
+    with world(options, "killcal", "--events-per-calendar", 20) as w:
+        allow(w)
+        w.stage.configure(kinds=["calendar"])
+        w.stage.sync(expect=(0, 1))
+        before = facts(w.stage)
+        source = copy_of(w.stage)
+        wipe(w.sim)
+        w.sim.fault("reset", service="outlook", probability=0.03, seed=3)
+        w.sim.fault("error", service="outlook", probability=0.03, seed=4, status=503)
+        w.sim.fault("throttle", service="outlook", probability=0.005, seed=6, retry_after="1")
+        command = [w.stage.binary, "--config", w.stage.config_file, "--json", "restore", "--from", source,
+                   "--in-place", "--yes"]
+        kills = 0
+        w.sim.forget_requests()
+        for _ in range(15 * options.rounds):
+            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            goal = w.sim.get("requests")["requests"] + dice.randrange(5, 120)
+            while process.poll() is None and w.sim.get("requests")["requests"] < goal:
+                pass
+            if process.poll() is not None:
+                break
+            kill(process)
+            kills += 1
+        w.sim.clear_faults()
+        out = restore(w.stage, source, "--in-place", expect=1)
+        check(not left_of(out), f"left: {left_of(out)[:5]}")
+        check_equal(before, facts(staged_again(w)))
+        no_mails(w.sim)
+        return f"{kills} kills; {out.summary['kinds']}"
