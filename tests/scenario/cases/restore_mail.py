@@ -188,6 +188,7 @@ def restore_mail(options):
         before, losses, trees = tenant_facts(w), expected_losses(w), tree_facts(w.stage)
         source = copy_of(w.stage)
         wipe(w)
+        w.sim.post("exchange/limits", concurrency=4)
         plan = w.stage.run("--json", "restore", "--from", source, "--in-place", "--dry-run")
         check(plan.exit == 0, plan.told()[-2000:])
         out = restore(w.stage, source, "--in-place", expect=1 if losses else 0)
@@ -198,7 +199,7 @@ def restore_mail(options):
         w.sim.forget_requests()
         again = restore(w.stage, source, "--in-place", expect=1 if losses else 0)
         asked = w.sim.get("requests")
-        check(asked["write"] == 0 and again.summary["kinds"]["message"]["failed"] == 0, f"a finished restore wrote again: {asked}")
+        check(asked["outlook_write"] == 0 and again.summary["kinds"]["message"]["failed"] == 0, f"a finished restore wrote again: {asked}")
         check_tenant(before, tenant_facts(w))
         forget_journal(w)
         lost = restore(w.stage, source, "--in-place", expect=1 if losses else 0)
@@ -206,6 +207,8 @@ def restore_mail(options):
         exported(w, source)
         check(w.sim.get("exchange/tenant")["mails_sent"] == 0, "somebody got a mail")
         check_manners(w.sim)
+        refused = w.sim.get("exchange/limits")["sum"]["refused_concurrency"]
+        check(refused == 0, f"{refused} requests were more than 4 at a time")
         return f"{report_of(out)}; {losses} links lost; without its journal: {report_of(lost)['message']}"
 
 
@@ -263,13 +266,13 @@ def restore_mail_kills(options):
         w.sim.fault("error", service="graph", probability=0.03, seed=4, status=503)
         w.sim.fault("reset", service="files", probability=0.05, seed=5)
         w.sim.fault("throttle", service="graph", probability=0.005, seed=6, retry_after=1)
-        w.sim.fault("delay", service="graph", probability=0.5, delay_ms=30, seed=7)
+        w.sim.fault("delay", service="graph", probability=0.5, delay_ms=60, seed=7)
         command = [w.stage.binary, "--config", w.stage.config_file, "--json", "restore", "--from", source,
                    "--in-place", "--yes"]
         kills = 0
         for _ in range(40 * options.rounds):
             process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            time.sleep(0.1 + dice.random() * 0.6)
+            time.sleep(0.1 + dice.random() * 0.35)
             if process.poll() is not None:
                 break
             kill(process)
@@ -280,3 +283,95 @@ def restore_mail_kills(options):
         check_tenant(before, tenant_facts(w))
         check(w.sim.get("exchange/tenant")["mails_sent"] == 0, "somebody got a mail")
         return f"{kills} kills; {report_of(out)}"
+
+
+def subjects(w, box, *path):
+    """Subjects of the messages in a folder, sorted."""
+    return sorted(e["subject"] for e in lines(w, box) if e["type"] == "message" and e["path"] == list(path))
+
+
+@scenario
+def restore_mail_elsewhere(options):
+    """mail: another mailbox, its inbox by what it is, conflicts, a single folder, damaged copies, no permission"""
+    with stage_world(options, "mailelsewhere", 0) as w:
+        w.stage.configure(kinds=["mail"])
+        allow_restore(w.stage)
+        note = {"subject": "A note", "internetMessageId": "<note@contoso.example>", "body": {"contentType": "text", "content": "one"}}
+        first = op(w, "new_message", folder="inbox", own=True, received=1_760_000_000, set=note, read=False)
+        op(w, "new_message", folder="inbox", own=True, received=1_770_000_000, set={"subject": "Later"})
+        op(w, "new_message", folder="outbox", own=True, received=1_760_000_000, draft=True, set={"subject": "Waiting"})
+        op(w, "new_message", folder="inbox", own=True, received=1_760_000_050, attachments=[
+            {"name": "huge.bin", "size": 6_000_000, "seed": 9}], set={"subject": "Huge"})
+        w.stage.sync(expect=0)
+        source = copy_of(w.stage)
+        tree = os.path.join(source, w.stage.root.lstrip("/"), "tree")
+        inbox = "users/ada@contoso.example/mail/Inbox"
+        for place in ("groups/team", "sites/contoso.example/sites/x", "users/bela@contoso.example/onedrive"):
+            out = w.stage.run("--json", "restore", "--from", source, "--to", place, "--dry-run")
+            check(out.exit == 1 and "mail" in out.summary["plan"]["parts"][0]["obstacle"], f"{place}: {out.told()}")
+        # The other mailbox is German: its inbox has another name.
+        w.sim.fault("error", method="POST", path="/messages$", status=404, code="ErrorItemNotFound", count=2)
+        restore(w.stage, source, "--select", inbox, "--to", "users/bela@contoso.example", "--in-place")
+        check(subjects(w, "bela", "Posteingang") == ["A note", "Huge", "Later"], f"inbox: {subjects(w, 'bela', 'Posteingang')}")
+        w.sim.clear_faults()
+        restore(w.stage, source, "--select", "users/ada@*", "--to", "users/bela@contoso.example/mail/Von Ada/Alt", "--into", "Post")
+        check(subjects(w, "bela", "Von Ada", "Alt", "Post", "Inbox") == ["A note", "Huge", "Later"], "a named folder")
+        check(subjects(w, "bela", "Von Ada", "Alt", "Post", "Outbox") == ["Waiting"], "what waited in the outbox")
+        restore(w.stage, source, "--select", "users/ada@*/mail/Outbox", "--in-place")
+        check(subjects(w, "ada", "Outbox (restored)") == ["Waiting"], "mail clients would send what lies in the outbox")
+        restore(w.stage, os.path.join(tree, inbox), "--as-of", "2026-01-01")
+        today = {e["path"][0] for e in lines(w, "ada") if e["path"] and e["path"][0].startswith("Restored ")}
+        check(len(today) == 1 and subjects(w, "ada", *today, "Inbox") == ["A note", "Huge"], f"--as-of into {today}")
+        conflicts(w, source, inbox, first["id"], note)
+        part = os.path.join(w.folder, "part")
+        shutil.copytree(os.path.join(tree, inbox, "2025-10"), os.path.join(part, "2025-10"))
+        restore(w.stage, os.path.join(part, "2025-10"), "--to", "users/bela@contoso.example", "--into", "Part")
+        check(subjects(w, "bela", "Part") == ["A note", "Huge"], "a part of a tree")
+        refused(w, source, tree, inbox)
+        check(w.sim.get("exchange/tenant")["mails_sent"] == 0, "somebody got a mail")
+        check_manners(w.sim)
+
+
+def conflicts(w, source, inbox, first, note):
+    """What is there with the same content is back; another version stays, or is put beside, or is replaced."""
+    def run(*arguments, expect=0):
+        return restore(w.stage, source, "--select", inbox, "--in-place", *arguments, expect=expect).summary["kinds"]["message"]
+
+    counts = run()
+    check(counts["present"] == 3 and counts["done"] == 0, f"what is there was put there again: {counts}")
+    op(w, "set", message=first, set={"subject": "Another note"})
+    forget_journal(w)
+    counts = run(expect=1)
+    check(counts["skipped"] == 1 and subjects(w, "ada", "Inbox") == ["Another note", "Huge", "Later"], f"skip: {counts}")
+    forget_journal(w)
+    run("--conflict", "rename")
+    check(subjects(w, "ada", "Inbox") == ["A note", "Another note", "Huge", "Later"], "rename")
+    op(w, "purge", message=next(e["id"] for e in lines(w, "ada") if e["type"] == "message" and
+                                e["path"] == ["Inbox"] and e["subject"] == "A note"))
+    forget_journal(w)
+    run("--conflict", "replace")
+    check(subjects(w, "ada", "Inbox") == ["A note", "Huge", "Later"], "replace")
+    check(subjects(w, "ada", "Deleted Items") == ["Another note"], "what was replaced is not among the deleted items")
+
+
+def refused(w, source, tree, inbox):
+    """Damaged copies are told file by file; a missing permission by its name."""
+    month = os.path.join(tree, inbox, "2025-10")
+    names = sorted(n for n in os.listdir(month) if n.endswith(".eml"))
+    with open(os.path.join(month, names[0]), "ab") as f:
+        f.write(b"evil")
+    with open(os.path.join(month, ".m365", names[1] + ".json"), "a", encoding="utf-8") as f:
+        f.write(" ")
+    os.symlink("/etc/passwd", os.path.join(month, "link.eml"))
+    out = restore(w.stage, source, "--select", inbox, "--into", "Damaged", expect=1)
+    reasons = [left["reason"] for left in out.summary["left"]]
+    check(len(reasons) == 3 and any("sidecar is damaged" in r for r in reasons) and
+          any("copy is damaged" in r for r in reasons) and any("link or a device" in r or "no sidecar" in r for r in reasons),
+          f"refused: {reasons}")
+    check(subjects(w, "ada", "Damaged", "Inbox") == ["Later"], "what is not damaged")
+    for form in ("eml", "mbox"):
+        out = w.stage.run("--json", "export", "--from", source, "--to", os.path.join(w.folder, "damaged " + form), "--mail", form)
+        check(out.exit == 1 and out.summary["failed"] == 3, f"export as {form}: {out.told()[-1500:]}")
+    w.sim.post("auth", roles=["Mail.Read"], expire_all=True)
+    out = w.stage.run("--json", "restore", "--from", source, "--in-place", "--dry-run")
+    check(out.exit == 3 and "Mail.ReadWrite" in out.stdout, f"missing permission: {out.exit} {out.told()}")
