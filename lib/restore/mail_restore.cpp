@@ -234,7 +234,7 @@ private:
 
     task<core::result<void>> created(letter& l, bool whole) {
         co_await with_.log.put(l.what.path, l.e);
-        with_.count.bytes_done += static_cast<std::uint64_t>(l.e.size);
+        with_.count.bytes_done += static_cast<std::uint64_t>(whole ? l.e.size : 0);
         std::optional<attachment_marks> there;
         if (whole) {
             there = marks_of(*l.mime);
