@@ -5,6 +5,7 @@
 #include "daemon/command.hpp"
 #include "daemon/index_access.hpp"
 #include "daemon/progress.hpp"
+#include "tree/names.hpp"
 
 namespace m365stage::daemon {
 namespace {
@@ -50,7 +51,7 @@ int run_list(const global_options& global) {
     if (!opened) {
         return fail(opened.error());
     }
-    const auto held = index::held_containers(*opened->db, shown_examples, api::local_names());
+    const auto held = index::held_containers(*opened->db, shown_examples, tree::local_name);
     bool waits = false;
     for (const auto& h : held) {
         waits = waits || !h.approved;
@@ -82,7 +83,7 @@ int run_approve(const global_options& global, const std::string& key) {
     if (!approved) {
         auto e = approved.error();
         std::string names;
-        for (const auto& h : index::held_containers(*opened->db, 0, api::local_names())) {
+        for (const auto& h : index::held_containers(*opened->db, 0, tree::local_name)) {
             names += (names.empty() ? "" : ", ") + h.key;
         }
         e.hint = names.empty() ? "nothing is held anywhere" : "held are: " + names;

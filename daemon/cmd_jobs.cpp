@@ -20,36 +20,6 @@ constexpr const char* history_help =
     "the latest one: restore from that job.\n\nExample: m365stage history "
     "users/ann@contoso.com/onedrive/a.txt";
 
-json text_or_null(const std::string& text) {
-    return text.empty() ? json() : json(text);
-}
-
-json document(const index::job_row& j) {
-    return json{
-        {"job_id", j.job_id},
-        {"name", j.name},
-        {"level", j.level},
-        {"generation", j.generation},
-        {"started_at", api::time_document(j.started_at)},
-        {"read_at", api::time_document(j.read_at)},
-        {"read_status", text_or_null(j.read_status)},
-        {"ended_at", api::time_document(j.ended_at)},
-        {"status", text_or_null(j.status)},
-        {"saved", j.saved()}
-    };
-}
-
-json document(const index::version_row& v) {
-    return json{
-        {"generation", v.generation},
-        {"at", api::time_document(v.at)},
-        {"what", index::to_string(v.what)},
-        {"old_path", v.old_path ? json(*v.old_path) : json()},
-        {"new_path", v.new_path ? json(*v.new_path) : json()},
-        {"job", v.job ? document(*v.job) : json()}
-    };
-}
-
 std::string progress_of(const index::job_row& j) {
     if (j.ended_at) {
         return j.saved() ? "saved" : "ended: " + j.status;
@@ -66,7 +36,7 @@ int run_jobs(const global_options& global, std::int64_t limit) {
     if (global.json) {
         json out = json::array();
         for (const auto& j : rows) {
-            out.push_back(document(j));
+            out.push_back(api::job_document(j));
         }
         std::printf("%s\n", api::dump(out).c_str());
         return 0;
@@ -93,7 +63,7 @@ int run_history(const global_options& global, const std::string& path) {
     if (global.json) {
         json out = json::array();
         for (const auto& v : rows) {
-            out.push_back(document(v));
+            out.push_back(api::version_document(v));
         }
         std::printf("%s\n", api::dump(out).c_str());
     } else {

@@ -4,6 +4,7 @@
 #include "daemon/command.hpp"
 #include "daemon/index_access.hpp"
 #include "daemon/progress.hpp"
+#include "tree/names.hpp"
 
 namespace m365stage::daemon {
 namespace {
@@ -43,7 +44,7 @@ int run_ls(const global_options& global, const std::string& pattern) {
         }
         return out.wanted();
     };
-    index::list_items(*opened->db, pattern, api::local_names(), each);
+    index::list_items(*opened->db, pattern, tree::local_name, each);
     return static_cast<int>(core::exit_code::done);
 }
 

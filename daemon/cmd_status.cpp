@@ -184,8 +184,8 @@ void print_status(const status_report& s, bool all_containers) {
         s.running ? (", process " + std::to_string(*s.running) + " is at work").c_str() : ""
     );
     std::printf(
-        "coverage    %.2f %%: %s of %s items staged\n", s.coverage(), n(s.staged()).c_str(),
-        n(s.known()).c_str()
+        "coverage    %.2f %%: %s of %s items staged\n", s.count.percent(), n(s.count.staged).c_str(),
+        n(s.count.known).c_str()
     );
     std::printf(
         "backlog     %s to fetch (%s of them failed before), %s spooled (%s)\n", n(s.work.to_fetch).c_str(),

@@ -50,6 +50,9 @@ api::service_state staging_service::state() const {
     s.passes_degraded = degraded_;
     s.passes_failed = failed_;
     s.service = requests();
+    if (connection_) {
+        s.allowances = connection_->graph->allowances();
+    }
     s.not_ready = reasons();
     return s;
 }

@@ -4,8 +4,6 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "tree/names.hpp"
-
 namespace m365stage::api {
 
 using nlohmann::json;
@@ -33,13 +31,6 @@ void append_hex(std::string& out, std::string_view bytes) {
 }
 
 }  // namespace
-
-const index::name_rule& local_names() {
-    static const index::name_rule rule = [](const std::string& name, const std::string& id) {
-        return tree::local_name(name, id);
-    };
-    return rule;
-}
 
 std::string dump(const json& document) {
     return document.dump(-1, ' ', false, json::error_handler_t::replace);
@@ -147,6 +138,32 @@ json lease_document(const index::lease_row& l) {
         {"holder", l.holder},
         {"since", time_document(l.since)},
         {"until", time_document(l.until)}
+    };
+}
+
+json job_document(const index::job_row& j) {
+    return json{
+        {"job_id", j.job_id},
+        {"name", j.name},
+        {"level", j.level},
+        {"generation", j.generation},
+        {"started_at", time_document(j.started_at)},
+        {"read_at", time_document(j.read_at)},
+        {"read_status", text_or_null(j.read_status)},
+        {"ended_at", time_document(j.ended_at)},
+        {"status", text_or_null(j.status)},
+        {"saved", j.saved()}
+    };
+}
+
+json version_document(const index::version_row& v) {
+    return json{
+        {"generation", v.generation},
+        {"at", time_document(v.at)},
+        {"what", index::to_string(v.what)},
+        {"old_path", v.old_path ? json(*v.old_path) : json()},
+        {"new_path", v.new_path ? json(*v.new_path) : json()},
+        {"job", v.job ? job_document(*v.job) : json()}
     };
 }
 

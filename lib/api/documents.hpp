@@ -8,15 +8,13 @@
 
 #include "core/error.hpp"
 #include "core/time.hpp"
+#include "index/history.hpp"
 #include "index/reports.hpp"
 #include "sync/pass.hpp"
 
 /// What the program tells about itself as JSON: written once, for the command line (--json) and the REST
 /// server. `schema/openapi.yaml` describes every document. Times are "2026-10-01T07:11:12Z" or null.
 namespace m365stage::api {
-
-/// The rule for names on disk, as the index's reports want it.
-const index::name_rule& local_names();
 
 /// JSON text with bytes that are no UTF-8 replaced, so that no name can spoil a document.
 std::string dump(const nlohmann::json& document);
@@ -34,6 +32,8 @@ nlohmann::json time_document(std::optional<core::unix_seconds> t);
 nlohmann::json container_document(const index::container& c);
 nlohmann::json failing_document(const index::failing_group& g);
 nlohmann::json lease_document(const index::lease_row& l);
+nlohmann::json job_document(const index::job_row& j);
+nlohmann::json version_document(const index::version_row& v);
 nlohmann::json held_document(const index::held_container& h);
 /// {"kind", "message", "hint"}: the message is the error's line without the hint; the hint may be null.
 nlohmann::json error_document(const core::error& e);

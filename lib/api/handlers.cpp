@@ -35,6 +35,12 @@ response named_error(const core::error& e) {
     return error_response(e.kind == error_kind::usage ? 404 : http_status_of(e.kind), e);
 }
 
+/// A pass or a lease that can't be had now: the kind tells why. 401 and 403 would be about this server's
+/// token.
+response not_now(const core::error& e) {
+    return error_response(e.kind == error_kind::guard ? 409 : 503, e);
+}
+
 void note(const request& r, const std::string& what) {
     core::log(core::log_level::info, "api: " + r.peer + " " + what);
 }
@@ -53,21 +59,19 @@ task<void> handlers::end() {
 }
 
 task<response> handlers::answer(route where, request r) {
-    const auto state = service_.state();
-    const bool pass_runs = state.pass_started_at != 0;
     switch (where.what) {
         case endpoint::page:
             co_return page_response(r);
         case endpoint::healthz:
             co_return json_response(R"({"alive":true})");
         case endpoint::readyz:
-            co_return readiness(state, r.trusted);
+            co_return readiness(service_.state(), r.trusted);
         case endpoint::metrics:
             co_return co_await metrics();
         case endpoint::status:
-            co_return co_await ask(ask_status(r, dump(service_document(state)), pass_runs));
+            co_return co_await status(std::move(r));
         case endpoint::list_passes:
-            co_return co_await ask(ask_passes(r, pass_runs));
+            co_return co_await ask(ask_passes(r, service_.state().pass_started_at != 0));
         case endpoint::containers:
             co_return co_await ask(ask_containers(r));
         case endpoint::items:
@@ -76,6 +80,8 @@ task<response> handlers::answer(route where, request r) {
             co_return co_await ask(ask_changes(r));
         case endpoint::leases:
             co_return co_await ask(ask_leases(r));
+        case endpoint::jobs:
+            co_return co_await ask(ask_jobs(r));
         case endpoint::guard:
             co_return co_await ask(ask_guard(r));
         case endpoint::start_pass:
@@ -94,6 +100,12 @@ task<response> handlers::answer(route where, request r) {
             break;  // streamed by the connection
     }
     co_return error_response(core::error(error_kind::internal, "no handler"));
+}
+
+task<response> handlers::status(request r) {
+    const auto state = service_.state();
+    auto made = ask_status(r, dump(service_document(state)), state.pass_started_at != 0);
+    co_return co_await ask(std::move(made));
 }
 
 task<response> handlers::ask(core::result<question> made) {
@@ -172,7 +184,7 @@ task<response> handlers::start_pass(request r) {
         co_return error_response(e);
     }
     if (!*ended) {
-        co_return error_response(ended->error());
+        co_return not_now(ended->error());
     }
     co_return json_response(dump(pass_document(**ended)));
 }
@@ -193,7 +205,7 @@ task<response> handlers::take_lease(request r) {
     note(r, "asks for a lease for job " + wanted.job_id);
     auto given = co_await service_.take_lease(std::move(wanted));
     if (!given) {
-        co_return error_response(given.error());
+        co_return not_now(given.error());
     }
     co_return json_response(dump(grant_document(*given)));
 }

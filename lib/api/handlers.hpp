@@ -29,6 +29,7 @@ public:
 
 private:
     task<response> metrics();
+    task<response> status(request r);
     task<response> ask(core::result<question> made);
     task<response> start_pass(request r);
     task<response> take_lease(request r);

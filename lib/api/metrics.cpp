@@ -2,6 +2,7 @@
 
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
+#include <algorithm>
 
 #include "api/process.hpp"
 #include "api/state.hpp"
@@ -98,6 +99,40 @@ void add_microsoft(page& p, const graph::statistics& g) {
     p.counter("m365stage_resource_units_total", "SharePoint resource units spent.", g.resource_units);
 }
 
+/// Limits that are not kept here have no line: absent means unlimited, or that nothing was asked yet.
+void add_allowances(page& p, const std::vector<graph::allowance>& all) {
+    auto family = [&](const char* name, const char* help, std::string_view scope,
+                      double graph::allowance::* value) {
+        const auto is_ours = [scope](const auto& a) { return a.scope == scope; };
+        if (std::none_of(all.begin(), all.end(), is_ours)) {
+            return;
+        }
+        p.family(name, help, MetricType::Gauge);
+        for (const auto& a : all) {
+            if (is_ours(a)) {
+                p.add({{"window", std::string(a.window)}}, a.*value);
+            }
+        }
+    };
+    using graph::allowance;
+    family(
+        "m365stage_resource_units_left", "SharePoint resource units that may still be spent in the window.",
+        "sharepoint", &allowance::left
+    );
+    family(
+        "m365stage_resource_units_allowed", "SharePoint resource units that may be spent in a whole window.",
+        "sharepoint", &allowance::allowed
+    );
+    family(
+        "m365stage_mailbox_requests_left", "Requests that the most used mailbox may still get in the window.",
+        "mailbox", &allowance::left
+    );
+    family(
+        "m365stage_mailbox_requests_allowed", "Requests that a mailbox may get in a whole window.", "mailbox",
+        &allowance::allowed
+    );
+}
+
 void add_index(page& p, const index_numbers& n) {
     p.gauge("m365stage_generation", "Number of the tree's last generation.", n.generation);
     p.gauge("m365stage_items", "Items that Microsoft 365 has in the staged containers.", n.items);
@@ -161,14 +196,14 @@ index_numbers gather_index_numbers(index::database& db) {
     const auto s = gather_status(db);
     index_numbers n;
     n.generation = s.generation;
-    n.items = s.known();
-    n.staged_items = s.staged();
+    n.items = s.count.known;
+    n.staged_items = s.count.staged;
+    n.bytes = s.count.bytes;
     n.coverage_ratio = n.items == 0 ? 1 : static_cast<double>(n.staged_items) / static_cast<double>(n.items);
     n.spooled = s.work.spooled;
     n.spooled_bytes = s.work.spooled_bytes;
     n.containers = {{"active", 0}, {"departed", 0}, {"unavailable", 0}};
     for (const auto& c : s.containers) {
-        n.bytes += c.live_bytes;
         n.held += c.guard_held;
         n.failing_containers += c.error_kind.empty() ? 0 : 1;
         ++n.containers[c.state];
@@ -191,6 +226,7 @@ std::string metrics_text(const service_state& s, const index_numbers* from_index
     page p;
     add_service(p, s);
     add_microsoft(p, s.service);
+    add_allowances(p, s.allowances);
     p.gauge("m365stage_index_readable", "1 if the index could be asked.", from_index != nullptr ? 1 : 0);
     if (from_index != nullptr) {
         add_index(p, *from_index);

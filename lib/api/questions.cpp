@@ -8,6 +8,7 @@
 #include "api/status.hpp"
 #include "core/glob.hpp"
 #include "index/containers.hpp"
+#include "tree/names.hpp"
 
 namespace m365stage::api {
 namespace {
@@ -139,13 +140,28 @@ core::result<question> ask_leases(const request& r) {
     });
 }
 
+core::result<question> ask_jobs(const request& r) {
+    auto fields = field_reader::of_query(r);
+    const auto limit = fields.number("limit", 20, 1, most_rows);
+    if (auto good = fields.finish(); !good) {
+        return good.error();
+    }
+    return question([limit](index::database& db) {
+        json rows = json::array();
+        for (const auto& j : index::jobs(db, limit)) {
+            rows.push_back(job_document(j));
+        }
+        return core::result<std::string>(dump(json{{"jobs", std::move(rows)}}));
+    });
+}
+
 core::result<question> ask_guard(const request& r) {
     if (auto good = field_reader::of_query(r).finish(); !good) {
         return good.error();
     }
     return question([](index::database& db) {
         json rows = json::array();
-        for (const auto& h : index::held_containers(db, shown_deletions, local_names())) {
+        for (const auto& h : index::held_containers(db, shown_deletions, tree::local_name)) {
             rows.push_back(held_document(h));
         }
         return core::result<std::string>(dump(json{{"held", std::move(rows)}}));

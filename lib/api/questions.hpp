@@ -19,6 +19,7 @@ core::result<question> ask_containers(const request& r);
 core::result<question> ask_items(const request& r);
 core::result<question> ask_changes(const request& r);
 core::result<question> ask_leases(const request& r);
+core::result<question> ask_jobs(const request& r);
 core::result<question> ask_guard(const request& r);
 
 }  // namespace m365stage::api

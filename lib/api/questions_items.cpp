@@ -3,6 +3,7 @@
 #include "api/documents.hpp"
 #include "api/questions.hpp"
 #include "core/hash.hpp"
+#include "tree/names.hpp"
 
 namespace m365stage::api {
 namespace {
@@ -77,7 +78,7 @@ std::string items_page(
         return ++count < limit;
     };
     const auto next =
-        index::list_items_piece(db, pattern, local_names(), from ? &*from : nullptr, most_looked_at, each);
+        index::list_items_piece(db, pattern, tree::local_name, from ? &*from : nullptr, most_looked_at, each);
     return "{\"items\": [" + rows + "], \"next\": " + (next ? "\"" + write_cursor(*next) + "\"" : "null") +
            "}";
 }

@@ -28,6 +28,7 @@ constexpr std::array table{
     row{"GET", "/api/v1/leases", endpoint::leases, "leases"},
     row{"POST", "/api/v1/leases", endpoint::take_lease, "take_lease"},
     row{"DELETE", "/api/v1/leases/{}", endpoint::end_lease, "end_lease"},
+    row{"GET", "/api/v1/jobs", endpoint::jobs, "jobs"},
     row{"POST", "/api/v1/jobs/{}/read", endpoint::job_read, "job_read"},
     row{"POST", "/api/v1/jobs/{}/ended", endpoint::job_ended, "job_ended"},
     row{"GET", "/api/v1/guard", endpoint::guard, "guard"},

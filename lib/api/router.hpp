@@ -22,6 +22,7 @@ enum class endpoint {
     leases,
     take_lease,
     end_lease,
+    jobs,
     job_read,
     job_ended,
     guard,

@@ -66,7 +66,8 @@ struct service_state {
     core::unix_seconds next_pass_at = 0;
     std::uint64_t disk_free_bytes = 0;
     std::uint64_t passes_complete = 0, passes_degraded = 0, passes_failed = 0;
-    graph::statistics service;  ///< since the service started
+    graph::statistics service;                 ///< since the service started
+    std::vector<graph::allowance> allowances;  ///< of Microsoft 365's limits; empty: none known, or unlimited
     /// Why a backup must not run now, one line each, with the error's kind; empty: ready.
     std::vector<core::error> not_ready;
 };

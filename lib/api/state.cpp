@@ -59,6 +59,14 @@ json requests_document(const graph::statistics& g) {
     };
 }
 
+json allowances_document(const std::vector<graph::allowance>& all) {
+    json out = json::array();
+    for (const auto& a : all) {
+        out.push_back({{"scope", a.scope}, {"window", a.window}, {"allowed", a.allowed}, {"left", a.left}});
+    }
+    return out;
+}
+
 json reasons_document(const service_state& s, bool details) {
     json reasons = json::array();
     for (const auto& e : s.not_ready) {
@@ -95,7 +103,8 @@ json service_document(const service_state& s) {
         {"passes",
          {{"complete", s.passes_complete}, {"degraded", s.passes_degraded}, {"failed", s.passes_failed}}},
         {"disk_free_bytes", s.disk_free_bytes},
-        {"requests", requests_document(s.service)}
+        {"requests", requests_document(s.service)},
+        {"allowances", allowances_document(s.allowances)}
     };
 }
 

@@ -1,11 +1,11 @@
 #include "api/status.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "api/documents.hpp"
 #include "index/containers.hpp"
+#include "tree/names.hpp"
 
 namespace m365stage::api {
 namespace {
@@ -45,17 +45,15 @@ json pass_row_document(const status_report& s, const index::pass_row& p) {
 
 json containers_document(const status_report& s) {
     json by_state{{"active", 0}, {"departed", 0}, {"unavailable", 0}};
-    std::int64_t bytes = 0;
     std::int64_t failing = 0;
     for (const auto& c : s.containers) {
         by_state[c.state] = by_state.value(c.state, 0) + 1;
-        bytes += c.live_bytes;
         failing += c.error_kind.empty() ? 0 : 1;
     }
     return json{
         {"total", s.containers.size()},
-        {"items", s.known()},
-        {"bytes", bytes},
+        {"items", s.count.known},
+        {"bytes", s.count.bytes},
         {"by_state", std::move(by_state)},
         {"failing", failing}
     };
@@ -87,26 +85,6 @@ json list_of(const From& from, Row row) {
 
 }  // namespace
 
-std::int64_t status_report::known() const {
-    std::int64_t n = 0;
-    for (const auto& c : containers) {
-        n += c.live_items;
-    }
-    return n;
-}
-
-std::int64_t status_report::staged() const {
-    const auto waiting = work.to_fetch + work.spooled - work.roots - work.gone;
-    return std::clamp<std::int64_t>(known() - waiting, 0, known());
-}
-
-double status_report::coverage() const {
-    if (known() == 0) {
-        return 100;
-    }
-    return std::floor(static_cast<double>(staged()) * 10'000 / static_cast<double>(known())) / 100;
-}
-
 std::string status_report::outcome_of(const index::pass_row& p) const {
     if (p.finished_at) {
         return p.outcome;
@@ -120,10 +98,11 @@ status_report gather_status(index::database& db) {
     s.passes = index::last_passes(db, shown_passes);
     s.containers = index::containers(db);
     s.work = index::count_backlog(db);
-    s.failing = index::failing_items(db, shown_examples, local_names());
+    s.count = index::count_staged(db, s.work);
+    s.failing = index::failing_items(db, shown_examples, tree::local_name);
     s.uncovered = index::not_covered(db);
     s.leases = index::active_leases(db, s.now);
-    s.held = index::held_containers(db, 0, local_names());
+    s.held = index::held_containers(db, 0, tree::local_name);
     return s;
 }
 
@@ -149,8 +128,8 @@ json status_document(const status_report& s, const status_extent& extent, json s
     return json{
         {"generation", s.generation},
         {"running", s.running ? json(*s.running) : json()},
-        {"coverage_percent", s.coverage()},
-        {"items", {{"known", s.known()}, {"staged", s.staged()}}},
+        {"coverage_percent", s.count.percent()},
+        {"items", {{"known", s.count.known}, {"staged", s.count.staged}}},
         {"backlog",
          {{"to_fetch", s.work.to_fetch},
           {"spooled", s.work.spooled},

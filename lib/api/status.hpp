@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "index/leases.hpp"
 #include "index/reports.hpp"
 
 namespace m365stage::api {
@@ -19,15 +20,12 @@ struct status_report {
     std::vector<index::pass_row> passes;
     std::vector<index::container> containers;
     index::backlog work;
+    index::staged_count count;
     std::vector<index::failing_group> failing;
     std::vector<index::uncovered> uncovered;
     std::vector<index::lease_row> leases;
     std::vector<index::held_container> held;
 
-    std::int64_t known() const;
-    std::int64_t staged() const;
-    /// Rounded down, so that 100 means all.
-    double coverage() const;
     /// complete | degraded | failed | running | interrupted
     std::string outcome_of(const index::pass_row& p) const;
 };

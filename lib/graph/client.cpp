@@ -139,6 +139,7 @@ public:
     }
 
     std::optional<double> sharepoint_budget() const override { return governor_.sharepoint_budget(); }
+    std::vector<allowance> allowances() const override { return governor_.allowances(); }
 
 private:
     static core::error told(core::error e, const http::response& answer, const std::string& object) {

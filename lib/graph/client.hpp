@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/error.hpp"
+#include "graph/allowance.hpp"
 #include "http/http.hpp"
 
 namespace m365stage::auth {
@@ -121,6 +122,9 @@ public:
 
     /// SharePoint units of the current budget a minute, as learnt; nullopt: unlimited.
     virtual std::optional<double> sharepoint_budget() const = 0;
+
+    /// What is left of the budgets that this client keeps; a budget that is unlimited is left out.
+    virtual std::vector<allowance> allowances() const = 0;
 };
 
 std::unique_ptr<client> make_client(

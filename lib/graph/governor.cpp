@@ -150,6 +150,26 @@ std::optional<steady_point> governor::paused_until(const scope& where) const {
     return at == mailboxes_.end() ? std::nullopt : at->second->rules.paused_until(now);
 }
 
+std::vector<allowance> governor::allowances() const {
+    const auto now = clock_.now();
+    auto out = sharepoint_->rules.allowances(now);
+    auto tightest = limiter(mailbox_limits_).allowances(now);
+    for (const auto& [key, l] : mailboxes_) {
+        auto those = l->rules.allowances(now);
+        for (std::size_t i = 0; i < those.size(); ++i) {
+            tightest[i].left = std::min(tightest[i].left, those[i].left);
+        }
+    }
+    for (auto& a : out) {
+        a.scope = "sharepoint";
+    }
+    for (auto& a : tightest) {
+        a.scope = "mailbox";
+        out.push_back(a);
+    }
+    return out;
+}
+
 std::optional<double> governor::sharepoint_budget() const {
     return sharepoint_->rules.units_per_minute();
 }

@@ -55,6 +55,8 @@ public:
 
     std::optional<steady_point> paused_until(const scope& where) const;
     std::optional<double> sharepoint_budget() const;
+    /// SharePoint's windows, and those of the mailbox that has least left.
+    std::vector<allowance> allowances() const;
     std::size_t mailboxes() const { return mailboxes_.size(); }
 
 private:

@@ -263,6 +263,23 @@ std::optional<double> limiter::units_per_minute() const {
     return units_ ? std::optional(units_->per_minute()) : std::nullopt;
 }
 
+std::vector<allowance> limiter::allowances(steady_point now) {
+    std::vector<allowance> out;
+    if (units_) {
+        out.emplace_back("minute", units_->per_minute(), units_->left(now));
+    }
+    if (limits_.units_per_day) {
+        out.emplace_back(
+            "day", *limits_.units_per_day, std::max(0.0, *limits_.units_per_day - day_.sum(now))
+        );
+    }
+    if (limits_.requests_per_10min) {
+        const double all = *limits_.requests_per_10min;
+        out.emplace_back("10min", all, std::max(0.0, all - window_.sum(now)));
+    }
+    return out;
+}
+
 bool limiter::idle(steady_point now) {
     bool calm = refusals_ == 0 || now > refused_at_ + std::chrono::minutes(10);
     return in_flight_ == 0 && now >= pause_ && calm && window_.empty(now) && !units_;

@@ -1,8 +1,12 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <deque>
 #include <optional>
+#include <vector>
+
+#include "graph/allowance.hpp"
 
 namespace m365stage::graph {
 
@@ -40,6 +44,8 @@ public:
     unit_budget(double published_per_minute, bool learn);
 
     double per_minute() const { return budget_; }
+    /// Of the budget, what was not spent in the last 60 seconds.
+    double left(steady_point now) { return std::max(0.0, budget_ - minute_.sum(now)); }
 
     /// When a call of that many units may be sent.
     steady_point earliest(steady_point now, double units);
@@ -105,6 +111,9 @@ public:
     /// nullopt: not paused. Counts Retry-After and an exhausted day.
     std::optional<steady_point> paused_until(steady_point now);
     std::optional<double> units_per_minute() const;
+    /// What the rules allow in each window, and what of it is not spent yet; windows without a rule are left
+    /// out.
+    std::vector<allowance> allowances(steady_point now);
     bool idle(steady_point now);
 
 private:

@@ -17,13 +17,6 @@ constexpr int named_items = 200;
 // The generation that the copy of the index in tree/.m365stage/ tells of.
 constexpr std::string_view copied_generation = "copied_generation";
 
-const index::name_rule& local_names() {
-    static const index::name_rule rule = [](const std::string& name, const std::string& id) {
-        return tree::local_name(name, id);
-    };
-    return rule;
-}
-
 core::error refused(core::error_kind kind, std::string why, std::string hint) {
     core::error e(kind, std::move(why));
     e.operation = "lease";
@@ -51,11 +44,11 @@ tree_facts facts_of_tree(index::database& db) {
     f.bytes = count.bytes;
     f.coverage_percent = count.percent();
     f.fresh_at = index::tree_fresh_since(db).value_or(0);
-    f.owed_reasons = index::failing_items(db, named_items, local_names());
+    f.owed_reasons = index::failing_items(db, named_items, tree::local_name);
     for (const auto& g : f.owed_reasons) {
         f.owed += g.items;
     }
-    for (const auto& h : index::held_containers(db, 0, local_names())) {
+    for (const auto& h : index::held_containers(db, 0, tree::local_name)) {
         f.held += h.approved ? 0 : h.held;
     }
     for (const auto& c : index::containers(db)) {

@@ -20,6 +20,7 @@ import cases.restore  # noqa: F401
 import cases.tenant  # noqa: F401
 import cases.restore_mail  # noqa: F401
 import cases.restore_calendar  # noqa: F401
+import cases.api  # noqa: F401
 from harness import Failed, Skipped
 
 

@@ -1,98 +1,14 @@
 """The running service: leases and the hook for Bareos jobs, stops, a second one, the notify protocol."""
 
-import contextlib
 import json
 import os
 import re
 import signal
 import socket
-import subprocess
-import time
 
 from cases import scenario
-from harness import World, check, compare, kill
-
-LONGEST_LINE = 120  # Bareos cuts at 127 bytes
-
-
-class Service:
-    """`m365stage serve` on the stage of a world."""
-
-    def __init__(self, world, environment=None):
-        self.stage = world.stage
-        self.log_file = os.path.join(world.folder, "serve.log")
-        self.environment = {**os.environ, **(environment or {})}
-        self.start()
-
-    def start(self):
-        with open(self.log_file, "ab") as log:
-            self.process = subprocess.Popen(
-                [self.stage.binary, "--config", self.stage.config_file, "serve"], stderr=log, env=self.environment
-            )
-        wait_until(lambda: self.answers() or self.process.poll() is not None, "the service answers")
-
-    def answers(self):
-        with socket.socket(socket.AF_UNIX) as s:
-            try:
-                s.connect(self.stage.settings["api"]["socket"])
-            except OSError:
-                return False
-        return True
-
-    def log(self):
-        with open(self.log_file, encoding="utf-8", errors="replace") as f:
-            return f.read()
-
-    def stop(self):
-        """SIGTERM; how long it took to end."""
-        began = time.monotonic()
-        self.process.terminate()
-        code = self.process.wait(30)
-        check(code == 0, f"SIGTERM ended it with {code}: {self.log()[-2000:]}")
-        return time.monotonic() - began
-
-
-def wait_until(condition, what, longest=30):
-    until = time.monotonic() + longest
-    while not condition():
-        check(time.monotonic() < until, f"not within {longest} s: {what}")
-        time.sleep(0.05)
-
-
-@contextlib.contextmanager
-def serving(options, name, *arguments, environment=None, **settings):
-    with World(options, name, "--seed", options.seed, *arguments) as w:
-        w.stage.configure(api={"socket": os.path.join(w.folder, "api.sock")}, sync={"interval": "1s"}, **settings)
-        service = Service(w, environment)
-        try:
-            yield w, service
-        finally:
-            if service.process.poll() is None:
-                kill(service.process)
-            w.stage.check_secrets(service.log(), "the service's log")
-
-
-def hook(stage, *arguments, expect=0):
-    out = stage.run("hook", *arguments)
-    check(out.exit == expect, f"hook {arguments} ended with {out.exit}, not {expect}: {out.told()}")
-    for line in out.stdout.splitlines():
-        check(len(line) <= LONGEST_LINE and line.isascii(), f"no line for a job log: {line}")
-    if expect:
-        check(len(out.told().splitlines()) == 1, f"a refusal is one line: {out.told()}")
-    return out
-
-
-def before(stage, job, *more, expect=0):
-    return hook(stage, "before-job", "--job", "nightly", "--jobid", job, "--level", "Full", *more, expect=expect)
-
-
-def passes(stage):
-    return stage.rows("SELECT count(*) FROM pass WHERE finished_at IS NOT NULL")[0][0]
-
-
-def wait_for_passes(stage, count=2):
-    begun = passes(stage)
-    wait_until(lambda: passes(stage) >= begun + count, f"{count} more passes")
+from harness import check, compare, kill
+from running import before, hook, serving, wait_for_passes, wait_until
 
 
 @scenario

@@ -314,6 +314,29 @@ TEST_SUITE("graph") {
         CHECK(rules.idle(at_second(700)));
     }
 
+    TEST_CASE("limiter: what is left of each window, and nothing of those that are unlimited") {
+        CHECK(limiter(limits()).allowances(at_second(0)).empty());
+        limits l;
+        l.units_per_minute = 600;
+        l.units_per_day = 10'000;
+        limiter rules(l);
+        rules.take(at_second(0), 45);
+        rules.take(at_second(30), 5);
+        const auto told = rules.allowances(at_second(31));
+        REQUIRE(told.size() == 2);
+        CHECK(told[0].window == "minute");
+        CHECK(told[0].allowed == 600);
+        CHECK(told[0].left == 550);
+        CHECK(told[1].window == "day");
+        CHECK(told[1].left == 9950);
+        CHECK(rules.allowances(at_second(70))[0].left == 595);
+        limits mailbox;
+        mailbox.requests_per_10min = 100;
+        limiter other(mailbox);
+        other.take(at_second(0), 1);
+        CHECK(other.allowances(at_second(1))[0].left == 99);
+    }
+
     TEST_CASE("limiter: the published budget by licences") {
         CHECK(published_budget(0).per_minute == 1250);
         CHECK(published_budget(1000).per_minute == 1250);
