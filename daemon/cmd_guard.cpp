@@ -5,6 +5,7 @@
 #include "daemon/command.hpp"
 #include "daemon/index_access.hpp"
 #include "daemon/progress.hpp"
+#include "daemon/service_client.hpp"
 #include "tree/names.hpp"
 
 namespace m365stage::daemon {
@@ -74,7 +75,28 @@ int run_list(const global_options& global) {
     return static_cast<int>(waits ? core::exit_code::guard : core::exit_code::done);
 }
 
+int print_approved(const global_options& global, const nlohmann::json& held) {
+    if (global.json) {
+        std::printf("%s\n", api::dump(held).c_str());
+    } else {
+        std::printf(
+            "%s: %s deletions approved; the next pass removes the files from the tree\n",
+            held.value("container", "").c_str(), n(held.value("held", std::int64_t{0})).c_str()
+        );
+    }
+    return static_cast<int>(core::exit_code::done);
+}
+
 int run_approve(const global_options& global, const std::string& key) {
+    auto settings = config::load(global.config_file, config::file_checks::off);
+    if (settings && service_answers(settings->api.socket)) {
+        // The service begins that pass at once.
+        constexpr std::chrono::seconds longest(60);
+        const auto held = ask_service(
+            settings->api.socket, "POST", "/api/v1/guard/approve", nlohmann::json{{"container", key}}, longest
+        );
+        return held ? print_approved(global, *held) : fail(held.error());
+    }
     auto opened = open_index::open(global, index::database::mode::read_write);
     if (!opened) {
         return fail(opened.error());
@@ -89,15 +111,7 @@ int run_approve(const global_options& global, const std::string& key) {
         e.hint = names.empty() ? "nothing is held anywhere" : "held are: " + names;
         return fail(e);
     }
-    if (global.json) {
-        std::printf("%s\n", api::dump(api::held_document(*approved)).c_str());
-    } else {
-        std::printf(
-            "%s: %s deletions approved; the next pass removes the files from the tree\n", key.c_str(),
-            n(approved->held).c_str()
-        );
-    }
-    return static_cast<int>(core::exit_code::done);
+    return print_approved(global, api::held_document(*approved));
 }
 
 }  // namespace

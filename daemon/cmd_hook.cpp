@@ -1,5 +1,6 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "config/config.hpp"
 #include "core/duration.hpp"
@@ -47,14 +48,22 @@ void say(const std::string& text) {
     std::printf("%s\n", line.c_str());
 }
 
-/// The reason in one line; where it is too long, why and what to do matter more than what was tried.
+/// The reason in one line; where it is too long, why matters more than what was tried, and what to do comes
+/// in a line of its own.
 int refuse(const char* what, core::error e) {
     const auto begin = std::string("m365stage: ") + what;
+    std::string advice;
     if (begin.size() + core::describe(e).size() > longest_line && !e.cause.empty()) {
         e.operation.clear();
         e.object.clear();
+        if (begin.size() + core::describe(e).size() > longest_line) {
+            advice = std::exchange(e.hint, std::string());
+        }
     }
     say(begin + core::describe(e));
+    if (!advice.empty()) {
+        say("m365stage: " + advice);
+    }
     return static_cast<int>(core::exit_code_for(e.kind));
 }
 

@@ -8,6 +8,7 @@
 #include <csignal>
 #include <cstdio>
 
+#include "api/rules.hpp"
 #include "api/server.hpp"
 #include "core/log.hpp"
 #include "daemon/command.hpp"
@@ -44,14 +45,16 @@ std::string keep_what_is_fixed(const config::settings& old, config::settings& fr
     return kept;
 }
 
-std::string status_line(const api::service_state& s) {
-    if (!s.not_ready.empty()) {
-        return "not ready: " + core::describe(s.not_ready.front());
+/// Errors: usage, also if nothing of what is configured can be staged.
+core::result<config::settings> load_usable(const std::string& file) {
+    auto settings = config::load(file);
+    if (settings) {
+        configure_log(settings->log);
+        if (auto usable = check_kinds(*settings); !usable) {
+            return usable.error();
+        }
     }
-    if (s.pass_started_at != 0) {
-        return "a pass runs since " + core::format_timestamp(s.pass_started_at);
-    }
-    return s.last ? s.last->outcome + " pass, generation " + std::to_string(s.last->generation) : "waiting";
+    return settings;
 }
 
 /// The service, its server and what comes from outside, until a signal.
@@ -73,14 +76,14 @@ public:
         spawn(server_.run(), serving_, stop_server_);
         heard_ = service_.listen([this](const char* what) {
             if (std::string_view(what) != "progress") {
-                notify::status(status_line(service_.state()));
+                notify::status(api::status_line(service_.state()));
             }
         });
         await_signal();
         if (const auto every = notify::watch_interval()) {
             feed_watchdog(*every);
         }
-        notify::ready(status_line(service_.state()));
+        notify::ready(api::status_line(service_.state()));
         core::log(
             core::log_level::info, "m365stage " M365STAGE_VERSION " serves " + service_.settings().stage.root
         );
@@ -138,10 +141,9 @@ private:
 
     void reload() {
         notify::reloading();
-        auto fresh = config::load(config_file_);
+        auto fresh = load_usable(config_file_);
         if (fresh) {
             const auto kept = keep_what_is_fixed(service_.settings(), *fresh);
-            configure_log(fresh->log);
             core::log(core::log_level::info, "the configuration was read again");
             if (!kept.empty()) {
                 core::log(core::log_level::warning, "changed, but only after a restart: " + kept);
@@ -151,9 +153,9 @@ private:
                 core::log_error(core::log_level::error, token.error());
             }
         } else {
-            core::log(core::log_level::error, "the configuration stays as it was: " + fresh.error().cause);
+            core::log_error(core::log_level::error, fresh.error(), "the configuration stays as it was");
         }
-        notify::ready(status_line(service_.state()));
+        notify::ready(api::status_line(service_.state()));
     }
 
     /// The network thread says that it is alive; when it hangs, systemd starts the service anew.
@@ -180,13 +182,9 @@ private:
 };
 
 int run_serve(const global_options& global) {
-    auto settings = config::load(global.config_file);
+    auto settings = load_usable(global.config_file);
     if (!settings) {
         return fail(settings.error());
-    }
-    configure_log(settings->log);
-    if (auto usable = check_kinds(*settings); !usable) {
-        return fail(usable.error());
     }
     boost::asio::io_context io(1);
     staging_service service(io, *settings);

@@ -12,6 +12,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "core/log.hpp"
 #include "daemon/command.hpp"
 
 namespace m365stage::daemon {
@@ -88,7 +89,9 @@ int main(int argc, char** argv) {
     // Few arenas: the threads hand each other buffers, and memory should not grow with their number.
     mallopt(M_ARENA_MAX, 2);
     try {
-        return m365stage::daemon::run(argc, argv);
+        const int code = m365stage::daemon::run(argc, argv);
+        m365stage::core::log_last_of_what_was_left_out();
+        return code;
     } catch (const m365stage::core::fatal& f) {
         return m365stage::daemon::fail(f.why());
     } catch (const std::exception& e) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "api/rules.hpp"
 #include "async/group.hpp"
 #include "core/log.hpp"
 #include "daemon/progress.hpp"
@@ -17,6 +18,10 @@ core::error stopped() {
     core::error e(error_kind::cancelled, "the service is stopping");
     e.hint = "nothing is lost: the next start goes on from here";
     return e;
+}
+
+std::int64_t held_deletions(index::database& db) {
+    return db.number("SELECT sum(guard_held) FROM container").value_or(0);
 }
 
 void log_end(const sync::pass_summary& s, const std::string& only) {
@@ -138,6 +143,7 @@ void staging_service::adopt(std::shared_ptr<stage> st) {
         last_success_at_ =
             db.number("SELECT max(finished_at) FROM pass WHERE outcome IN ('complete', 'degraded')")
                 .value_or(0);
+        held_ = held_deletions(db);
         leases_ = index::active_leases(db, 0);  // also those whose time went by while nobody looked
     } catch (const core::fatal& f) {
         failed(f.why());
@@ -166,13 +172,14 @@ core::result<void> staging_service::connect() {
 }
 
 std::vector<std::shared_ptr<staging_service::ticket>> staging_service::take_tickets(std::string& only) {
-    const bool all =
-        steady::now() >= next_ ||
-        std::any_of(waiting_.begin(), waiting_.end(), [](const auto& t) { return t->request.only.empty(); });
-    only = all ? std::string() : waiting_.front()->request.only;
+    std::vector<api::pass_request> wanted;
+    for (const auto& t : waiting_) {
+        wanted.push_back(t->request);
+    }
+    only = api::next_scope(wanted, steady::now() >= next_);
     std::vector<std::shared_ptr<ticket>> taken;
     std::erase_if(waiting_, [&](const auto& t) {
-        const bool fits = all || t->request.only == only;
+        const bool fits = only.empty() || t->request.only == only;
         if (fits) {
             taken.push_back(t);
         }
@@ -217,6 +224,9 @@ void staging_service::ended(sync::pass_summary summary) {
             last_success_at_ = core::now_seconds();
         }
     }
+    if (!summary.failure) {
+        held_ = summary.held;
+    }
     if (summary.kept_back || summary.whole) {
         kept_back_ = summary.kept_back;
     }
@@ -248,7 +258,7 @@ void staging_service::note_trouble(const core::error& why) {
         stage_.reset();
         leases_.clear();
     }
-    const auto rest = pause();
+    const auto rest = api::retry_pause(failures_, settings_.sync.interval);
     core::log_error(
         core::log_level::error, why, "next try in " + progress::duration(static_cast<double>(rest.count()))
     );
@@ -256,16 +266,8 @@ void staging_service::note_trouble(const core::error& why) {
     next_ = steady::now() + rest;
 }
 
-/// Growing from 5 s, with the interval and five minutes as bounds.
-std::chrono::seconds staging_service::pause() const {
-    constexpr std::chrono::seconds first(5), longest(300);
-    const auto grown = first * (1 << std::min(failures_ - 1, 6U));
-    return std::min({grown, longest, std::max(settings_.sync.interval, std::chrono::seconds(1))});
-}
-
 bool staging_service::is_served(const api::pass_request& r) const {
-    const bool fits = running_ && (running_->only.empty() || running_->only == r.only);
-    return fits && r.max_age > 0 && running_->started_at >= core::now_seconds() - r.max_age;
+    return running_ && api::serves(running_->only, running_->started_at, r, core::now_seconds());
 }
 
 std::shared_ptr<staging_service::ticket> staging_service::enqueue(api::pass_request request) {
@@ -277,8 +279,8 @@ std::shared_ptr<staging_service::ticket> staging_service::enqueue(api::pass_requ
 }
 
 api::task<core::result<sync::pass_summary>> staging_service::pass(api::pass_request request) {
-    const bool fresh = last_ && last_->whole && request.max_age > 0 &&
-                       last_->started_at >= core::now_seconds() - request.max_age;
+    const bool fresh =
+        last_ && last_->whole && api::serves("", last_->started_at, request, core::now_seconds());
     if (fresh) {
         co_return *last_;
     }

@@ -82,7 +82,6 @@ private:
     void ended(sync::pass_summary summary);
     void failed(const core::error& why);
     void note_trouble(const core::error& why);
-    std::chrono::seconds pause() const;
 
     // Leases (service_leases.cpp).
     struct lease_case;
@@ -138,6 +137,7 @@ private:
     core::unix_seconds last_success_at_ = 0, next_pass_at_ = 0;
     std::uint64_t complete_ = 0, degraded_ = 0, failed_ = 0;
     bool authenticated_ = false;
+    std::int64_t held_ = 0;   ///< deletions that wait for a person
     bool kept_back_ = false;  ///< something waits for the end of the leases
     std::vector<index::lease_row> leases_;
     /// Jobs that wait for a lease; with the Director's word if one has ended meanwhile.

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "api/rules.hpp"
 #include "core/log.hpp"
 #include "daemon/service_parts.hpp"
 #include "index/containers.hpp"
@@ -23,12 +24,6 @@ core::error out_of_time() {
         error_kind::busy, "the tree was not ready in time", "a longer --timeout, or see 'm365stage status'"
     );
 }
-
-struct tree_look {
-    tree_look() = default;
-    bool held = false, whole = false;
-    unix_seconds fresh_at = 0;
-};
 
 core::error no_such_job(const std::string& job_id) {
     return core::error(error_kind::not_found, "job " + job_id + " never held the tree still");
@@ -133,24 +128,25 @@ api::task<core::result<api::lease_grant>> staging_service::lease(api::lease_requ
 api::task<core::result<bool>> staging_service::freshen(
     const api::lease_request& r, steady::time_point deadline
 ) {
-    const auto oldest = core::now_seconds() - r.max_age;
+    using api::lease_step;
+    const auto asked_at = core::now_seconds();
     auto look = [](index::database& db) {
-        tree_look seen;
+        api::tree_look seen;
         seen.held = index::tree_is_held(db, core::now_seconds());
         seen.whole = index::tree_is_whole(db);
         seen.fresh_at = index::tree_fresh_since(db).value_or(0);
         return seen;
     };
     for (;;) {
-        tree_look seen;
+        api::tree_look seen;
         if (const auto st = stage_) {
             seen = co_await st->store->call(look);
         }
-        const bool fresh = seen.whole && r.max_age > 0 && seen.fresh_at >= oldest;
-        if (fresh || (seen.held && r.max_age == 0)) {
-            co_return seen.held;
+        const auto step = api::next_step(seen, r.max_age, asked_at);
+        if (step == lease_step::take || step == lease_step::share) {
+            co_return step == lease_step::share;
         }
-        if (!seen.held) {
+        if (step == lease_step::wait_for_pass) {
             const auto kept_back = co_await wait_for_pass(r, deadline);
             if (!kept_back) {
                 co_return kept_back.error();

@@ -1,23 +1,9 @@
-#include <algorithm>
-
+#include "api/rules.hpp"
 #include "core/log.hpp"
-#include "daemon/progress.hpp"
 #include "daemon/service_parts.hpp"
 #include "sync/run/context.hpp"
 
 namespace m365stage::daemon {
-namespace {
-
-using core::error_kind;
-
-core::error reason(error_kind kind, std::string why, std::string hint) {
-    core::error e(kind, std::move(why));
-    e.hint = std::move(hint);
-    return e;
-}
-
-}  // namespace
-
 graph::statistics staging_service::requests() const {
     auto all = past_;
     if (connection_) {
@@ -41,6 +27,8 @@ api::service_state staging_service::state() const {
     if (running_) {
         s.running = running_->context != nullptr ? &running_->context->counters : nullptr;
         s.pass_started_at = running_->started_at;
+        // A first pass may take days: what it has heard was not said to a stranger.
+        s.authenticated = s.authenticated || (s.running != nullptr && s.running->pages > 0);
     }
     s.last = last_;
     s.last_success_at = last_success_at_;
@@ -58,36 +46,18 @@ api::service_state staging_service::state() const {
 }
 
 std::vector<core::error> staging_service::reasons() const {
-    std::vector<core::error> out;
-    if (trouble_) {
-        out.push_back(*trouble_);
+    api::readiness_facts f;
+    f.trouble = trouble_;
+    f.now = core::now_seconds();
+    f.last_success_at = last_success_at_;
+    f.interval = settings_.sync.interval;
+    f.held = held_;
+    if (stage_) {
+        f.disk_free = disk_free_;
     }
-    const auto now = core::now_seconds();
-    // A pass may take a while; three that are missing are no accident.
-    const auto longest = std::max<core::unix_seconds>(3600, 3 * settings_.sync.interval.count());
-    if (last_success_at_ == 0 && !trouble_) {
-        out.push_back(reason(error_kind::busy, "no pass has ended yet", "the first one takes its time"));
-    } else if (last_success_at_ != 0 && now - last_success_at_ > longest) {
-        out.push_back(reason(
-            error_kind::busy,
-            "the last pass ended " + progress::duration(static_cast<double>(now - last_success_at_)) + " ago",
-            "see 'm365stage status'"
-        ));
-    }
-    if (last_ && last_->held > 0) {
-        out.push_back(reason(
-            error_kind::guard, std::to_string(last_->held) + " deletions are held by the guard",
-            "see 'm365stage guard list'"
-        ));
-    }
-    const bool known_full = trouble_ && trouble_->kind == error_kind::disk;
-    if (stage_ && !known_full && disk_free_ < settings_.stage.min_free_bytes) {
-        out.push_back(reason(
-            error_kind::disk, progress::bytes(disk_free_) + " are free, less than stage.min_free_bytes",
-            "free some space in " + settings_.stage.root
-        ));
-    }
-    return out;
+    f.least_free = settings_.stage.min_free_bytes;
+    f.root = settings_.stage.root;
+    return api::reasons_against(f);
 }
 
 api::task<core::result<std::string>> staging_service::ask(
@@ -124,11 +94,12 @@ void staging_service::tell(const char* what) {
     }
 }
 
-/// While a pass runs its progress is news every second.
+/// While a pass runs its progress is news every second; and what the log left out is told.
 api::task<void> staging_service::announce() {
     async::event tick(io_.get_executor());
     for (;;) {
         co_await tick.wait_for(std::chrono::seconds(1));
+        core::log_what_was_left_out();
         if (running_) {
             tell("progress");
         }

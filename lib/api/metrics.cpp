@@ -7,6 +7,7 @@
 #include "api/process.hpp"
 #include "api/state.hpp"
 #include "api/status.hpp"
+#include "core/log.hpp"
 
 namespace m365stage::api {
 namespace {
@@ -183,6 +184,10 @@ void add_server(page& p, const traffic& t) {
 
 void add_process(page& p) {
     const auto facts = look_at_process();
+    p.counter(
+        "m365stage_log_lines_left_out_total", "Lines that the log left out in a storm.",
+        core::log_lines_left_out()
+    );
     p.gauge("process_resident_memory_bytes", "Resident memory.", facts.resident_bytes);
     p.counter("process_cpu_seconds_total", "User and system CPU time.", facts.cpu_seconds);
     p.gauge("process_open_fds", "Open file descriptors.", facts.open_files);

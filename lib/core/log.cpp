@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "core/log_bound.hpp"
 #include "core/time.hpp"
 
 namespace m365stage::core {
@@ -20,40 +21,14 @@ namespace {
 
 using steady = std::chrono::steady_clock;
 
-/// Lets 200 lines of a level through in 10 s and counts the rest.
-class volume_bound {
-public:
-    /// False if the line is to be dropped; `dropped` is how many were dropped in the window that just ended.
-    bool admit(log_level level, std::uint64_t& dropped) {
-        auto& w = windows_[static_cast<std::size_t>(level)];
-        const auto now = steady::now();
-        dropped = 0;
-        if (now - w.start > std::chrono::seconds(10)) {
-            dropped = w.dropped;
-            w = {now, 0, 0};
-        }
-        if (w.lines >= 200) {
-            ++w.dropped;
-            return false;
-        }
-        ++w.lines;
-        return true;
-    }
-
-private:
-    struct window {
-        steady::time_point start{};
-        std::uint64_t lines = 0;
-        std::uint64_t dropped = 0;
-    };
-    std::array<window, 4> windows_;
-};
+constexpr std::size_t levels = 4;
 
 struct sink {
     std::shared_ptr<spdlog::logger> logger =
         std::make_shared<spdlog::logger>("m365stage", std::make_shared<spdlog::sinks::stderr_sink_mt>());
     log_format format = log_format::text;
-    volume_bound volume;
+    std::array<log_bound, levels> volume;
+    std::uint64_t left_out = 0;
     std::mutex lock;
 };
 
@@ -63,10 +38,10 @@ sink& instance() {
 }
 
 spdlog::level::level_enum spd(log_level level) {
-    constexpr std::array levels{
+    constexpr std::array theirs{
         spdlog::level::debug, spdlog::level::info, spdlog::level::warn, spdlog::level::err
     };
-    return levels[static_cast<std::size_t>(level)];
+    return theirs[static_cast<std::size_t>(level)];
 }
 
 std::string cleaned(std::string_view line) {
@@ -141,13 +116,23 @@ void write(sink& s, log_level level, const std::string& line, const field_list& 
 void log_bounded(log_level level, std::string_view line, const field_list& fields) {
     auto& s = instance();
     const std::lock_guard guard(s.lock);
-    std::uint64_t dropped = 0;
-    const bool admitted = s.volume.admit(level, dropped);
-    if (dropped > 0) {
-        write(s, level, "(" + std::to_string(dropped) + " more lines like the ones before were left out)");
-    }
-    if (admitted) {
+    if (s.volume[static_cast<std::size_t>(level)].admit(steady::now())) {
         write(s, level, cleaned(line), fields);
+    } else {
+        ++s.left_out;
+    }
+}
+
+/// `count(bound)` is how many lines of a level to tell of.
+template <class Count>
+void tell_left_out(Count count) {
+    auto& s = instance();
+    const std::lock_guard guard(s.lock);
+    for (std::size_t i = 0; i < levels; ++i) {
+        if (const auto n = count(s.volume[i]); n > 0) {
+            const auto text = std::to_string(n) + " more lines like the ones before were left out";
+            write(s, static_cast<log_level>(i), text);
+        }
     }
 }
 
@@ -164,6 +149,20 @@ void configure_log(log_level lowest, log_format format) {
     s.logger->set_level(spd(lowest));
     s.logger->set_pattern(format == log_format::text ? "%H:%M:%S %l: %v" : "%v");
     s.logger->flush_on(spdlog::level::info);
+}
+
+void log_what_was_left_out() {
+    tell_left_out([now = steady::now()](log_bound& b) { return b.take_report(now); });
+}
+
+void log_last_of_what_was_left_out() {
+    tell_left_out([](log_bound& b) { return b.take_last_report(); });
+}
+
+std::uint64_t log_lines_left_out() {
+    auto& s = instance();
+    const std::lock_guard guard(s.lock);
+    return s.left_out;
 }
 
 void log(log_level level, std::string_view line) {

@@ -24,6 +24,8 @@ namespace {
     if (primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB) {
         e.hint =
             "index.db is damaged: move it away and run 'm365stage index rebuild' (the tree is not affected)";
+    } else if (primary == SQLITE_BUSY || primary == SQLITE_LOCKED) {
+        e.hint = "another program holds index.db locked: it has to let go (fuser shows which)";
     } else if (primary == SQLITE_FULL) {
         e.hint = "the disk of stage.root is full: free some space, nothing is lost";
     }
@@ -100,11 +102,14 @@ database::database(const std::string& file, mode m) : impl_(std::make_unique<imp
     sqlite3_busy_timeout(impl_->handle, 10'000);
     // NORMAL: a commit survives the end of the process, not of the power. Where the order of index and tree
     // matters, the apply step puts a barrier over the whole file system (tree/batch.hpp).
-    script(
+    const char* settings =
         "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON; "
         "PRAGMA cache_size=-8192; PRAGMA mmap_size=0; PRAGMA temp_store=FILE; PRAGMA wal_autocheckpoint=4000;"
-        "PRAGMA journal_size_limit=67108864; PRAGMA trusted_schema=OFF;"
-    );
+        "PRAGMA journal_size_limit=67108864; PRAGMA trusted_schema=OFF;";
+    const int set = sqlite3_exec(impl_->handle, settings, nullptr, nullptr, nullptr);
+    if (set != SQLITE_OK) {
+        fail(impl_->handle, set, file);
+    }
     if (m == mode::read_write) {
         migrate(*this);
     } else if (m == mode::read_only) {

@@ -9,6 +9,7 @@ run() { python3 bench.py --build "$build" --wrk-seconds 1 "$@" | tee -a "$out"; 
 run --case small --case nothing-changed --case rename --items 50
 run --case big --items 1 --bytes 1000000
 run --case limits --items 30 --window 2
+/usr/bin/python3 soak.py --build "$build" --minutes 0.33
 lines=$(grep -cE '^m365stage, [a-z ]+ +[0-9.]+ +[0-9]+ ' "$out")
 if [ "$lines" -ne 6 ]; then
     echo "bench: 6 lines of m365stage expected, $lines came" >&2

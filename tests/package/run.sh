@@ -60,11 +60,14 @@ expect "sysusers knows the user; no restart after what only a person can mend" n
 manual() {
     local page=$work/unpacked/usr/share/man/man1/m365stage.1.gz name text
     text=$(zcat "$page" | sed 's/\\-/-/g')
-    for name in $("$build/daemon/m365stage" --help | sed -n '/^Subcommands:/,/^[^ ]/s/^  \([a-z]*\) .*/\1/p'); do
-        grep -qx ".SS m365stage $name" <<< "$text" || {
-            echo "m365stage(1) has nothing about $name"
-            return 1
-        }
+    commands() { "$build/daemon/m365stage" "$@" --help | sed -n '/^Subcommands:/,/^[^ ]/s/^  \([a-z-]*\) .*/\1/p'; }
+    for name in $(commands); do
+        for sub in "" $(commands "$name"); do
+            grep -qx ".SS m365stage $name${sub:+ $sub}" <<< "$text" || {
+                echo "m365stage(1) has nothing about $name $sub"
+                return 1
+            }
+        done
     done
     local warnings
     warnings=$(for page in man1/m365stage.1 man5/m365stage.yaml.5; do
@@ -87,6 +90,26 @@ completion() {
         completes "$build/daemon/m365stage" verify -- | grep -qx -e --tree
 }
 expect "bash completes commands, their options and their commands" completion
+
+# The service works under nothing but the calls that the unit allows; any other one would kill it.
+filtered() {
+    mkdir -p "$work/filtered/daemon" "$work/filtered/tests"
+    ln -s "$build/tests/simulator" "$work/filtered/tests/simulator"
+    cat > "$work/filtered/daemon/m365stage" << END
+#!/bin/sh
+case " \$* " in
+    *" serve "*) exec /usr/bin/python3 $PWD/tests/package/filtered.py $PWD/systemd/common.conf $build/daemon/m365stage "\$@" ;;
+    *) exec $build/daemon/m365stage "\$@" ;;
+esac
+END
+    chmod +x "$work/filtered/daemon/m365stage"
+    tests/scenario/run.sh --build "$work/filtered" --only lease --only service_alone
+}
+forbidden() { # the filter bites: a call that no service needs ends the program
+    ! /usr/bin/python3 tests/package/filtered.py systemd/common.conf /usr/bin/unshare --mount true
+}
+expect "passes, leases, hooks and reload under the unit's SystemCallFilter" filtered
+expect "a call outside of it would have been noticed" forbidden
 
 # A root of its own: this machine's system below, an empty layer above that takes every change.
 cat > "$work/inside.sh" << 'END'

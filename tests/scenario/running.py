@@ -28,6 +28,7 @@ class Service:
                 [self.stage.binary, "--config", self.stage.config_file, "serve"], stderr=log, env=self.environment
             )
         wait_until(lambda: self.answers() or self.process.poll() is not None, "the service answers")
+        check(self.process.poll() is None, f"the service does not start: {self.log()[-1000:]}")
 
     def answers(self):
         with socket.socket(socket.AF_UNIX) as s:
@@ -61,6 +62,14 @@ def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
+
+
+def write_secret(folder, name, text):
+    """A file that its owner alone may read; its path."""
+    path = os.path.join(folder, name)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as f:
+        f.write(text + "\n")
+    return path
 
 
 class LocalConnection(http.client.HTTPConnection):
@@ -113,12 +122,17 @@ def metric(stage, name):
 
 
 @contextlib.contextmanager
-def serving(options, name, *arguments, environment=None, api=None, sync=None, **settings):
-    """A world whose stage is served; passes begin every second unless `sync` says otherwise."""
+def serving(options, name, *arguments, environment=None, token=None, sync=None, **settings):
+    """A world whose stage is served; passes begin every second unless `sync` says otherwise. With a token also on
+    the TCP port `service.port`."""
     with World(options, name, "--seed", options.seed, *arguments) as w:
-        w.stage.configure(api={"socket": os.path.join(w.folder, "api.sock"), **(api or {})},
-                          sync={"interval": "1s", **(sync or {})}, **settings)
+        port = free_port()
+        api = {"socket": os.path.join(w.folder, "api.sock")}
+        if token:
+            api |= {"listen": f"127.0.0.1:{port}", "token_file": write_secret(w.folder, "token", token)}
+        w.stage.configure(api=api, sync={"interval": "1s", **(sync or {})}, **settings)
         service = Service(w, environment)
+        service.port = port
         try:
             yield w, service
         finally:
@@ -133,7 +147,9 @@ def hook(stage, *arguments, expect=0):
     for line in out.stdout.splitlines():
         check(len(line) <= LONGEST_LINE and line.isascii(), f"no line for a job log: {line}")
     if expect:
-        check(len(out.told().splitlines()) == 1, f"a refusal is one line: {out.told()}")
+        lines = out.told().splitlines()
+        check("..." not in lines[-1] or len(lines) == 1, f"it is cut off what to do: {out.told()}")
+        check(len(lines) <= 2, f"a refusal is a line, and one for what to do: {out.told()}")
     return out
 
 

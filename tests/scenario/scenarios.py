@@ -21,6 +21,8 @@ import cases.tenant  # noqa: F401
 import cases.restore_mail  # noqa: F401
 import cases.restore_calendar  # noqa: F401
 import cases.api  # noqa: F401
+import cases.trouble  # noqa: F401
+import cases.page  # noqa: F401
 from harness import Failed, Skipped
 
 

@@ -73,10 +73,11 @@ function verdict(s) {
     if (to === 'bad' || level === 'good') level = to;
     notes.push(text);
   };
-  for (const r of s.service?.not_ready ?? []) raise('bad', r.message ?? r.kind);
+  const reasons = s.service?.not_ready ?? [];
+  for (const r of reasons) raise('bad', (r.message ?? r.kind) + (r.hint ? ': ' + r.hint : ''));
   if (!s.generation) raise('care', 'nothing has been staged yet: the first pass is not complete');
   const held = s.guard.filter((g) => !g.approved);
-  if (held.length) raise('care', count(held.reduce((n, g) => n + g.held, 0)) + ' deletions wait for a person: m365stage guard list');
+  if (held.length && !reasons.some((r) => r.kind === 'guard')) raise('care', count(held.reduce((n, g) => n + g.held, 0)) + ' deletions wait for a person: m365stage guard list');
   if (s.failing.length) raise('care', count(s.failing.reduce((n, g) => n + g.items, 0)) + ' items owed');
   if (s.containers.failing) raise('care', count(s.containers.failing) + ' containers could not be read');
   const heading = {good: 'Everything is staged', care: 'Staged, but look at this', bad: 'A backup must not run now'}[level];
@@ -140,7 +141,7 @@ function show(s) {
     ['Ends by itself', (l) => until(l.until)]], 'No backup reads the tree.'));
   list('uncovered', table(s.not_covered, [['Owner', (u) => u.owner], ['What and why', (u) => u.reason], ['Since', (u) => ago(u.since)]],
     'Nothing known.'));
-  list('passes', table(s.passes, [['Began', (p) => ago(p.started_at)], ['Outcome', (p) => p.outcome],
+  list('passes', table(s.passes, [['Began', (p) => ago(p.started_at), 'short'], ['Outcome', (p) => p.outcome, 'short'],
     ['Took', (p) => (p.seconds === null ? '' : span(p.seconds)), 'number'], ['Changed', (p) => count(p.numbers.items_changed), 'number'],
     ['Fetched', (p) => count(p.numbers.fetched) + ' (' + bytes(p.numbers.fetched_bytes) + ')', 'number']], 'None yet.'));
 }
@@ -151,7 +152,7 @@ async function containers() {
   const query = text ? '?limit=50&pattern=' + encodeURIComponent('*' + text + '*') : '?limit=50';
   const answer = await document_of('/api/v1/containers' + query);
   byId('containers').replaceChildren(table(answer.containers, [['Container', (c) => c.container],
-    ['Items', (c) => count(c.items), 'number'], ['Last round', (c) => ago(c.last_round_at)],
+    ['Items', (c) => count(c.items), 'number'], ['Last round', (c) => ago(c.last_round_at), 'short'],
     ['State', (c) => (c.error ? c.state + ': ' + c.error : c.state)]], 'No container matches.'));
   if (answer.next) byId('containers').append(element('p', 'Only the first 50 are shown: search for others.', 'quiet'));
 }
@@ -159,8 +160,19 @@ async function containers() {
 async function changes() {
   const answer = await document_of('/api/v1/changes?newest=true&limit=20');
   byId('changes').replaceChildren(table(answer.changes, [['Generation', (c) => c.generation, 'number'],
-    ['What', (c) => c.what], ['Path', (c) => (c.old_path && c.new_path ? c.old_path + ' → ' + c.new_path : c.new_path ?? c.old_path)]],
+    ['What', (c) => c.what, 'short'], ['Path', (c) => (c.old_path && c.new_path ? c.old_path + ' → ' + c.new_path : c.new_path ?? c.old_path)]],
   'None yet.'));
+}
+
+async function jobs() {
+  const answer = await document_of('/api/v1/jobs?limit=10');
+  const state = (j) => {
+    if (j.ended_at) return j.saved ? 'saved' : 'not saved: ' + j.status;
+    return j.read_at ? 'read (' + j.read_status + '), end not told' : 'reads the tree';
+  };
+  list('jobs', table(answer.jobs, [['Job', (j) => j.job_id, 'short'], ['Name', (j) => j.name], ['Level', (j) => j.level],
+    ['Began', (j) => ago(j.started_at), 'short'], ['Generation', (j) => count(j.generation), 'number'], ['State', state]],
+  'No job has asked for the tree yet.'));
 }
 
 let refreshing = null;
@@ -170,6 +182,7 @@ function refresh() {
       show(await document_of('/api/v1/status'));
       await containers();
       await changes();
+      await jobs();
     } finally {
       refreshing = null;
     }

@@ -10,7 +10,7 @@ import subprocess
 from cases import scenario
 from contract import Contract
 from harness import check
-from running import LocalConnection, ask, before, free_port, hook, readiness, serving, wait_until
+from running import LocalConnection, ask, before, hook, readiness, serving, wait_until
 
 TOKEN = "a-token-for-the-scenario-only"
 JOB = "/api/v1/jobs/{job_id}/"
@@ -59,22 +59,6 @@ class Client:
                     self.contract.validate("event", document, "an event")
                     told.append(document["what"])
             return told
-
-
-@contextlib.contextmanager
-def client(options, name, *arguments, **settings):
-    port = free_port()
-    contract = Contract(os.path.join(HERE, "../../../schema/openapi.yaml"))
-    folder = os.path.join(options.temp or "/tmp", f"m365-token-{os.getpid()}")
-    with open(folder, "w", encoding="utf-8") as f:
-        f.write(TOKEN + "\n")
-    os.chmod(folder, 0o600)
-    try:
-        with serving(options, name, *arguments, api={"listen": f"127.0.0.1:{port}", "token_file": folder},
-                     **settings) as (w, service):
-            yield w, service, Client(w.stage, contract, port)
-    finally:
-        os.unlink(folder)
 
 
 def compare_routes(c):
@@ -226,9 +210,10 @@ def without_index(c, service):
 @scenario
 def rest_contract(options):
     """every path and status of schema/openapi.yaml is answered by a running service as the document says"""
-    with client(options, "rest", "--users", 2, "--sites", 1, "--files-per-drive", 25, sync={"interval": "1h"},
-                limits={"sharepoint_units_per_minute": "auto"},
-                guard={"max_deleted_share": 0.2, "min_deleted_items": 5}) as (w, service, c):
+    with serving(options, "rest", "--users", 2, "--sites", 1, "--files-per-drive", 25, sync={"interval": "1h"},
+                 limits={"sharepoint_units_per_minute": "auto"}, token=TOKEN,
+                 guard={"max_deleted_share": 0.2, "min_deleted_items": 5}) as (w, service):
+        c = Client(w.stage, Contract(os.path.join(HERE, "../../../schema/openapi.yaml")), service.port)
         compare_routes(c)
         told = c.events("pass ended")
         check("begin" in told, f"the stream begins with {told[0]}")

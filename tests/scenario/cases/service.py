@@ -5,10 +5,11 @@ import os
 import re
 import signal
 import socket
+import time
 
 from cases import scenario
 from harness import check, compare, kill
-from running import before, hook, serving, wait_for_passes, wait_until
+from running import ask, before, hook, metric, readiness, serving, wait_for_passes, wait_until, write_secret
 
 
 @scenario
@@ -56,9 +57,17 @@ def lease_ends(options):
     with serving(options, "leaseends", "--users", 1, "--sites", 0, lease={"max_duration": "2s"}) as (w, _):
         stage = w.stage
         before(stage, "1")
+        until = stage.rows("SELECT until FROM lease")[0][0]
         still = stage.snapshot()
         w.sim.change(options.seed, 30)
-        wait_until(lambda: stage.snapshot() != still, "the tree moves after the lease's time")
+        moved_at = [0]
+
+        def has_moved():
+            moved_at[0] = time.time()  # at the latest: the snapshot comes after it
+            return stage.snapshot() != still
+
+        wait_until(has_moved, "the tree moves after the lease's time")
+        check(time.time() >= until, f"the tree moved {until - moved_at[0]:.1f} s before the lease's end")
         out = hook(stage, "after-job", "--jobid", "1", "--status", "OK", expect=1)
         check("expired" in out.told(), f"the job is not told: {out.told()}")
         before(stage, "2")
@@ -105,6 +114,7 @@ def service_alone(options):
         try:
             with serving(options, "alone", "--users", 1, "--sites", 0, environment=environment) as (w, service):
                 expect_words(listening, "READY=1", "WATCHDOG=1")
+                expect_line(listening, r"STATUS=(complete|degraded) pass, generation 1$")
                 second = w.stage.run("serve")
                 check(second.exit == 7 and str(service.process.pid) in second.told(), second.told())
                 out = w.stage.sync(expect=(0, 1))
@@ -118,6 +128,11 @@ def service_alone(options):
         finally:
             os.unlink(path)
     check(seconds < 10, f"SIGTERM took {seconds:.1f} s")
+
+
+def expect_line(listening, pattern):
+    while not any(re.match(pattern, line) for line in listening.recv(4096).decode().splitlines()):
+        pass
 
 
 def expect_words(listening, *words):
@@ -140,3 +155,153 @@ def simulator_back(options):
         w.stage.sync(expect=(0, 1))
         service.stop()
         compare(w.stage)
+
+
+@scenario
+def hook_answers(options):
+    """exit codes 1, 2, 6 and 7 of the hook with their real causes; each job gets its tree once the cause is gone"""
+    told = {}
+    with serving(options, "hook", "--users", 2, "--sites", 0, "--files-per-drive", 30, sync={"interval": "1h"},
+                 guard={"max_deleted_share": 0.2, "min_deleted_items": 5}) as (w, service):
+        stage = w.stage
+        before(stage, "1")
+        hook(stage, "after-job", "--jobid", "1", "--status", "OK")
+        times = []
+        for job in range(2, 7):
+            times.append(before(stage, str(job), "--max-age", "1h").seconds)
+            hook(stage, "after-job", "--jobid", str(job), "--status", "OK")
+        told[1] = before(stage, "10", "--on-owed", "fail", "--max-age", "1h", expect=1).told()
+        out = stage.run("hook", "before-job", "--job", "nightly", "--jobid", "11", "--max-age", "soon")
+        told[2] = out.told()
+        check(out.exit == 2 and len(told[2].splitlines()) == 1, f"a wrong option: {out.exit}, {told[2]}")
+        w.sim.fault("delay", path="/v1.0/users", delay_ms=4000, count=-1)
+        told[7] = before(stage, "12", "--timeout", "2s", expect=7).told()
+        w.sim.clear_faults()
+        drive = next(d for d in w.sim.get("tenant")["drives"] if not d["locked"] and not d["system"])["id"]
+        for item in w.sim.expected():
+            if item["drive"] == drive and len(item["names"]) == 1:
+                w.sim.op("delete", drive=drive, id=item["id"])
+        told[6] = before(stage, "13", "--timeout", "2m", expect=6).told()
+        check("guard list" in told[6], f"the way out is not told: {told[6]}")
+        service.stop()
+        service.start()
+        status, kinds = readiness(stage)
+        check(status == 503 and "guard" in kinds, f"after a restart the guard is forgotten: {status}, {kinds}")
+        held = json.loads(stage.run("--json", "guard", "list").stdout.splitlines()[0])
+        held = held if isinstance(held, list) else [held]
+        for h in held:
+            check(stage.run("guard", "approve", h["container"]).exit == 0, "it can't be approved")
+        before(stage, "14")
+        hook(stage, "after-job", "--jobid", "14", "--status", "OK")
+    return "\n      ".join(f"{code}: {line}" for code, line in sorted(told.items())) + (
+        f"\n      with a fresh tree: {min(times) * 1000:.0f} to {max(times) * 1000:.0f} ms")
+
+
+@scenario
+def reload(options):
+    """SIGHUP: each key that can change while it runs has its effect; what needs a restart is named"""
+    with serving(options, "reload", "--users", 3, "--sites", 0, "--specials", 0, sync={"interval": "1h"},
+                 token="a" * 32) as (w, service):
+        stage = w.stage
+
+        def status_with(text):
+            return ask(stage, "GET", "/api/v1/leases", headers={"Authorization": "Bearer " + text},
+                       port=service.port).status
+
+        def change(**changes):
+            """SIGHUP, and wait until it is told."""
+            stage.configure(**changes)
+            heard = service.log().count("configuration was read again")
+            service.process.send_signal(signal.SIGHUP)
+            wait_until(lambda: service.log().count("configuration was read again") > heard, f"{changes} are read")
+
+        def is_ready(answer):
+            wait_until(lambda: readiness(stage)[0] == answer, f"/readyz says {answer}", longest=60)
+
+        def containers():
+            return {row[0] for row in stage.rows("SELECT key FROM container WHERE state='active'")}
+
+        is_ready(200)
+        # What needs a restart, and what is no configuration at all.
+        change(stage={"dir_mode": "0750"}, api={"socket": stage.settings["api"]["socket"] + "2"})
+        check("after a restart: stage.dir_mode, api" in service.log(), service.log()[-500:])
+        stage.configure(stage={"dir_mode": "0700"}, api={"socket": stage.settings["api"]["socket"][:-1]})
+        with open(stage.config_file, "a", encoding="utf-8") as f:
+            f.write("nonsense: 1\n")
+        service.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: "stays as it was" in service.log(), "a bad configuration is refused")
+        check("nonsense" in service.log(), "it is not told which key is wrong")
+        # The token of the API.
+        check(status_with("a" * 32) == 200, "the token is not taken")
+        write_secret(w.folder, "token", "b" * 32)
+        change()
+        check((status_with("a" * 32), status_with("b" * 32)) == (401, 200), "the new token is not taken")
+        # Limits, disk, log, leases.
+        check(metric(stage, "m365stage_resource_units_allowed") is None, "there is a limit")
+        change(limits={"sharepoint_units_per_minute": 777})
+        stage.sync(expect=0)
+        check(metric(stage, "m365stage_resource_units_allowed") == 777, "the limit is not taken")
+        change(limits={"sharepoint_units_per_minute": "unlimited"}, stage={"min_free_bytes": "900TiB"})
+        is_ready(503)
+        change(stage={"min_free_bytes": 0, "index_copy": True}, lease={"max_duration": "77s"})
+        is_ready(200)
+        before(stage, "1")
+        row = stage.rows("SELECT until - since FROM lease")[0]
+        check(row[0] == 77, f"the lease lasts {row[0]} s")
+        check(os.path.exists(os.path.join(stage.root, "tree/.m365stage/index.db")), "no copy of the index")
+        hook(stage, "after-job", "--jobid", "1", "--status", "OK")
+        change(log={"format": "json", "level": "debug"})
+        check(json.loads(service.log().splitlines()[-1])["level"] == "info", "the log is no JSON")
+        # What is selected, which kinds, how long the departed stay, and how often passes run.
+        everything = containers()
+        users = [c for c in everything if c.startswith("users/")]
+        change(select={"users": {"exclude": [users[0].split("/")[1]]}}, sync={"departed_retention": "0s"})
+        stage.sync(expect=0)
+        check(containers() == everything - {users[0]}, f"selected are {containers()}")
+        wait_until(lambda: not os.path.exists(os.path.join(stage.root, "tree", users[0])), "the departed are purged")
+        change(kinds=["onedrive", "mail"])
+        stage.sync(expect=0)
+        check(any(c.endswith("/mail") for c in containers()), f"no mail: {containers()}")
+        change(guard={"max_deleted_share": 0, "min_deleted_items": 0})
+        item = next(i for i in w.sim.expected() if i["drive_name"] == "OneDrive" and i["type"] == "file" and
+                    users[1] in [r[0] for r in stage.rows("SELECT key FROM container WHERE remote_id=?", i["drive"])])
+        w.sim.op("delete", drive=item["drive"], id=item["id"])
+        out = stage.sync()
+        check(out.exit == 6, f"the guard lets it go: {out.told()}")
+        change(sync={"interval": "1s", "concurrency": 1})
+        wait_for_passes(stage)
+        # The credential.
+        good = stage.settings["app"]
+        change(app={**good, "client_secret_file": write_secret(w.folder, "wrong", "wrong-secret")})
+        wait_until(lambda: "auth_refused" in readiness(stage)[1], "the wrong secret is refused", longest=60)
+        change(app=good)
+        wait_until(lambda: readiness(stage)[1] == ["guard"], "the right one is taken", longest=60)
+        service.stop()
+
+
+@scenario
+def stops(options):
+    """SIGTERM in a first sync ends within seconds, a second one at once; then kill -9; nothing is lost or fetched twice"""
+    with serving(options, "stops", "--users", 2, "--sites", 1, "--files-per-drive", 200, "--specials", 0) as (w, service):
+        w.sim.fault("delay", service="files", delay_ms=50, count=-1)
+        wait_until(lambda: (metric(w.stage, "m365stage_staged_items") or 0) > 0 or
+                   w.stage.rows("SELECT count(*) FROM item WHERE sha256 IS NOT NULL")[0][0] > 20, "it is in the middle")
+        seconds = service.stop()
+        check(seconds < 5, f"SIGTERM took {seconds:.1f} s")
+        staged = w.stage.rows("SELECT count(*) FROM item WHERE sha256 IS NOT NULL")[0][0]
+        service.start()
+        wait_until(lambda: w.stage.rows("SELECT count(*) FROM item WHERE sha256 IS NOT NULL")[0][0] > staged + 20, "it goes on")
+        service.process.send_signal(signal.SIGTERM)
+        service.process.send_signal(signal.SIGTERM)
+        code = service.process.wait(30)
+        check(code in (0, 7), f"two SIGTERMs end it with {code}")
+        service.start()
+        kill(service.process)
+        service.start()
+        w.sim.clear_faults()
+        wait_until(lambda: readiness(w.stage)[0] == 200, "the first pass ends", longest=120)
+        twice = {i: n for i, n in w.sim.downloads().items() if n > 3}
+        check(not twice, f"fetched again and again: {twice}")
+        service.stop()
+        compare(w.stage, quiet=True)
+    return f"SIGTERM took {seconds:.1f} s with {staged} files staged"
