@@ -1,6 +1,7 @@
 #include "api/documents.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
@@ -54,6 +55,21 @@ void append_quoted(std::string& out, std::string_view text) {
     out += '"';
 }
 
+/// What an item is called for people: a file of a mailbox is a message, an event, ...
+std::string_view type_word(std::string_view kind, index::item_type type) {
+    constexpr std::array<std::pair<std::string_view, std::string_view>, 4> words{
+        {{"mail", "message"}, {"calendar", "event"}, {"contacts", "contact"}, {"tasks", "task"}}
+    };
+    if (type == index::item_type::file) {
+        for (const auto& [name, word] : words) {
+            if (name == kind) {
+                return word;
+            }
+        }
+    }
+    return index::to_string(type);
+}
+
 void append_item(std::string& out, const index::container& c, const index::listed_item& item) {
     auto quoted = [&out](std::string_view before, std::string_view text) {
         out += before;
@@ -62,7 +78,7 @@ void append_item(std::string& out, const index::container& c, const index::liste
     quoted("{\"container\": ", c.key);
     quoted(", \"kind\": ", c.kind);
     quoted(", \"id\": ", item.remote_id);
-    quoted(", \"type\": ", index::to_string(item.type));
+    quoted(", \"type\": ", type_word(c.kind, item.type));
     quoted(", \"path\": ", item.path);
     quoted(", \"name\": ", item.name);
     out += ", \"size\": " + (item.size ? std::to_string(*item.size) : "null") + ", \"sha256\": ";

@@ -21,7 +21,10 @@ constexpr int most_rounds = 4;
 
 /// The date that an occurrence belongs to, as its series counts: a wall clock's midnight.
 std::optional<unix_seconds> date_of(const json& occurrence, const sources::event_clock& clock) {
-    const auto original = core::parse_timestamp(text(occurrence, "originalStart"));
+    auto original = core::parse_timestamp(text(occurrence, "originalStart"));
+    if (!original) {
+        original = sources::utc_of_event_time(occurrence, "start");  // one that nobody moved
+    }
     if (!original) {
         return std::nullopt;
     }
