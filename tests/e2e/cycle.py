@@ -76,8 +76,9 @@ def explain(changes, saved, before, gone):
     """Each file in the job has a line in `m365stage changes`, and each line has its files in the job."""
     told = set()
     folders = set()
-    for what, kind, old, new in changes:
-        if new is not None:
+    for at, (what, kind, old, new) in enumerate(changes):
+        later = [o for _, _, o, _ in changes[at + 1:] if o is not None]
+        if new is not None and not any(new == o or new.startswith(o + "/") for o in later):
             told |= {new, sidecar(new)}
             check(sidecar(new) in saved, f"changes says {what} {new}, and its sidecar was not saved")
             check(kind == "folder" or what == "metadata" or new in saved, f"changes says {what} {new}, and it was not saved")
