@@ -2,6 +2,7 @@
 
 import json
 
+from cases import restore_mail as mail
 from cases.restore import allow_restore, wipe
 from cycle import DESK, change_tenant, fill_desk
 from harness import check
@@ -30,29 +31,34 @@ def compare_accounts(before, after):
 
 def tenant_lost(options):
     """The tenant is wiped: no job takes that over; restored by Bacula and m365stage it is what it was, and jobs go on."""
-    with Site(options, "tenant", "--users", 2, "--sites", 1, "--groups", 1,
-              guard={"max_deleted_share": 0.3, "min_deleted_items": 5}) as site:
+    with Site(options, "tenant", "--users", 2, "--sites", 1, "--groups", 1, "--messages-per-mailbox", 15,
+              kinds=["onedrive", "sharepoint", "groups", "mail"], guard={"max_deleted_share": 0.3, "min_deleted_items": 5}) as site:
         allow_restore(site.stage)
         fill_desk(site)
         site.bacula.run(level="Full").expect("T")
         change_tenant(site)
         site.bacula.run().expect("T")
-        before, held = account(site), site.files()
+        before, mails, losses, held = account(site), mail.tenant_facts(site), mail.expected_losses(site), site.files()
         wipe(site.sim)
+        mail.wipe(site)
         refused(site, 6, "held by the guard")
         check(site.files() == held, "the tree followed the tenant into its ruin")
         where = site.path("restored")
         site.bacula.restore(where, "mark *").expect("T")
         out = site.stage.run("--json", "restore", "--from", where, "--in-place", "--permissions", "--yes")
-        check(out.exit == 0, f"restore ended with {out.exit}: {out.told()[-3000:]}")
+        check(out.exit == (1 if losses else 0), f"restore ended with {out.exit}: {out.told()[-3000:]}")
+        mail.check_report(out, losses)
         compare_accounts(before, account(site))
+        mail.check_tenant(mails, mail.tenant_facts(site))
+        check(site.sim.get("exchange/tenant")["mails_sent"] == 0, "somebody got a mail")
         for line in json.loads(site.stage.run("--json", "guard", "list").stdout):
             approved = site.stage.run("guard", "approve", line["container"])
             check(approved.exit == 0, f"guard approve: {approved.told()}")
         job = site.bacula.run().expect("T")
         out = site.stage.run("verify", "--tree", site.tree)
         check(out.exit == 0, f"verify: {out.told()}")
-        return f"{len(before)} objects are back as they were; the next incremental saved {job.files} files"
+        count = sum(len(group) for group in mails[1].values())
+        return f"{len(before)} objects and {count} messages are back as they were; the next incremental saved {job.files} files"
 
 
 def ransomware(options):
