@@ -84,6 +84,13 @@ private:
 
     task<core::result<json>> read() {
         auto event = co_await get(base_ + segment(item_.remote_id) + "?$expand=exceptionOccurrences");
+        if (!event && event.error().kind == error_kind::bad_request) {
+            // A cloud that does not know exceptions by that name: what has none is staged all the same.
+            auto plain = co_await get(base_ + segment(item_.remote_id));
+            if (plain && text(*plain, "type") != "seriesMaster") {
+                co_return plain;
+            }
+        }
         if (!event || text(*event, "type") != "seriesMaster" || event->contains("cancelledOccurrences")) {
             co_return event;
         }

@@ -14,21 +14,28 @@ using nlohmann::json;
 
 namespace {
 
-response collection_of(const outlook_call& c, std::vector<json> all, std::size_t otherwise = 10) {
+/// A page of `total` things, of which `make` writes down those that are shown.
+template <class Make>
+response page_response(const outlook_call& c, std::size_t total, std::size_t otherwise, Make make) {
     auto page = page_of(c.r, c.prefer, otherwise, static_cast<std::size_t>(c.w.exchange.page_max));
-    std::size_t end = std::min(all.size(), page.skip + page.top);
+    std::size_t end = std::min(total, page.skip + page.top);
     json value = json::array();
     for (std::size_t i = std::min(page.skip, end); i < end; ++i) {
-        keep_selected(all[i], selected(c.r));
-        value.push_back(std::move(all[i]));
+        json one = make(i);
+        keep_selected(one, selected(c.r));
+        value.push_back(std::move(one));
     }
     json body = {{"@odata.context", c.r.origin() + "/v1.0/$metadata#collection"}, {"value", value}};
-    if (end < all.size()) {
+    if (end < total) {
         body["@odata.nextLink"] = next_link(c.r, end);
     }
     response out = json_response(200, dump(body));
     tell_preferences(c.prefer, true, out);
     return out;
+}
+
+response collection_of(const outlook_call& c, std::vector<json> all, std::size_t otherwise = 10) {
+    return page_response(c, all.size(), otherwise, [&](std::size_t i) { return std::move(all[i]); });
 }
 
 response one_of(const outlook_call& c, json j) {
@@ -61,16 +68,22 @@ response list_events(const outlook_call& c, std::uint32_t calendar) {
     }
     const calendar_store& s = *c.box.calendars;
     event_style style = event_style_of(c);
-    std::vector<json> all;
+    std::vector<event_index> all;
     for (event_index e = 0; e < s.events.size(); ++e) {
         if (s.events[e].calendar == calendar && !s.events[e].deleted) {
-            if (s.events[e].wrong == trouble::unserialisable) {
-                return graph_error(500, "ErrorInternalServerError", "An internal server error occurred.");
-            }
-            all.push_back(event_json(c.box, e, std::nullopt, style));
+            all.push_back(e);
         }
     }
-    return collection_of(c, std::move(all));
+    // Whatever page it is on can't be written.
+    auto page = page_of(c.r, c.prefer, 10, static_cast<std::size_t>(c.w.exchange.page_max));
+    for (std::size_t i = page.skip; i < std::min(all.size(), page.skip + page.top); ++i) {
+        if (s.events[all[i]].wrong == trouble::unserialisable) {
+            return graph_error(500, "ErrorInternalServerError", "An internal server error occurred.");
+        }
+    }
+    return page_response(c, all.size(), 10, [&](std::size_t i) {
+        return event_json(c.box, all[i], std::nullopt, style);
+    });
 }
 
 /// What goes wrong with reading this event, if anything.

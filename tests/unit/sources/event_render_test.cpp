@@ -291,6 +291,19 @@ TEST_SUITE("sources") {
         CHECK(bytes_of(meta["attachments"][0]) == "abc");
     }
 
+    TEST_CASE_FIXTURE(
+        fixture, "render: where exceptions can't be asked for, single events are staged alone"
+    ) {
+        event["hasAttachments"] = false;
+        graph.answers["E"] = {bad(core::error_kind::bad_request), good(event.dump())};
+        CHECK(render().has_value());
+        event["type"] = "seriesMaster";
+        graph.answers["E"] = {bad(core::error_kind::bad_request), good(event.dump())};
+        const auto made = render();
+        REQUIRE_FALSE(made.has_value());
+        CHECK(made.error().kind == core::error_kind::bad_request);
+    }
+
     TEST_CASE_FIXTURE(fixture, "render: cancelled occurrences are asked for where they are not told") {
         event["type"] = "seriesMaster";
         event["hasAttachments"] = false;
