@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import time
 
 from cases import scenario
@@ -49,6 +50,27 @@ def lease(options):
         seconds = service.stop()
         compare(stage, quiet=True)
     return f"a job with a fresh tree waited {quick.seconds * 1000:.0f} ms; SIGTERM took {seconds:.1f} s"
+
+
+@scenario
+def lease_of_ended_job(options):
+    """the Director's word ends a lease that nobody else ends, and a job that ended while its script waited gets none"""
+    with serving(options, "endedjob", "--users", 1, "--sites", 0) as (w, service):
+        stage = w.stage
+        before(stage, "1")
+        hook(stage, "job-ended", "--jobid", "1", "--status", "Fatal Error")
+        check("nobody" in stage.run("lease", "list").stdout, "the lease of a job whose file daemon died is still there")
+        w.sim.fault("delay", service="graph", delay_ms=2000, count=-1)
+        command = [stage.binary, "--config", stage.config_file, "hook", "before-job", "--job", "nightly", "--jobid", "2"]
+        waiting = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        wait_until(lambda: "lease for job 2" in service.log(), "the script of job 2 waits")
+        check(waiting.poll() is None, "it did not wait")
+        hook(stage, "job-ended", "--jobid", "2", "--status", "Canceled")
+        w.sim.clear_faults()
+        told, _ = waiting.communicate(timeout=120)
+        check(waiting.returncode == 7 and "has ended meanwhile" in told, f"{waiting.returncode}: {told}")
+        check("nobody" in stage.run("lease", "list").stdout, "a cancelled job holds the tree")
+        return told.strip()
 
 
 @scenario
