@@ -56,10 +56,11 @@ class Job:
 
 
 class Bacula:
-    def __init__(self, folder, stage, setup=(), environment=None):
-        """`setup`: further arguments of setup.sh. `stage`: the harness' Stage of the (first) tenant."""
+    def __init__(self, folder, stage, setup=(), environment=None, second=None):
+        """`setup`: further arguments of setup.sh. `stage`: the harness' Stage of the tenant; `second`: of a tenant fabrikam."""
         self.folder = folder
         self.stage = stage
+        self.second = second
         self.ports = {name: free_port() for name in PROGRAMS}
         self.processes = {}
         self.client = "m365-stage-fd"
@@ -95,11 +96,12 @@ class Bacula:
             "PATH": os.environ["PATH"],
             **environment,
         }
-        done = subprocess.run(
-            ["bash", os.path.join(EXAMPLES, "setup.sh"), *arguments, self.path("etc")],
-            env=values, capture_output=True, text=True, check=False,
-        )
-        check(done.returncode == 0, f"setup.sh: {done.stdout}{done.stderr}")
+        for words in [arguments, *([["--tenant", "fabrikam", "--instance"]] if self.second else [])]:
+            done = subprocess.run(
+                ["bash", os.path.join(EXAMPLES, "setup.sh"), *words, self.path("etc")],
+                env=values, capture_output=True, text=True, check=False,
+            )
+            check(done.returncode == 0, f"setup.sh: {done.stdout}{done.stderr}")
 
     def write_configuration(self):
         program = os.path.abspath(self.stage.binary)
@@ -113,6 +115,12 @@ class Bacula:
             ("/usr/bin/bsmtp", self.path("bin/mail")),
             ("/etc/bareos/scripts", self.path("etc/scripts")),
         ]
+        if self.second:
+            places = [
+                ("/etc/m365stage/fabrikam/config.yaml", self.second.config_file),
+                ("/var/lib/m365stage-fabrikam", self.second.root),
+                *places,
+            ]
         parts = {
             "dir": dialect.director(dialect.read_folder(self.path("etc/bareos-dir.d"))),
             "sd": dialect.storage_daemon(dialect.read_folder(self.path("etc/bareos-sd.d")), self.path("volumes")),
@@ -249,10 +257,10 @@ class Bacula:
         """The number of the latest job."""
         return self.rows("SELECT max(JobId) AS id FROM Job")[0]["id"]
 
-    def saved(self, number, deleted=False):
+    def saved(self, number, deleted=False, stage=None):
         """Paths below tree/ that a job saved (or recorded as deleted); folders end in a slash."""
         sign = "<=0" if deleted else ">0"
-        top = os.path.join(self.stage.root, "tree") + "/"
+        top = os.path.join((stage or self.stage).root, "tree") + "/"
         found = set()
         for row in self.rows(
             "SELECT Path.Path AS folder, Filename.Name AS name FROM File JOIN Path USING (PathId) "

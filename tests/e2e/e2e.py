@@ -18,6 +18,7 @@ import rebuild  # noqa: E402
 import refusals  # noqa: E402
 import still  # noqa: E402
 import tenant_lost  # noqa: E402
+import two_tenants  # noqa: E402
 from harness import Failed  # noqa: E402
 
 # Those that take longest first: a few run at the same time, and most of their time they wait for Bacula.
@@ -29,6 +30,7 @@ CASES = {
     "lost-tenant": tenant_lost.tenant_lost,
     "parts": parts.parts,
     "ransomware": tenant_lost.ransomware,
+    "two-tenants": two_tenants.two_tenants,
     "lost-machine": rebuild.lost_machine,
 }
 ON_REQUEST = {"large": large.large}

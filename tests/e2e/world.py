@@ -68,14 +68,16 @@ class Service:
 class Site:
     """The world of one case, in a folder of its own; removed at the end, kept if the case failed."""
 
-    def __init__(self, options, name, *arguments, setup=(), disk=None, **settings):
-        """`disk`: the size of a file system of its own for the stage. `settings`: of config.yaml."""
+    def __init__(self, options, name, *arguments, setup=(), disk=None, second=None, **settings):
+        """`disk`: the size of a file system of its own for the stage. `second`: another Site, with the tenant fabrikam, whose
+        Bacula is this one's (and which therefore has `setup=None`). `settings`: of config.yaml."""
         self.options = options
         self.folder = tempfile.mkdtemp(prefix=f"m365-e2e-{name}-", dir=options.temp)
         self.arguments = arguments
         self.setup = setup
         self.settings = settings
         self.disk_size = disk
+        self.second = second
         self.no_disk = "it was not asked for"
         self.sim = self.service = self.bacula = self.disk = None
 
@@ -93,9 +95,10 @@ class Site:
                                  kinds=["onedrive", "sharepoint", "groups"])
             self.stage.configure(**self.settings)
             self.service = Service(self.stage).start()
-            os.mkdir(os.path.join(self.folder, "bacula"))
-            self.bacula = Bacula(os.path.join(self.folder, "bacula"), self.stage, self.setup)
-            self.bacula.start()
+            if self.setup is not None:
+                os.mkdir(self.path("bacula"))
+                self.bacula = Bacula(self.path("bacula"), self.stage, self.setup, second=self.second and self.second.stage)
+                self.bacula.start()
         except BaseException:
             self.stop()
             raise
