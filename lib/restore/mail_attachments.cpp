@@ -16,7 +16,7 @@ using sources::text;
 
 constexpr std::int64_t session_from = 3'000'000;  // below that an attachment is posted whole
 constexpr std::int64_t largest = 150ll << 20;
-constexpr std::int64_t fragment_bytes = 4'000'000;
+constexpr std::int64_t fragment_bytes = 12 * 327'680;
 // Failures without progress between them, after which an attachment is given up for this run.
 constexpr int most_failures = 5;
 
@@ -271,7 +271,7 @@ task<core::result<attachment_marks>> read_attachments(
     }
 }
 
-task<core::result<void>> add_attachments(
+task<core::result<std::vector<refused_part>>> add_attachments(
     context& with, const mail_calls& calls, std::string message, std::shared_ptr<mime_file> mime,
     std::optional<attachment_marks> there, std::string object
 ) {
@@ -285,6 +285,7 @@ task<core::result<void>> add_attachments(
             }
             there = std::move(*read);
         }
+        std::vector<refused_part> refused;
         bool again = false;
         for (std::size_t n = 0; n < mime->parts().size() && !again; ++n) {
             const auto& part = mime->parts()[n];
@@ -296,18 +297,25 @@ task<core::result<void>> add_attachments(
                 continue;
             }
             auto added = co_await one.add(n);
-            if (!added && !core::is_transient(added.error().kind)) {
-                co_return added.error();
+            if (added) {
+                continue;
             }
-            if (!added) {
-                // Its answer may have been lost: look what is there now.
-                why = added.error();
-                there.reset();
-                again = true;
+            why = added.error();
+            if (why.kind == core::error_kind::bad_request || why.kind == core::error_kind::too_large ||
+                why.kind == core::error_kind::unsupported) {
+                why.object.clear();
+                refused.emplace_back(mark_of_part(part), part.name, core::describe(why));
+                continue;
             }
+            if (!core::is_transient(why.kind)) {
+                co_return why;
+            }
+            // Its answer may have been lost: look what is there now.
+            there.reset();
+            again = true;
         }
         if (!again) {
-            co_return core::result<void>();
+            co_return refused;
         }
     }
     co_return why;

@@ -3,6 +3,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "restore/context.hpp"
 #include "restore/mail_calls.hpp"
@@ -29,10 +30,17 @@ task<core::result<attachment_marks>> read_attachments(
     context& with, const mail_calls& calls, std::string message, std::string object
 );
 
+/// A part that the service does not take, and why.
+struct refused_part {
+    refused_part(std::string m, std::string n, std::string w)
+        : mark(std::move(m)), name(std::move(n)), why(std::move(w)) {}
+    std::string mark, name, why;
+};
+
 /// Adds the parts that the message does not have, in order: small ones in one request each, large ones by an
-/// upload session in pieces of 4 MB (contract 8.2). `there`: what it has; nullopt: not known, it is asked.
-/// Errors: as the service says; what was added stays.
-task<core::result<void>> add_attachments(
+/// upload session in pieces below 4 MB (contract 8.2). `there`: what it has; nullopt: not known, it is asked.
+/// Returns those that are refused for good. Errors: as the service says; what was added stays.
+task<core::result<std::vector<refused_part>>> add_attachments(
     context& with, const mail_calls& calls, std::string message, std::shared_ptr<mime_file> mime,
     std::optional<attachment_marks> there, std::string object
 );

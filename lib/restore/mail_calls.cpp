@@ -73,9 +73,10 @@ graph::call mail_calls::messages(const std::string& folder, bool marks, std::str
     return ask(std::move(path), std::move(object), messages_a_page);
 }
 
-graph::call mail_calls::matching(const std::string& folder, const std::string& filter, std::string object)
-    const {
-    auto c = messages(folder, true, std::move(object));
+graph::call mail_calls::matching(
+    const std::string& folder, const std::string& filter, bool marks, std::string object
+) const {
+    auto c = messages(folder, marks, std::move(object));
     c.target += "&$filter=" + http::percent_encode(filter);
     return c;
 }

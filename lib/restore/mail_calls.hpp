@@ -22,7 +22,8 @@ public:
     /// Everything in a folder; `marks`: with the mark that a restore leaves.
     graph::call messages(const std::string& folder, bool marks, std::string object) const;
     /// Those of them that fit a $filter.
-    graph::call matching(const std::string& folder, const std::string& filter, std::string object) const;
+    graph::call matching(const std::string& folder, const std::string& filter, bool marks, std::string object)
+        const;
     graph::call message(const std::string& id, std::string object) const;
     /// Not idempotent: a request whose answer was lost may have made the message.
     graph::call create(const std::string& folder, std::string object) const;

@@ -6,6 +6,7 @@
 
 #include "restore/drive_folder.hpp"
 #include "sources/fields.hpp"
+#include "tree/names.hpp"
 
 namespace m365stage::restore {
 
@@ -56,6 +57,8 @@ mail_folder::mail_folder(
         const auto item = json::parse(o->meta.item, nullptr, false);
         mark_ = o->mark;
         old_id_ = o->meta.id;
+        // Of two folders of one name, the one that gave way in the tree gives way here: always the same one.
+        name_ = o->local == tree::local_name(name_, old_id_) ? name_ : restored_name(name_, 1);
         hidden_ = sources::is_true(item, "isHidden");
         // In place only: below a new folder an inbox is a folder like any other.
         well_known_ = parent_->top_ || !parent_->well_known_.empty() ? text(item, "wellKnownName") : "";
@@ -270,9 +273,14 @@ task<core::result<void>> mail_folder::list_children() {
 }
 
 task<core::result<void>> mail_folder::list_messages() {
-    auto call = calls_.messages(id_, true, path_);
+    auto call = calls_.messages(id_, marks_, path_);
     for (;;) {
         auto page = co_await with_.graph.get_page(call);
+        if (!page && marks_ && page.error().kind == core::error_kind::bad_request) {
+            marks_ = false;  // it does not list extended properties: messages are told by what they are
+            call = calls_.messages(id_, false, path_);
+            continue;
+        }
         if (!page) {
             co_return page.error();
         }
@@ -360,7 +368,7 @@ task<core::result<std::vector<remote_message>>> mail_folder::find_now(
 
 task<core::result<std::vector<remote_message>>> mail_folder::ask_for(std::string filter) {
     std::vector<remote_message> out;
-    auto call = calls_.matching(id_, filter, path_);
+    auto call = calls_.matching(id_, filter, marks_, path_);
     for (;;) {
         auto page = co_await with_.graph.get_page(call);
         if (!page) {

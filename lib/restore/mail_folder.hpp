@@ -59,6 +59,7 @@ private:
     bool origin_ = false, top_ = false, hidden_ = false;
     bool settled_ = false, working_ = false;
     bool listed_ = false, listing_ = false, unlistable_ = false;
+    bool marks_ = true;  ///< the service tells extended properties in lists
     bool children_listed_ = false;
     core::result<void> outcome_;
     async::event changed_;

@@ -29,6 +29,7 @@ struct letter {
     json staged;             ///< the sidecar's metadata
     std::string mark;        ///< that the message gets
     std::string instead_of;  ///< --conflict replace: id of the message that goes
+    std::vector<refused_part> refused;
 };
 
 class mail_writer final : public writer {
@@ -143,13 +144,15 @@ private:
         }
         const remote_message* other = nullptr;
         for (const auto& m : *found) {
-            if (m.mark == l.mark) {  // a try that was cut off, or a restore of another day
+            auto used = co_await with_.log.is_used(m.id, l.what.path);
+            used = used || claimed_.contains(m.id);
+            // A try that was cut off, or a restore of another day.
+            if (m.mark == l.mark || (!used && is_ours_unmarked(l, m))) {
                 l.e.id = m.id;
                 auto filled = co_await fill(l, std::nullopt);
                 co_return filled ? core::result<bool>(true) : filled.error();
             }
-            auto used = co_await with_.log.is_used(m.id, l.what.path);
-            if (used || claimed_.contains(m.id)) {
+            if (used) {
                 continue;  // the same message lies in the tree more than once
             }
             if (wanted && is_same_message(*wanted, m)) {
@@ -175,16 +178,26 @@ private:
         co_return true;
     }
 
+    /// Where the service does not tell marks: a message like ours that appeared since we began to make it. It
+    /// may lack attachments yet.
+    static bool is_ours_unmarked(const letter& l, remote_message there) {
+        const auto wanted = parse_remote_message(l.staged, l.what.meta.id);
+        if (l.e.state != outcome::intended || !there.mark.empty() || !wanted || wanted->internet_id.empty()) {
+            return false;
+        }
+        there.attachments = wanted->attachments;
+        return is_same_message(*wanted, there);
+    }
+
     /// Makes the message, looks after lost answers, and adds what did not go with it.
     task<core::result<void>> create_and_fill(letter& l) {
         l.e.state = outcome::intended;
         co_await with_.log.put(l.what.path, l.e);
-        auto render = [this, &l] { return request_body(l); };
-        auto body = co_await with_.disk.run(std::move(render));
+        auto body = co_await render(l, true);
         if (!body) {
             co_return body.error();
         }
-        const bool whole = body->second;
+        bool whole = body->second;
         core::error why;
         for (int n = 0; n < most_tries && l.e.id.empty(); ++n) {
             auto call = l.folder->calls().create(l.folder->id(), l.what.path);
@@ -199,6 +212,14 @@ private:
                 co_return co_await created(l, taken);
             }
             why = made.error();
+            const bool refused =
+                why.kind == core::error_kind::bad_request || why.kind == core::error_kind::too_large;
+            if (refused && whole && !l.mime->parts().empty()) {
+                // Perhaps for one of the attachments: they are sent one by one then.
+                whole = false;
+                body = co_await render(l, false);
+                continue;
+            }
             const bool unseen = why.kind == core::error_kind::not_found;  // a folder that was made just now
             if (!unseen && !core::is_transient(why.kind)) {
                 co_return why;
@@ -226,7 +247,8 @@ private:
         }
         if (found) {
             for (const auto& m : *found) {
-                l.e.id = m.mark == l.mark ? m.id : l.e.id;
+                const auto used = co_await with_.log.is_used(m.id, l.what.path);
+                l.e.id = m.mark == l.mark || (!used && is_ours_unmarked(l, m)) ? m.id : l.e.id;
             }
         }
         co_return core::result<void>();
@@ -261,8 +283,14 @@ private:
         auto added =
             co_await add_attachments(with_, l.folder->calls(), l.e.id, l.mime, std::move(there), l.what.path);
         if (!added) {
-            co_return added;
+            co_return added.error();
         }
+        auto marks = marks_of(*l.mime);
+        for (const auto& part : *added) {
+            marks.erase(marks.find(part.mark));
+        }
+        l.e.hash = digest_of(marks);
+        l.refused = std::move(*added);
         l.e.state = outcome::done;
         l.e.detail.clear();
         co_await with_.log.put(l.what.path, l.e);
@@ -276,14 +304,20 @@ private:
         });
     }
 
+    task<core::result<std::pair<std::string, bool>>> render(letter& l, bool parts) {
+        auto work = [this, &l, parts] { return request_body(l, parts); };
+        auto body = co_await with_.disk.run(std::move(work));
+        co_return body;
+    }
+
     /// The request that makes the message; true: with all its attachments in it. Blocks.
-    core::result<std::pair<std::string, bool>> request_body(letter& l) {
+    core::result<std::pair<std::string, bool>> request_body(letter& l, bool parts) {
         auto body = message_to_create(l.staged, *l.mime, l.mark);
         std::int64_t bytes = 0;
         for (const auto& p : l.mime->parts()) {
             bytes += p.size;
         }
-        if (bytes > most_in_one) {
+        if (bytes > most_in_one || !parts) {
             return std::pair(sources::canonical(body), false);
         }
         json all = json::array();
@@ -320,6 +354,9 @@ private:
         if (!l.mime) {
             co_await repeat_notes(l.what.path);
             co_return;
+        }
+        for (const auto& part : l.refused) {
+            co_await note_part(l, part.name, part.why);
         }
         bool visible = false;
         for (const auto& p : l.mime->parts()) {

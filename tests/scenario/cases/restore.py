@@ -236,3 +236,43 @@ def damaged(w, source, work):
     reasons = {os.path.basename(left["path"]): left["reason"] for left in out.summary["left"]}
     check(set(reasons) == {"a.txt", "b.txt", "link.txt"}, f"refused: {reasons}")
     check("sidecar is damaged" in reasons["a.txt"] and "copy is damaged" in reasons["b.txt"], f"{reasons}")
+
+
+@scenario
+def restore_targets(options):
+    """restore into sites and groups, from parts of a tree, past links, while the tenant throttles and fails"""
+    with World(options, "targets", "--seed", options.seed, "--users", 2, "--sites", 1, "--groups", 1, "--specials", 0,
+               "--files-per-drive", 5) as w:
+        allow_restore(w.stage)
+        sizes = {"Work/a.txt": 5, "Work/Deep/b.bin": 400_000, "Work/Deep/c.bin": 0}
+        for path, size in sizes.items():
+            w.sim.op("create", user="ada", path=path, type="file", size=size, seed=size + 3)
+        w.stage.sync(expect=0)
+        source = copy_of(w.stage)
+        tree = os.path.join(source, w.stage.root.lstrip("/"), "tree")
+        work = os.path.join(tree, "users/ada@contoso.example/onedrive/Work")
+        os.symlink("/etc", os.path.join(work, "a link to a folder"))
+        w.sim.fault("throttle", service="graph", probability=0.05, seed=6, retry_after=1)
+        w.sim.fault("error", service="graph", probability=0.05, seed=4, status=503)
+        w.sim.fault("reset", service="files", probability=0.05, seed=5)
+        group = sorted(os.listdir(os.path.join(tree, "groups")))[0]
+        site = next(folder for folder, names, _ in os.walk(os.path.join(tree, "sites")) if "libraries" in names)
+        site = os.path.relpath(site, tree)
+        library = sorted(n for n in os.listdir(os.path.join(tree, site, "libraries")) if n != ".m365")[0]
+        part = os.path.join(w.folder, "part")  # one folder alone, as somebody copies it
+        shutil.copytree(work, part, symlinks=True)
+        for number, place in enumerate((f"groups/{group}/From Ada", f"{site}/libraries/{library}/From Ada",
+                                        "users/bela@contoso.example/onedrive/From Ada")):
+            out = restore(w.stage, part if number == 2 else work, "--to", place, "--into", "Old", expect=1)
+            left = {os.path.basename(x["path"]): x["reason"] for x in out.summary["left"]}
+            check(set(left) == {"a link to a folder"}, f"{place}: {left}")
+            check(out.summary["kinds"]["file"]["done"] == 3, f"{place}: {out.summary['kinds']}")
+        found = [i for i in w.sim.expected() if i["path"].startswith("From Ada/Old/") and i["type"] == "file"]
+        owners = {json.dumps(i["owner"], sort_keys=True) for i in found}
+        check(len(found) == 9 and len(owners) == 3, f"{len(found)} files of {len(owners)} owners")
+        for i in found:
+            name = "/".join(i["path"].split("/")[2:])
+            size = sizes.get(name, sizes.get("Work/" + name))
+            check(i["size"] == size, f"{i['path']}: {i['size']} bytes, not {size}")
+        check_manners(w.sim)
+        return f"{group}, {site}, a part alone"

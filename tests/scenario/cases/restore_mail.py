@@ -262,6 +262,8 @@ def restore_mail_kills(options):
         before, losses = tenant_facts(w), expected_losses(w)
         source = copy_of(w.stage)
         wipe(w)
+        # A service that gives less: no attachments with a message, no marks in lists.
+        w.sim.post("exchange/settings", attachments_at_creation=False, list_extended=False)
         w.sim.fault("reset", service="graph", probability=0.03, seed=3)
         w.sim.fault("error", service="graph", probability=0.03, seed=4, status=503)
         w.sim.fault("reset", service="files", probability=0.05, seed=5)

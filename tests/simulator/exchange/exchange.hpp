@@ -90,11 +90,13 @@ struct exchange_state {
     bool sparse_updates = true;    ///< Q69
     bool edit_received =
         false;  ///< the app may change words of what is no draft (Mail-Advanced, from 2026-12-31)
-    bool chunked_mime = true;            ///< $value without Content-Length, as the service sends it
-    int id_type_seen = 0;                ///< 1: immutable ids were asked for, 2: mutable ones
-    bool strict_cancelled = false;       ///< cancelledOccurrences are told only when they are selected
-    std::uint64_t invitations_sent = 0;  ///< those of mails_sent that meetings caused
-    std::uint64_t mails_sent = 0;        ///< by sending, or by making, changing and cancelling meetings
+    bool chunked_mime = true;             ///< $value without Content-Length, as the service sends it
+    bool attachments_at_creation = true;  ///< false: those in POST .../messages are passed over
+    bool list_extended = true;            ///< false: $expand of extended properties in lists is refused
+    int id_type_seen = 0;                 ///< 1: immutable ids were asked for, 2: mutable ones
+    bool strict_cancelled = false;        ///< cancelledOccurrences are told only when they are selected
+    std::uint64_t invitations_sent = 0;   ///< those of mails_sent that meetings caused
+    std::uint64_t mails_sent = 0;         ///< by sending, or by making, changing and cancelling meetings
 
     /// By the owner's directory id or address, in any case of letters.
     mailbox* find(std::string_view name);

@@ -65,6 +65,8 @@ response settings(world& w, const json& b) {
     x.sparse_updates = b.value("sparse_updates", x.sparse_updates);
     x.edit_received = b.value("edit_received", x.edit_received);
     x.chunked_mime = b.value("chunked_mime", x.chunked_mime);
+    x.attachments_at_creation = b.value("attachments_at_creation", x.attachments_at_creation);
+    x.list_extended = b.value("list_extended", x.list_extended);
     x.strict_cancelled = b.value("strict_cancelled", x.strict_cancelled);
     return good(
         {{"latency_ms", x.latency_ms},
@@ -72,7 +74,9 @@ response settings(world& w, const json& b) {
          {"sparse_updates", x.sparse_updates},
          {"edit_received", x.edit_received},
          {"strict_cancelled", x.strict_cancelled},
-         {"chunked_mime", x.chunked_mime}}
+         {"chunked_mime", x.chunked_mime},
+         {"attachments_at_creation", x.attachments_at_creation},
+         {"list_extended", x.list_extended}}
     );
 }
 

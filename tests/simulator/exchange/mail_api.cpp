@@ -197,6 +197,9 @@ response list_messages(const outlook_call& c, folder_index f) {
     if (!read_style(c, style, out)) {
         return out;
     }
+    if (!style.extended.empty() && !c.w.exchange.list_extended) {
+        return bad_request("The expand clause is not supported for lists of messages.");
+    }
     std::vector<message_index> list;
     if (f != nowhere) {
         list = c.box.listing(f);

@@ -93,9 +93,17 @@ message fresh_message(const outlook_call& c, folder_index f) {
 }
 
 response create_by_json(const outlook_call& c, folder_index f) {
+    constexpr std::size_t largest_request = 4UL << 20;
+    if (c.r.body.size() > largest_request) {
+        return graph_error(413, "RequestEntityTooLarge", "The request is larger than 4 MB.");
+    }
     json body = json::parse(c.r.body, nullptr, false);
     if (!body.is_object()) {
         return graph_error(400, "RequestBodyRead", "The request body is no JSON object.");
+    }
+    const std::string type = body.value("@odata.type", "#microsoft.graph.message");
+    if (type != "#microsoft.graph.message") {
+        return graph_error(400, "ErrorInvalidRequest", "Messages of this type cannot be created: " + type);
     }
     json extended = body.value("singleValueExtendedProperties", json::array());
     if (!extended.empty() &&
@@ -117,7 +125,9 @@ response create_by_json(const outlook_call& c, folder_index f) {
     message_extra& e = c.box.make_extra(i);
     e.set = std::make_shared<json>(std::move(set));
     e.extended = std::move(kept);
-    for (const auto& one : body.value("attachments", json::array())) {
+    const auto attached =
+        c.w.exchange.attachments_at_creation ? body.value("attachments", json::array()) : json::array();
+    for (const auto& one : attached) {
         response refusal;
         if (!add_attachment(c.w, c.box, i, one, refusal)) {
             c.box.purge_message(i);
