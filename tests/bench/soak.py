@@ -98,11 +98,12 @@ class Soak:
         if min(map(len, parts)) < 3:
             return "too short to judge memory"
         memory = [statistics.median(s[1] for s in p) for p in parts]
-        files = [statistics.median(s[2] for s in p) for p in parts]
+        # Connections come and go with the faults; a leak lifts what is open when least is.
+        files = [min(s[2] for s in p) for p in parts]
         told = (f"resident MiB by quarters {', '.join(f'{m / 2**20:.1f}' for m in memory)}; "
-                f"descriptors {', '.join(f'{f:.0f}' for f in files)}")
+                f"descriptors at least {', '.join(f'{f:.0f}' for f in files)}")
         check(memory[3] <= memory[1] * GROWTH_ALLOWED + SLACK_BYTES, f"memory grows: {told}")
-        check(files[3] <= files[1] + 20, f"descriptors grow: {told}")
+        check(files[3] <= files[1] + 5, f"descriptors grow: {told}")
         return told
 
 

@@ -211,7 +211,7 @@ def without_index(c, service):
 def rest_contract(options):
     """every path and status of schema/openapi.yaml is answered by a running service as the document says"""
     with serving(options, "rest", "--users", 2, "--sites", 1, "--files-per-drive", 25, sync={"interval": "1h"},
-                 limits={"sharepoint_units_per_minute": "auto"}, token=TOKEN,
+                 limits={"sharepoint_units_per_minute": "auto", "licences": 100000}, token=TOKEN,
                  guard={"max_deleted_share": 0.2, "min_deleted_items": 5}) as (w, service):
         c = Client(w.stage, Contract(os.path.join(HERE, "../../../schema/openapi.yaml")), service.port)
         compare_routes(c)

@@ -164,22 +164,6 @@ def expect_words(listening, *words):
 
 
 @scenario
-def simulator_back(options):
-    """Microsoft 365 goes away under the service and comes back: it says so, stays up, and goes on by itself"""
-    with serving(options, "back", "--users", 1, "--sites", 0) as (w, service):
-        wait_for_passes(w.stage)
-        w.sim.fault("reset", count=-1)
-        wait_until(lambda: "next try in" in service.log(), "the failure is told", longest=120)
-        w.sim.clear_faults()
-        w.sim.change(options.seed, 20)
-        wait_for_passes(w.stage)
-        check(service.process.poll() is None, "the service ended")
-        w.stage.sync(expect=(0, 1))
-        service.stop()
-        compare(w.stage)
-
-
-@scenario
 def hook_answers(options):
     """exit codes 1, 2, 6 and 7 of the hook with their real causes; each job gets its tree once the cause is gone"""
     told = {}

@@ -26,12 +26,11 @@ class Trouble:
         return status == 503 and any(k in self.kinds for k in kinds)
 
     def begin(self):
-        failed = metric(self.stage, "m365stage_ready")
-        check(failed == 1, "the service was not well before")
+        told = before(self.stage, "1", expect=self.exit_code).told()
         wait_until(self.is_told, f"/readyz says {self.kinds}", longest=120)
         check(ask(self.stage, "GET", "/healthz").status == 200, "it is not alive")
         check(metric(self.stage, "m365stage_ready") == 0, "the metrics say that it is ready")
-        return before(self.stage, "1", expect=self.exit_code).told()
+        return told
 
     def end(self):
         wait_until(lambda: readiness(self.stage)[0] == 200, "it goes on by itself", longest=120)
