@@ -45,6 +45,7 @@ private:
         const auto how = co_await feed.run();
         full_ = full_ || feed.was_full();
         last_removals_ = feed.removals();
+        last_pages_ = feed.pages();
         auto found = feed.take_new_folders();
         new_folders_.insert(new_folders_.end(), found.begin(), found.end());
         co_return how;
@@ -70,7 +71,10 @@ private:
                 const auto how = co_await follow(s.id, false);
                 failed_ = failed_ || how == followed::failed;
                 if (last_removals_ > 0) {
-                    last_removal = std::max(last_removal, at - 1);
+                    // What goes while a list is read in pages shifts the rest, and something is passed over:
+                    // such a list is asked for again as well.
+                    const bool doubtful = source_.lists(s) && last_pages_ > 1;
+                    last_removal = std::max(last_removal, doubtful ? at : at - 1);
                     again = true;
                 }
             }
@@ -220,7 +224,7 @@ private:
     index::container container_;
     sources::source& source_;
     bool full_ = false, failed_ = false;
-    std::int64_t last_removals_ = 0;
+    std::int64_t last_removals_ = 0, last_pages_ = 0;
     std::vector<std::string> new_folders_;
     std::unordered_set<std::string> asked_parents_;
 };

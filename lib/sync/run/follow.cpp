@@ -87,6 +87,7 @@ task<stream_follower::next_step> stream_follower::one_round() {
     full_ = stream_.round_full;
     seen_links_.clear();
     idle_pages_ = 0;
+    pages_ = 0;
     for (;;) {
         auto page = co_await source_.read_page(pass_.graph, container_, stream_, page_size_);
         next_step step{};
@@ -201,6 +202,7 @@ void stream_follower::parse(const graph::page& page, index::delta_page& rows) {
 void stream_follower::count(const index::page_outcome& outcome, bool last) {
     auto& n = pass_.counters;
     ++n.pages;
+    ++pages_;
     n.items_seen += static_cast<std::uint64_t>(outcome.items);
     n.items_changed += static_cast<std::uint64_t>(outcome.created + outcome.changed + outcome.removed);
     removals_ += outcome.removed;

@@ -32,6 +32,7 @@ public:
 
     bool was_full() const { return full_; }              ///< it enumerated everything
     std::int64_t removals() const { return removals_; }  ///< items that it said are gone
+    std::int64_t pages() const { return pages_; }        ///< of the last round
     /// New folders that say they have children.
     std::vector<std::string> take_new_folders() { return std::move(new_folders_); }
 
@@ -65,7 +66,7 @@ private:
     bool full_ = false, complete_ = false, missing_ = false, restarted_ = false;
     unsigned page_size_ = 0;  ///< 0: the usual one
     int idle_pages_ = 0;
-    std::int64_t removals_ = 0;
+    std::int64_t removals_ = 0, pages_ = 0;
     std::unordered_set<std::size_t> seen_links_;
     std::vector<std::string> new_folders_;
 };

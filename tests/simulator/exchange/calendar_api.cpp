@@ -58,8 +58,26 @@ bool good_select(const outlook_call& c, response& out) {
     return true;
 }
 
+/// Somebody deletes the first event of the calendar while a client reads on: the rest moves up.
+void shift_pages(const outlook_call& c, std::uint32_t calendar) {
+    std::string id = calendar_id(c.box, calendar);
+    feed_context f{&c.r, id, ""};
+    if (!c.r.has_parameter("$skip") || c.w.faults.empty() ||
+        c.w.faults.take("mutate_between_pages", f) == nullptr) {
+        return;
+    }
+    calendar_store& s = *c.box.calendars;
+    for (event_index e = 0; e < s.events.size(); ++e) {
+        if (s.events[e].calendar == calendar && !s.events[e].deleted) {
+            s.remove(e, c.w.now());
+            return;
+        }
+    }
+}
+
 response list_events(const outlook_call& c, std::uint32_t calendar) {
     response out;
+    shift_pages(c, calendar);
     if (!good_select(c, out)) {
         return out;
     }
