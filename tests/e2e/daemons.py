@@ -5,6 +5,7 @@ installed Bacula is read or touched but its programs and the script that makes t
 """
 
 import os
+import random
 import re
 import signal
 import socket
@@ -21,9 +22,13 @@ EXAMPLES = os.path.join(os.path.dirname(__file__), "../../examples/bareos")
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port that nobody listens on, below those that the system gives to outgoing connections: a daemon that starts a
+    moment later would lose one of these now and then."""
+    while True:
+        port = random.randrange(10000, 32000)
+        with socket.socket() as s:
+            if s.connect_ex(("127.0.0.1", port)) != 0:
+                return port
 
 
 def await_condition(condition, what, seconds=60):

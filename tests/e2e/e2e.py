@@ -56,7 +56,7 @@ def main():
     parser.add_argument("--build", default=os.path.join(HERE, "../../build"), help="folder of the binaries")
     parser.add_argument("--only", action="append", choices=[*CASES, *ON_REQUEST], help="run this case; may be repeated")
     parser.add_argument("--temp", metavar="DIR", help="where to work; the default is the system's")
-    parser.add_argument("--jobs", type=int, default=4, help="so many cases at the same time")
+    parser.add_argument("--jobs", type=int, default=5, help="so many cases at the same time")
     options = parser.parse_args()
     options.build = os.path.abspath(options.build)
     names = options.only or list(CASES)

@@ -16,10 +16,14 @@ LARGE = 30 << 20
 def whole(site):
     """Everything about the tree that can be seen from outside: the facts of every name and the bytes of every file."""
     facts = site.snapshot()
-    return {
-        path: (seen, hash_of(os.path.join(os.fsencode(site.tree), path)) if seen[1] & 0o170000 == 0o100000 else None)
-        for path, seen in facts.items()
-    }
+    out = {}
+    for path, seen in facts.items():
+        try:
+            digest = hash_of(os.path.join(os.fsencode(site.tree), path)) if seen[1] & 0o170000 == 0o100000 else None
+        except FileNotFoundError:
+            digest = "gone while it was looked at"
+        out[path] = (seen, digest)
+    return out
 
 
 def passes(site):

@@ -132,7 +132,11 @@ class Site:
         }
 
     def snapshot(self):
-        return self.stage.snapshot()
+        """The facts of every name in tree/; of a tree that moves while it is looked at, none."""
+        try:
+            return self.stage.snapshot()
+        except FileNotFoundError:
+            return {}
 
     def mails(self):
         """What was sent so far."""
