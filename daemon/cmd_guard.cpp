@@ -103,13 +103,7 @@ int run_approve(const global_options& global, const std::string& key) {
     }
     auto approved = index::approve_guard(*opened->db, key);
     if (!approved) {
-        auto e = approved.error();
-        std::string names;
-        for (const auto& h : index::held_containers(*opened->db, 0, tree::local_name)) {
-            names += (names.empty() ? "" : ", ") + h.key;
-        }
-        e.hint = names.empty() ? "nothing is held anywhere" : "held are: " + names;
-        return fail(e);
+        return fail(approved.error());
     }
     return print_approved(global, api::held_document(*approved));
 }

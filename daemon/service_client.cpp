@@ -60,6 +60,9 @@ core::result<json> ask_service(
     core::error e(
         core::error_kind_from(text_of("kind")).value_or(core::error_kind::internal), text_of("message")
     );
+    if (answer->status == 400) {
+        e.kind = core::error_kind::usage;  // what was asked makes no sense, so it is for the caller to mend
+    }
     e.hint = text_of("hint");
     separate(e, text_of("cause"));
     return e;

@@ -40,6 +40,15 @@ std::vector<std::string> first_removals(
     return out;
 }
 
+/// For who named another container.
+std::string names_of_held(database& db) {
+    std::string names;
+    db.query("SELECT key FROM container WHERE guard_held>0 ORDER BY key LIMIT 10", [&](row r) {
+        names += (names.empty() ? "" : ", ") + r.text(0);
+    });
+    return names.empty() ? "nothing is held anywhere" : "held are: " + names;
+}
+
 }  // namespace
 
 std::vector<failing_group> failing_items(database& db, int examples, const name_rule& local_name) {
@@ -129,6 +138,7 @@ core::result<held_container> approve_guard(database& db, std::string_view key) {
         );
         e.operation = "guard approve";
         e.object = std::string(key);
+        e.hint = names_of_held(db);
         return e;
     }
     auto h = describe_held(*c);

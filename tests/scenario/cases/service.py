@@ -180,6 +180,7 @@ def hook_answers(options):
         out = stage.run("hook", "before-job", "--job", "nightly", "--jobid", "11", "--max-age", "soon")
         told[2] = out.told()
         check(out.exit == 2 and len(told[2].splitlines()) == 1, f"a wrong option: {out.exit}, {told[2]}")
+        hook(stage, "before-job", "--job", "two\nlines", "--jobid", "11", expect=2)
         w.sim.fault("delay", path="/v1.0/users", delay_ms=4000, count=-1)
         told[7] = before(stage, "12", "--timeout", "2s", expect=7).told()
         w.sim.clear_faults()

@@ -152,6 +152,7 @@ TEST_SUITE("index") {
         CHECK(h.listed("*/a.txt").empty());
         CHECK(approve_guard(h.db, "users/ann/onedrive").error().kind == core::error_kind::usage);
         CHECK(approve_guard(h.db, "users/nobody").error().kind == core::error_kind::usage);
+        CHECK(approve_guard(h.db, "users/nobody").error().hint == "nothing is held anywhere");
         h.db.script(
             "UPDATE container SET guard_held=1, guard_round=7, round=8, complete_round=7, cursor_state=1"
         );
