@@ -34,6 +34,7 @@ function element(name, text, className) {
 }
 
 const count = (n) => Number(n ?? 0).toLocaleString('en');
+const many = (n, what) => count(n) + ' ' + what + (n === 1 ? '' : 's');
 function bytes(n) {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
   let at = 0;
@@ -77,9 +78,9 @@ function verdict(s) {
   for (const r of reasons) raise('bad', (r.message ?? r.kind) + (r.hint ? ': ' + r.hint : ''));
   if (!s.generation) raise('care', 'nothing has been staged yet: the first pass is not complete');
   const held = s.guard.filter((g) => !g.approved);
-  if (held.length && !reasons.some((r) => r.kind === 'guard')) raise('care', count(held.reduce((n, g) => n + g.held, 0)) + ' deletions wait for a person: m365stage guard list');
-  if (s.failing.length) raise('care', count(s.failing.reduce((n, g) => n + g.items, 0)) + ' items owed');
-  if (s.containers.failing) raise('care', count(s.containers.failing) + ' containers could not be read');
+  if (held.length && !reasons.some((r) => r.kind === 'guard')) raise('care', many(held.reduce((n, g) => n + g.held, 0), 'held deletion') + ': m365stage guard list');
+  if (s.failing.length) raise('care', many(s.failing.reduce((n, g) => n + g.items, 0), 'item') + ' owed');
+  if (s.containers.failing) raise('care', many(s.containers.failing, 'container') + ' could not be read');
   const heading = {good: 'Everything is staged', care: 'Staged, but look at this', bad: 'A backup must not run now'}[level];
   const box = byId('verdict');
   box.className = level;

@@ -97,6 +97,7 @@ def shows_owed(browser, w):
     w.sim.op("malware", drive=item["drive"], id=item["id"], on=True)
     w.stage.sync()
     browser.wait_for(f"{HEADING} === 'Staged, but look at this'", "the page says that something is owed")
+    check("1 item owed" in browser.text("#verdict"), f"the verdict says {browser.text('#verdict')}")
     check("malware" in browser.text("[data-list=failing]"), f"not why: {browser.text('[data-list=failing]')}")
     look(browser, "owed")
     w.sim.op("malware", drive=item["drive"], id=item["id"], on=False)
