@@ -57,7 +57,7 @@ void print(const sync::rebuild_outcome& r, const verify_report& report, const st
 }
 
 int run_rebuild(const global_options& global, const rebuild_arguments& arguments) {
-    auto settings = config::load(global.config_file);
+    auto settings = config::load(global.config_file, config::file_checks::off);
     if (!settings) {
         return fail(settings.error());
     }

@@ -69,7 +69,7 @@ int run_copy(const global_options& global, const std::string& folder) {
 }
 
 int run_tree(const global_options& global, const verify_arguments& arguments) {
-    auto settings = config::load(global.config_file);
+    auto settings = config::load(global.config_file, config::file_checks::off);
     if (!settings) {
         return fail(settings.error());
     }
