@@ -45,6 +45,18 @@ std::optional<core::unix_seconds> time_of(const std::string& text) {
     return core::parse_timestamp(text.find('T') == std::string::npos ? text + "T00:00:00Z" : text);
 }
 
+/// ", waiting 12 s for Microsoft", if one of the targets is paused.
+std::string told_pause(const restore::counters& c, const graph::client& graph) {
+    double longest = 0;
+    for (const auto& scope : c.scopes) {
+        if (auto until = graph.paused_until(scope)) {
+            const auto left = *until - std::chrono::steady_clock::now();
+            longest = std::max(longest, std::chrono::duration<double>(left).count());
+        }
+    }
+    return longest > 0 ? ", waiting " + progress::duration(longest) + " for Microsoft" : "";
+}
+
 /// One line about how far it is, on stderr: live on a terminal, every five seconds otherwise.
 boost::asio::awaitable<void> show(const restore::counters& c, graph::client& graph, bool terminal) {
     boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor);
@@ -64,11 +76,7 @@ boost::asio::awaitable<void> show(const restore::counters& c, graph::client& gra
         if (c.failed > 0) {
             text += ", " + progress::count(c.failed) + " failed";
         }
-        if (auto until = graph.paused_until(graph::scope(graph::service::sharepoint))) {
-            const auto left =
-                std::chrono::duration<double>(*until - std::chrono::steady_clock::now()).count();
-            text += left > 0 ? ", waiting " + progress::duration(left) + " for Microsoft" : "";
-        }
+        text += told_pause(c, graph);
         std::fprintf(stderr, terminal ? "\r\033[K%s" : "%s\n", text.c_str());
         std::fflush(stderr);
     }

@@ -21,6 +21,7 @@ struct counters {
     std::uint64_t objects_done = 0, bytes_done = 0;  ///< handled, whatever came of it; sent
     std::uint64_t failed = 0, requests_repeated = 0;
     const char* phase = "planning";
+    std::vector<graph::scope> scopes;  ///< whose pauses hold the run up
 };
 
 /// What every part of a restore uses. Lifetime: all of it outlives the run.

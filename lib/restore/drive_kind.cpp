@@ -73,6 +73,8 @@ public:
 
     std::string limit_key(const target&) const override { return "sharepoint"; }
 
+    graph::scope scope_of(const target&) const override { return graph::scope(graph::service::sharepoint); }
+
     double seconds(const graph::client& graph, const effort& all) const override {
         const auto budget = graph.sharepoint_budget();
         const double by_units = budget && *budget > 0 ? static_cast<double>(all.units) / *budget * 60 : 0;

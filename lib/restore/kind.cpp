@@ -46,6 +46,10 @@ decision decision::left_out(std::string why) {
     return d;
 }
 
+graph::scope kind::scope_of(const target& to) const {
+    return graph::scope(graph::service::outlook, to.id);
+}
+
 const std::vector<std::unique_ptr<kind>>& all_kinds() {
     static const auto all = [] {
         std::vector<std::unique_ptr<kind>> out;

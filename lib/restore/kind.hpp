@@ -113,6 +113,8 @@ public:
     virtual role_check check_roles(const std::vector<std::string>& roles, const request& asked) const = 0;
     /// Targets with one key share their limits; `seconds` is the least time that the service's limits allow.
     virtual std::string limit_key(const target& to) const = 0;
+    /// Whose pauses hold it up; a mailbox', unless a kind says otherwise.
+    virtual graph::scope scope_of(const target& to) const;
     virtual double seconds(const graph::client& graph, const effort& all) const = 0;
 
     // Targets.

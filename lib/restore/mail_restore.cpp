@@ -360,7 +360,7 @@ private:
         }
         bool visible = false;
         for (const auto& p : l.mime->parts()) {
-            visible = visible || !p.is_inline;
+            visible = visible || (!p.is_inline && p.kind != mime_part::what::invitation);
             if (is_too_large(p)) {
                 co_await note_part(l, p.name, "it is larger than the 150 MB that Exchange takes");
             }

@@ -150,6 +150,14 @@ task<core::result<void>> find_target(context& with, plan_part& part, bool severa
         co_return core::result<void>();
     }
     part.to = std::move(*found);
+    const auto scope = part.what->scope_of(part.to);
+    auto& scopes = with.count.scopes;
+    const bool known = std::any_of(scopes.begin(), scopes.end(), [&](const graph::scope& one) {
+        return one.svc == scope.svc && one.key == scope.key;
+    });
+    if (!known) {
+        scopes.push_back(scope);
+    }
     if (!with.asked.into.empty()) {
         part.to.below.push_back(with.asked.into);
     } else if (!with.asked.in_place) {
