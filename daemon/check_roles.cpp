@@ -16,6 +16,7 @@ struct need {
     std::string_view what;
     std::vector<data_kind> kinds;
     names enough, broader;
+    std::string_view without = "";  ///< what is left out without it; empty: nothing works
 };
 
 std::vector<need> backup_needs() {
@@ -40,6 +41,11 @@ std::vector<need> backup_needs() {
          {"Sites.Read.All"},
          {"Sites.ReadWrite.All", "Sites.Manage.All", "Sites.FullControl.All"}},
         {"mail", {data_kind::mail}, {"Mail.Read"}, {"Mail.ReadWrite"}},
+        {"mailbox settings",
+         {data_kind::mail},
+         {"MailboxSettings.Read"},
+         {"MailboxSettings.ReadWrite"},
+         "settings, rules and categories of mailboxes are not staged"},
         {"calendars", {data_kind::calendar}, {"Calendars.Read"}, {"Calendars.ReadWrite"}},
         {"contacts", {data_kind::contacts}, {"Contacts.Read"}, {"Contacts.ReadWrite"}},
         {"tasks", {data_kind::tasks}, {"Tasks.Read.All"}, {"Tasks.ReadWrite.All"}},
@@ -86,6 +92,13 @@ void check_need(
     const auto what = who + ": permission for " + std::string(n.what);
     const auto enough = granted_of(n.enough, roles);
     const auto broader = granted_of(n.broader, roles);
+    if (enough.empty() && broader.empty() && !n.without.empty()) {
+        report.warn(
+            what, "not granted: " + std::string(n.without),
+            "grant " + joined(n.enough, " or ") + " (application permission) and give admin consent"
+        );
+        return;
+    }
     if (enough.empty() && broader.empty()) {
         const bool selected = n.what == "files" || n.what == "sites";
         const bool some = selected && !granted_of({"Sites.Selected"}, roles).empty();

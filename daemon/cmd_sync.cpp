@@ -123,9 +123,6 @@ int run_sync(const global_options& global, const sync_arguments& arguments) {
         return fail(settings.error());
     }
     configure_log(settings->log);
-    if (auto usable = check_kinds(*settings); !usable) {
-        return fail(usable.error());
-    }
     auto options = pass_options_of(*settings);
     auto st = stage::open(*settings);
     if (!st && st.error().kind == core::error_kind::busy && service_answers(settings->api.socket)) {

@@ -144,30 +144,6 @@ sync::pass_options pass_options_of(const config::settings& s) {
     return o;
 }
 
-core::result<void> check_kinds(const config::settings& s) {
-    using config::data_kind;
-    std::string missing;
-    bool usable = false;
-    for (const auto kind : s.kinds) {
-        if (kind == data_kind::onedrive || kind == data_kind::sharepoint || kind == data_kind::groups ||
-            kind == data_kind::mail || kind == data_kind::calendar) {
-            usable = true;
-        } else {
-            missing += (missing.empty() ? "" : ", ") + std::string(config::to_string(kind));
-        }
-    }
-    if (missing.empty()) {
-        return core::result<void>();
-    }
-    core::error e(core::error_kind::usage, "kinds: this version cannot stage " + missing);
-    e.hint = "nothing of that is backed up; onedrive, sharepoint, groups, mail and calendar can be staged";
-    if (!usable) {
-        return e;
-    }
-    core::log(core::log_level::warning, core::describe(e));
-    return core::result<void>();
-}
-
 core::result<std::unique_ptr<tree::stage_root>> open_root(const config::stage_settings& s) {
     tree::root_options o;
     o.file_mode = s.file_mode;

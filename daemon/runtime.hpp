@@ -22,9 +22,6 @@ http::client_options http_options_of(const config::settings& s);
 graph::client_options graph_options_of(const config::settings& s);
 sync::pass_options pass_options_of(const config::settings& s);
 
-/// Warns of kinds that this version cannot stage yet. Errors: usage (nothing is left to stage).
-core::result<void> check_kinds(const config::settings& s);
-
 /// Opens stage.root with the modes and the group of the configuration. Errors: usage (unknown group), disk.
 core::result<std::unique_ptr<tree::stage_root>> open_root(const config::stage_settings& s);
 

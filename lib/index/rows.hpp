@@ -110,7 +110,7 @@ struct work_item {
     work_item() = default;
     item_id id{};
     container_id container{};
-    std::string remote_id, name;
+    std::string remote_id, parent_remote_id, name;
     std::int64_t version = 0;
     bool content = false, permissions = false;
     std::int64_t size = 0;

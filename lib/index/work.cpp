@@ -19,8 +19,9 @@ std::vector<work_item> due_work(database& db, container_id c, unix_seconds now, 
         "SELECT p.item_id, p.container_id, i.remote_id, i.name, p.version, p.content, p.permissions, p.size, "
         "p.hash, "
         "p.mtime, p.url, p.url_until, p.attempts, p.first_bytes, p.meta, "
-        "iif((i.at_parent IS NOT NULL OR i.parked) AND p.hash<>'', i.sha256, NULL) "
-        "FROM pending AS p INDEXED BY pending_due JOIN item AS i ON i.id=p.item_id "
+        "iif((i.at_parent IS NOT NULL OR i.parked) AND p.hash<>'', i.sha256, NULL), q.remote_id "
+        "FROM pending AS p INDEXED BY pending_due JOIN item AS i ON i.id=p.item_id LEFT JOIN item AS q ON "
+        "q.id=i.parent "
         "WHERE p.container_id=?1 AND p.state=0 AND p.next_try<=?2 AND i.gone_round=0 "
         "ORDER BY p.next_try, p.item_id LIMIT ?3",
         [&](row r) {
@@ -41,6 +42,7 @@ std::vector<work_item> due_work(database& db, container_id c, unix_seconds now, 
             w.first_bytes = r.bytes(13);
             w.meta = r.text(14);
             w.staged_sha256 = r.bytes(15);
+            w.parent_remote_id = r.text(16);
             out.push_back(std::move(w));
         },
         c, now, limit

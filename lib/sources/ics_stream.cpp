@@ -70,7 +70,7 @@ task<core::result<void>> base64_lines::flush(std::size_t size) {
     const auto* data = reinterpret_cast<const std::uint8_t*>(buffer_.data());
     for (std::size_t at = 0; at < size; at += bytes_a_line) {
         if (!first_line_) {
-            lines += "\r\n ";
+            lines += joint_;
         }
         first_line_ = false;
         lines += core::base64({data + at, std::min(bytes_a_line, size - at)});

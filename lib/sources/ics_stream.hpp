@@ -29,11 +29,13 @@ private:
 /// its end.
 std::string folded(std::string_view line);
 
-/// Takes an attachment's bytes and writes them as base64 in lines that go on with a blank. Memory: a piece of
+/// Takes an attachment's bytes and writes them as base64 in lines that go on with a blank, or joined by
+/// something else. Memory: a piece of
 /// 48 KiB. When the bytes come again from the start (`begin`), those written already are passed over.
-class base64_lines final : public http::body_sink {
+class base64_lines : public http::body_sink {
 public:
-    explicit base64_lines(ics_stream& out) : out_(out) {}
+    explicit base64_lines(ics_stream& out, std::string joint = "\r\n ")
+        : out_(out), joint_(std::move(joint)) {}
 
     task<core::result<void>> begin(const http::response& head) override;
     task<core::result<void>> write(std::span<const std::byte> bytes) override;
@@ -47,6 +49,7 @@ private:
     task<core::result<void>> flush(std::size_t size);
 
     ics_stream& out_;
+    std::string joint_;
     std::string buffer_;  ///< bytes that are not written yet
     std::int64_t taken_ = 0;
     std::int64_t to_skip_ = 0;

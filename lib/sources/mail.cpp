@@ -14,6 +14,7 @@ using nlohmann::json;
 constexpr unsigned messages_a_page = 500;
 constexpr unsigned folders_a_page = 250;
 
+constexpr const char* root_probe = "/mailFolders/msgfolderroot?$select=id";
 constexpr const char* no_archive = "in-place archive: Microsoft Graph does not serve it";
 constexpr const char* no_conversations = "group conversations: they are not mail folders, and are not staged";
 
@@ -33,22 +34,11 @@ public:
             out.not_covered.emplace_back(no_conversations);
             co_return out;
         }
-        auto root = co_await graph.get_json(mailbox_call(o.id, root_address(o.kind, o.id), o.path + "/mail"));
-        if (root) {
-            out.containers.push_back(mailbox_container(o, kind(), "Mail"));
-            out.not_covered.emplace_back(no_archive);
-            co_return out;
+        auto found = co_await list_mailbox(graph, o, "mail", "Mail", root_probe);
+        if (found && !found->containers.empty()) {
+            found->not_covered.emplace_back(no_archive);
         }
-        const auto& e = root.error();
-        if (means_no_mailbox(e)) {
-            co_return out;
-        }
-        if (!is_mailboxs_state(e)) {
-            co_return e;
-        }
-        out.not_covered.push_back("mail: " + reason_of(e));
-        out.complete = false;
-        co_return out;
+        co_return found;
     }
 
     bool has_folder_streams() const override { return true; }
@@ -124,10 +114,6 @@ private:
         return mailbox_address(c.owner_kind, c.owner_id);
     }
 
-    static std::string root_address(const std::string& owner_kind, const std::string& owner_id) {
-        return mailbox_address(owner_kind, owner_id) + "/mailFolders/msgfolderroot?$select=id";
-    }
-
     static std::string first_messages(const index::container& c, const index::stream& s) {
         return address(c) + "/mailFolders/" + segment(s.remote_id) +
                (s.listing ? "/messages" : "/messages/delta") + "?$select=" + std::string(message_members());
@@ -141,8 +127,7 @@ private:
         if (!s.cursor.empty()) {
             co_return co_await graph.get_page(mailbox_call(c.owner_id, s.cursor, c.key, page_size));
         }
-        auto root =
-            co_await graph.get_json(mailbox_call(c.owner_id, root_address(c.owner_kind, c.owner_id), c.key));
+        auto root = co_await graph.get_json(mailbox_call(c.owner_id, address(c) + root_probe, c.key));
         if (!root) {
             co_return root.error();
         }

@@ -2,7 +2,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/hash.hpp"
+#include "core/time.hpp"
 #include "sources/fields.hpp"
+#include "tree/names.hpp"
 
 namespace m365stage::sources {
 
@@ -37,6 +40,10 @@ bool means_no_mailbox(const core::error& e) {
            e.kind == error_kind::bad_request;
 }
 
+bool is_not_offered(const core::error& e) {
+    return means_no_mailbox(e);
+}
+
 bool is_mailboxs_state(const core::error& e) {
     return e.kind == error_kind::forbidden || e.kind == error_kind::locked;
 }
@@ -48,7 +55,8 @@ std::string reason_of(const core::error& e) {
 bool is_delta_refused(const core::error& e) {
     return e.code == "ErrorQuotaExceeded" ||
            e.cause.find("Change tracking is not supported") != std::string::npos ||
-           e.cause.find("'DeltaToken' not supported") != std::string::npos;
+           e.cause.find("'DeltaToken' not supported") != std::string::npos ||
+           e.cause.find("for the segment 'delta'") != std::string::npos || e.http_status == 501;
 }
 
 index::found_container mailbox_container(const owner& o, std::string_view kind, std::string_view name) {
@@ -69,6 +77,100 @@ json root_element(const std::string& id) {
 
 bool is_root_element(const json& element) {
     return is_true(element, root_mark);
+}
+
+task<core::result<owner_listing>> list_mailbox(
+    graph::client& graph, owner o, std::string kind, std::string name, std::string probe
+) {
+    owner_listing out;
+    auto call = mailbox_call(o.id, mailbox_address(o.kind, o.id) + probe, o.path + "/" + kind);
+    auto answer = co_await graph.get_json(std::move(call));
+    if (answer) {
+        out.containers.push_back(mailbox_container(o, kind, name));
+        co_return out;
+    }
+    const auto& e = answer.error();
+    if (means_no_mailbox(e)) {
+        co_return out;
+    }
+    if (!is_mailboxs_state(e)) {
+        co_return e;
+    }
+    out.not_covered.push_back(kind + ": " + reason_of(e));
+    out.complete = false;
+    co_return out;
+}
+
+std::optional<index::item_change> parse_record_folder(
+    const json& element, std::string parent, const json& meta
+) {
+    index::item_change c;
+    c.remote_id = text(element, "id");
+    if (c.remote_id.empty()) {
+        return std::nullopt;
+    }
+    if (member(element, "@removed") != nullptr) {
+        c.removed = true;
+        return c;
+    }
+    c.type = index::item_type::folder;
+    c.parent_remote_id = std::move(parent);
+    c.name = text(element, "displayName");
+    if (c.parent_remote_id.empty() || c.parent_remote_id == c.remote_id) {
+        return std::nullopt;
+    }
+    c.meta = c.mark = canonical(meta);
+    return c;
+}
+
+std::optional<index::item_change> parse_record(const json& element, const json& meta) {
+    index::item_change c;
+    c.remote_id = text(element, "id");
+    if (c.remote_id.empty()) {
+        return std::nullopt;
+    }
+    if (member(element, "@removed") != nullptr) {
+        c.removed = true;
+        return c;
+    }
+    c.type = index::item_type::file;
+    const auto modified = text(element, "lastModifiedDateTime");
+    for (const auto& stamp : {modified, text(element, "createdDateTime")}) {
+        if (const auto t = core::parse_timestamp(stamp)) {
+            c.mtime = core::clamp_mtime(*t);
+            break;
+        }
+    }
+    auto version = text(element, "changeKey");
+    version = version.empty() ? text(element, "@odata.etag") : version;
+    c.etag = version.empty() && modified.empty() ? std::string() : version + " " + modified;
+    c.etag_is_exact = !c.etag.empty();
+    c.content = true;
+    c.meta = c.mark = canonical(meta);
+    return c;
+}
+
+void drop_empty(json& value) {
+    if (!value.is_structured()) {
+        return;
+    }
+    for (auto& inner : value) {
+        drop_empty(inner);
+    }
+    const auto says_nothing = [](const json& v) {
+        return v.is_null() || (v.is_string() && v.get_ref<const std::string&>().empty()) ||
+               (v.is_structured() && v.empty());
+    };
+    for (auto at = value.begin(); value.is_object() && at != value.end();) {
+        at = says_nothing(*at) ? value.erase(at) : std::next(at);
+    }
+}
+
+std::string record_file_name(std::string_view title, std::string_view remote_id, std::string_view extension) {
+    constexpr std::size_t longest_title = 120;
+    constexpr std::size_t tag_length = 10;
+    return tree::readable(title, longest_title, "no name") + "_" + core::short_tag(remote_id, tag_length) +
+           std::string(extension);
 }
 
 index::item_change root_change(const json& element) {

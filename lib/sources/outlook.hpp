@@ -21,11 +21,20 @@ std::string mailbox_address(const std::string& owner_kind, const std::string& ow
 /// The answers that mean that somebody has no mailbox here (contract 2.6, Q81).
 bool means_no_mailbox(const core::error& e);
 
+/// What was asked for is not there, or not offered for this mailbox.
+bool is_not_offered(const core::error& e);
+
 /// The failure is this mailbox's alone and lasting: not covered, not a failed pass.
 bool is_mailboxs_state(const core::error& e);
 
 /// "ErrorAccessDenied: the app may not read it".
 std::string reason_of(const core::error& e);
+
+/// What an owner has of a kind: one container if the mailbox answers `probe`, which is an address below that
+/// of the mailbox ("/contactFolders").
+task<core::result<owner_listing>> list_mailbox(
+    graph::client& graph, owner o, std::string kind, std::string name, std::string probe
+);
 
 /// Delta is refused where the mailbox can't keep the state of it (contract Q72), and in some that moved.
 bool is_delta_refused(const core::error& e);
@@ -40,5 +49,22 @@ bool is_root_element(const nlohmann::json& element);
 
 /// The change that makes the container's root.
 index::item_change root_change(const nlohmann::json& element);
+
+/// A folder of contacts or tasks, an element with id and displayName; nullopt without id or `parent`.
+std::optional<index::item_change> parse_record_folder(
+    const nlohmann::json& element, std::string parent, const nlohmann::json& meta
+);
+
+/// What contacts and tasks have in common: all but name, parent and hash, from an element and what is kept of
+/// it. Every change of the element's eTag is one of the content, since photos, checklists and the like are
+/// not in it. nullopt without id.
+std::optional<index::item_change> parse_record(const nlohmann::json& element, const nlohmann::json& meta);
+
+/// Takes away what says nothing, at all depths: null, empty texts, lists and objects. Different requests show
+/// these or leave them out.
+void drop_empty(nlohmann::json& value);
+
+/// "Ann Lee_k3j9d0a1pq.vcf".
+std::string record_file_name(std::string_view title, std::string_view remote_id, std::string_view extension);
 
 }  // namespace m365stage::sources

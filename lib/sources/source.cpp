@@ -18,6 +18,9 @@ std::vector<std::unique_ptr<source>> make_sources(const enabled_kinds& enabled) 
     out.push_back(make_drive_source(enabled));
     out.push_back(make_mail_source(enabled));
     out.push_back(make_calendar_source(enabled));
+    out.push_back(make_contacts_source(enabled));
+    out.push_back(make_tasks_source(enabled));
+    out.push_back(make_settings_source(enabled));
     return out;
 }
 

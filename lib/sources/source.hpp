@@ -83,8 +83,11 @@ public:
     /// True if this failure of the stream's delta means that it has to be listed instead.
     virtual bool wants_listing(const core::error&) const { return false; }
 
+    /// True if the list of folders may be listed as well: for a listing that shows every folder.
+    virtual bool may_list_folders() const { return false; }
+
     /// True if the element tells only what changed (contract Q69): the rest has to be asked for by
-    /// `item_call`.
+    /// `rest_call`.
     virtual bool is_sparse(const nlohmann::json&, const index::stream&) const { return false; }
 
     /// One element of a page; nullopt for what is to be passed over (not an object, no id).
@@ -101,6 +104,13 @@ public:
     /// The same for a folder, where folders have another address.
     virtual graph::call folder_call(const index::container& c, const std::string& remote_id) const {
         return item_call(c, remote_id);
+    }
+
+    /// A whole element of the stream's pages.
+    virtual graph::call rest_call(
+        const index::container& c, const index::stream& s, const std::string& remote_id
+    ) const {
+        return s.is_main() && has_folder_streams() ? folder_call(c, remote_id) : item_call(c, remote_id);
     }
 
     /// What is directly in a folder, paged; nullopt where folders do not say how many children they have.
@@ -143,6 +153,9 @@ struct enabled_kinds {
 std::unique_ptr<source> make_drive_source(const enabled_kinds& enabled);
 std::unique_ptr<source> make_mail_source(const enabled_kinds& enabled);
 std::unique_ptr<source> make_calendar_source(const enabled_kinds& enabled);
+std::unique_ptr<source> make_contacts_source(const enabled_kinds& enabled);
+std::unique_ptr<source> make_tasks_source(const enabled_kinds& enabled);
+std::unique_ptr<source> make_settings_source(const enabled_kinds& enabled);
 
 /// One of each kind, also of those that are not enabled: their containers are known, but serve nobody.
 std::vector<std::unique_ptr<source>> make_sources(const enabled_kinds& enabled);

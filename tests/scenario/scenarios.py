@@ -14,6 +14,7 @@ import cases.disk  # noqa: F401
 import cases.faults  # noqa: F401
 import cases.calendar  # noqa: F401
 import cases.mail  # noqa: F401
+import cases.records  # noqa: F401
 import cases.kills  # noqa: F401
 import cases.service  # noqa: F401
 import cases.restore  # noqa: F401

@@ -173,7 +173,7 @@ task<void> stream_follower::ask_for_rest(graph::page& page, std::size_t& next, c
         if (!source_.is_sparse(element, stream_) || !element.contains("id") || !element["id"].is_string()) {
             continue;
         }
-        auto call = source_.item_call(container_, element["id"].get<std::string>());
+        auto call = source_.rest_call(container_, stream_, element["id"].get<std::string>());
         auto answer = co_await pass_.graph.get_json(std::move(call));
         if (answer) {
             element = std::move(*answer);
@@ -239,9 +239,10 @@ task<stream_follower::next_step> stream_follower::failed(core::error e) {
         co_await change(&index::drop_cursor);
         co_return next_step::restart;
     }
-    // Not the list of folders: listing shows the top level alone, and what is not seen would be swept as
+    // Not every list of folders: mail's shows the top level alone, and what is not seen would be swept as
     // gone.
-    if (!stream_.listing && !stream_.is_main() && source_.wants_listing(e)) {
+    const bool may_list = !stream_.is_main() || source_.may_list_folders();
+    if (!stream_.listing && may_list && source_.wants_listing(e)) {
         core::log(core::log_level::info, container_.key + ": no delta (" + e.cause + "), listing instead");
         co_await change(&list_instead);
         co_return next_step::restart;

@@ -13,7 +13,8 @@ namespace m365stage::sim {
 namespace {
 
 constexpr std::string_view segments[] = {"mailFolders", "messages",     "mailboxSettings", "calendar",
-                                         "calendars",   "calendarView", "calendarGroups",  "events"};
+                                         "calendars",   "calendarView", "calendarGroups",  "events",
+                                         "contacts",    "outlook",      "contactFolders",  "todo"};
 
 /// Clients keep to one form of id: a mixture finds the same message under two names (Q70).
 void watch_id_type(world& w, const request& r, const preferences& p) {
@@ -93,7 +94,8 @@ response serve_outlook(world& w, const request& r, mailbox& b, std::vector<std::
         watch_id_type(w, r, c.prefer);
     }
     if (c.rest[0] == "mailFolders") {
-        return serve_mail_folders(c);
+        const bool rules = c.rest.size() > 2 && c.rest[2] == "messageRules";
+        return rules ? serve_message_rules(c) : serve_mail_folders(c);
     }
     if (c.rest[0] == "messages") {
         return serve_messages(c, nowhere, 1);
@@ -103,6 +105,15 @@ response serve_outlook(world& w, const request& r, mailbox& b, std::vector<std::
     }
     if (c.rest[0].starts_with("calendar") || c.rest[0] == "events") {
         return serve_calendars(c);
+    }
+    if (c.rest[0] == "outlook") {
+        return serve_categories(c);
+    }
+    if (c.rest[0] == "contacts" || c.rest[0] == "contactFolders") {
+        return serve_contacts(c);
+    }
+    if (c.rest[0] == "todo") {
+        return serve_todo(c);
     }
     return unknown_segment(c.rest[0]);
 }

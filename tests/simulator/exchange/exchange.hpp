@@ -97,6 +97,8 @@ struct exchange_state {
     bool strict_cancelled = false;        ///< cancelledOccurrences are told only when they are selected
     std::uint64_t invitations_sent = 0;   ///< those of mails_sent that meetings caused
     std::uint64_t mails_sent = 0;         ///< by sending, or by making, changing and cancelling meetings
+    bool no_record_delta = false;         ///< contacts and tasks have no delta, as in China (contract 1.7)
+    bool hide_nested_folders = false;     ///< the feed of contact folders omits nested ones (Q79)
 
     /// By the owner's directory id or address, in any case of letters.
     mailbox* find(std::string_view name);
@@ -128,6 +130,10 @@ response serve_attachment_upload(world& w, const request& r, const std::string& 
 response serve_folder_delta(const outlook_call& c);
 response serve_message_delta(const outlook_call& c, folder_index folder);
 response serve_mailbox_settings(const outlook_call& c);
+response serve_message_rules(const outlook_call& c);
+response serve_categories(const outlook_call& c);
+response serve_contacts(const outlook_call& c);
+response serve_todo(const outlook_call& c);
 
 /// A group's mailbox; made without contents when there is none yet.
 mailbox& mailbox_of(world& w, const group& g);
@@ -144,9 +150,13 @@ mailbox& add_seeded_mailbox(world& w, const user& u, const std::string& purpose)
 message seeded_message(
     const mailbox& b, rng& r, folder_index folder, std::int64_t when, std::int64_t average
 );
+/// Contacts, tasks, rules and categories for a mailbox; `odd`: what real ones may hold as well.
+void seed_records(world& w, mailbox& b, bool odd);
 /// Gives mailboxes to the users of a seeded tenant.
 void seed_exchange(world& w);
 /// The admin API below /_sim/exchange.
 response serve_exchange_admin(world& w, const request& r, const std::vector<std::string>& segments);
+/// The part of it below /_sim/exchange/records.
+response serve_record_admin(world& w, const request& r, const std::vector<std::string>& segments);
 
 }  // namespace m365stage::sim

@@ -68,6 +68,8 @@ response settings(world& w, const json& b) {
     x.attachments_at_creation = b.value("attachments_at_creation", x.attachments_at_creation);
     x.list_extended = b.value("list_extended", x.list_extended);
     x.strict_cancelled = b.value("strict_cancelled", x.strict_cancelled);
+    x.no_record_delta = b.value("no_record_delta", x.no_record_delta);
+    x.hide_nested_folders = b.value("hide_nested_folders", x.hide_nested_folders);
     return good(
         {{"latency_ms", x.latency_ms},
          {"page_max", x.page_max},
@@ -76,7 +78,9 @@ response settings(world& w, const json& b) {
          {"strict_cancelled", x.strict_cancelled},
          {"chunked_mime", x.chunked_mime},
          {"attachments_at_creation", x.attachments_at_creation},
-         {"list_extended", x.list_extended}}
+         {"list_extended", x.list_extended},
+         {"no_record_delta", x.no_record_delta},
+         {"hide_nested_folders", x.hide_nested_folders}}
     );
 }
 
@@ -129,6 +133,9 @@ response serve_exchange_admin(world& w, const request& r, const std::vector<std:
             }
         }
         return good(w.exchange.limits.report());
+    }
+    if (what == "records") {
+        return serve_record_admin(w, r, s);
     }
     if (what == "bulk") {
         return bulk(w, body_of(r));

@@ -5,144 +5,13 @@
 #include <nlohmann/json.hpp>
 
 #include "../world.hpp"
+#include "feed.hpp"
 
 namespace m365stage::sim {
 
 using nlohmann::json;
 
 namespace {
-
-/// What a token says. It holds all there is to know about a round, so that no round takes memory: positions
-/// count entries of logs that only grow.
-struct mail_token {
-    std::uint32_t mailbox = 0;
-    folder_index folder = 0;  ///< store_root: the feed of folders
-    std::uint32_t generation = 0;
-    std::uint32_t since = 0;     ///< changes after this one are told; 0: everything
-    std::uint32_t upto = 0;      ///< last change of the round; 0: a delta link
-    std::uint64_t position = 0;  ///< in the log
-    std::uint64_t removal = 0;   ///< in the list of removals
-    std::uint64_t shape = 0;
-    std::uint64_t page = 0;
-};
-
-constexpr std::uint64_t token_key = 0x0e8c4a6e;
-
-std::string encode(const mail_token& t) {
-    std::string text;
-    for (std::uint64_t v : std::initializer_list<std::uint64_t>{
-             t.mailbox, t.folder, t.generation, t.since, t.upto, t.position, t.removal, t.shape, t.page
-         }) {
-        text += std::to_string(v) + ';';
-    }
-    return base64url(text + hex64(hash_of(text, token_key)));
-}
-
-std::optional<mail_token> decode(const std::string& token) {
-    auto raw = base64_decode(token);
-    auto cut = raw ? raw->rfind(';') : std::string::npos;
-    if (cut == std::string::npos ||
-        raw->substr(cut + 1) != hex64(hash_of(raw->substr(0, cut + 1), token_key))) {
-        return std::nullopt;
-    }
-    auto parts = split(raw->substr(0, cut), ';');
-    std::vector<std::uint64_t> v;
-    for (const auto& p : parts) {
-        v.push_back(std::stoull(p));
-    }
-    auto small = [&](std::size_t i) { return static_cast<std::uint32_t>(v[i]); };
-    mail_token t{small(0), small(1), small(2), small(3), small(4), v[5], v[6], v[7], v[8]};
-    return t;
-}
-
-std::uint64_t shape_number(exchange_state& x, const mail_shape& s) {
-    auto at = std::find(x.shapes.begin(), x.shapes.end(), s);
-    if (at == x.shapes.end()) {
-        x.shapes.push_back(s);
-        return x.shapes.size() - 1;
-    }
-    return static_cast<std::uint64_t>(at - x.shapes.begin());
-}
-
-response sync_state_not_found(std::uint32_t generation, const std::string& code) {
-    return graph_error(
-        410, code, "The sync state generation is not found; generation=" + std::to_string(generation) + ";"
-    );
-}
-
-response over_quota() {
-    return graph_error(
-        403, "ErrorQuotaExceeded",
-        "The mailbox is over its quota: the state of the synchronisation cannot be stored in it."
-    );
-}
-
-/// Faults that answer in place of a page. `id`: of the folder, for the matcher `drive`.
-bool refused(
-    const outlook_call& c, const std::string& id, bool has_token, const mail_token& t, response& out
-) {
-    feed_context f{&c.r, id, ""};
-    auto& faults = c.w.faults;
-    if (faults.empty()) {
-        return false;
-    }
-    if (has_token) {
-        if (const auto* p = faults.take("resync", f)) {
-            std::string code = p->value("code", "SyncStateNotFound");
-            out = sync_state_not_found(t.generation, code == "resyncRequired" ? "SyncStateNotFound" : code);
-            return true;
-        }
-        if (faults.take("malformed_token", f) != nullptr) {
-            out = graph_error(400, "ErrorInvalidSyncStateData", "The sync state data is invalid.");
-            return true;
-        }
-    }
-    if (t.page > 0 && faults.take("not_found_mid_paging", f) != nullptr) {
-        out = not_found_in_store();
-        return true;
-    }
-    return false;
-}
-
-/// The token of a request: from its query, or fresh. False: `out` is the answer.
-bool read_token(
-    const outlook_call& c, folder_index folder, std::uint32_t generation, mail_token& t, bool& opaque,
-    response& out
-) {
-    std::string text = c.r.parameter("$skiptoken", c.r.parameter("$deltatoken"));
-    opaque = !text.empty();
-    if (!opaque) {
-        t.mailbox = c.box.number;
-        t.folder = folder;
-        t.generation = generation;
-        return true;
-    }
-    if (c.r.parameters.size() > 1) {
-        c.w.manners.violation("link_altered", c.r, "a parameter was added to a link of the service");
-    }
-    auto decoded = decode(text);
-    if (!decoded || decoded->mailbox != c.box.number || decoded->folder != folder ||
-        decoded->shape >= c.w.exchange.shapes.size()) {
-        out = graph_error(400, "ErrorInvalidSyncStateData", "The sync state data is invalid.");
-        return false;
-    }
-    t = *decoded;
-    if (t.generation != generation) {
-        out = sync_state_not_found(t.generation, "SyncStateNotFound");
-        return false;
-    }
-    return true;
-}
-
-std::string link(const outlook_call& c, const std::string& path, const mail_token& t) {
-    return c.r.origin() + "/v1.0/users/" + c.box.owner_id + path +
-           (t.upto == 0 ? "$deltatoken=" : "$skiptoken=") + encode(t);
-}
-
-std::uint32_t page_size(const outlook_call& c) {
-    std::int64_t page = c.prefer.page > 0 ? c.prefer.page : 10;
-    return static_cast<std::uint32_t>(std::clamp<std::int64_t>(page, 1, c.w.exchange.page_max));
-}
 
 /// Reads the query of a feed's first request. False: `out` is the answer.
 bool read_shape(const outlook_call& c, mail_shape& s, response& out) {
@@ -192,7 +61,7 @@ bool read_shape(const outlook_call& c, mail_shape& s, response& out) {
 /// One page of a folder's messages.
 class message_page {
 public:
-    message_page(const outlook_call& c, folder_index f, mail_token& t)
+    message_page(const outlook_call& c, folder_index f, feed_token& t)
         : c_(c),
           folder_(c.box.folder(f)),
           index_(f),
@@ -333,7 +202,7 @@ private:
     const outlook_call& c_;
     const mail_folder& folder_;
     folder_index index_;
-    mail_token& t_;
+    feed_token& t_;
     std::string id_;
     const mail_shape& shape_;
     message_style style_;
@@ -343,50 +212,6 @@ private:
     bool first_ = true;
     bool poisoned_ = false;
 };
-
-/// A random change of the mailbox between two pages, when the fault is in the plan.
-void mutate_between_pages(const outlook_call& c, const std::string& id, const mail_token& t) {
-    feed_context f{&c.r, id, ""};
-    if (t.page == 0 || c.w.faults.empty() || c.w.faults.take("mutate_between_pages", f) == nullptr) {
-        return;
-    }
-    request inner;
-    inner.method = "POST";
-    inner.path = "/_sim/exchange/change";
-    inner.body = json{
-        {"seed", static_cast<std::int64_t>(++c.w.serial)}, {"count", 3}, {"mailbox", c.box.address}
-    }.dump();
-    serve_admin(c.w, inner);
-}
-
-/// Ends a page with its link.
-response close_page(
-    const outlook_call& c, const std::string& path, const std::string& context, std::string value,
-    const mail_token& before, mail_token t, bool ended, const std::string& id
-) {
-    feed_context f{&c.r, id, ""};
-    if (!ended && !c.w.faults.empty() && c.w.faults.take("repeat_next_link", f) != nullptr) {
-        t = before.page == 0 ? t : before;
-        t.page = std::max<std::uint64_t>(t.page, 1);
-    } else if (ended) {
-        mail_token next;
-        next.mailbox = t.mailbox;
-        next.folder = t.folder;
-        next.generation = t.generation;
-        next.since = t.upto;
-        next.shape = t.shape;
-        t = next;
-    } else {
-        ++t.page;
-    }
-    std::string body = "{\"@odata.context\":\"" + c.r.origin() + "/v1.0/$metadata#" + context + "\"," +
-                       std::move(value) + "],";
-    body += ended ? "\"@odata.deltaLink\":" : "\"@odata.nextLink\":";
-    append_json(body, link(c, path, t));
-    response out = json_response(200, body + "}");
-    tell_preferences(c.prefer, true, out);
-    return out;
-}
 
 bool shown_in_feed(const mailbox& b, folder_index f, bool hidden) {
     if (f == folder_root || !b.is_below(f, folder_root)) {
@@ -406,7 +231,7 @@ response serve_message_delta(const outlook_call& c, folder_index f) {
     if (c.box.over_quota) {
         return over_quota();
     }
-    mail_token t;
+    feed_token t;
     bool opaque = false;
     response out;
     std::string id = c.box.folder_id(f);
@@ -424,8 +249,8 @@ response serve_message_delta(const outlook_call& c, folder_index f) {
     if (refused(c, id, opaque, t, out)) {
         return out;
     }
-    mutate_between_pages(c, id, t);
-    mail_token before = t;
+    mutate_between_pages(c, id, t, "exchange/change");
+    feed_token before = t;
     if (t.upto == 0) {
         t.upto = std::max(c.box.seq(), 1U);
     }
@@ -446,7 +271,7 @@ response serve_folder_delta(const outlook_call& c) {
     if (c.box.over_quota) {
         return over_quota();
     }
-    mail_token t;
+    feed_token t;
     bool opaque = false;
     response out;
     if (!read_token(c, store_root, c.box.hierarchy_generation, t, opaque, out)) {
@@ -462,8 +287,8 @@ response serve_folder_delta(const outlook_call& c) {
     if (refused(c, c.box.folder_id(folder_root), opaque, t, out)) {
         return out;
     }
-    mutate_between_pages(c, c.box.folder_id(folder_root), t);
-    mail_token before = t;
+    mutate_between_pages(c, c.box.folder_id(folder_root), t, "exchange/change");
+    feed_token before = t;
     if (t.upto == 0) {
         t.upto = std::max(c.box.seq(), 1U);
     }

@@ -15,6 +15,8 @@
 /// One mailbox of the tenant: its mail folders, messages and change logs. No I/O, no JSON.
 namespace m365stage::sim {
 
+class record_store;
+
 using folder_index = std::uint32_t;
 using message_index = std::uint32_t;
 inline constexpr std::uint32_t nowhere = 0xffffffffU;
@@ -134,7 +136,11 @@ public:
     bool removed = false;
     bool over_quota = false;  ///< delta answers 403 ErrorQuotaExceeded (Q72)
     std::uint32_t hierarchy_generation = 149;
-    std::shared_ptr<nlohmann::json> settings;   ///< mailboxSettings, once they were asked for
+    std::shared_ptr<nlohmann::json> settings;    ///< mailboxSettings, once they were asked for
+    std::shared_ptr<nlohmann::json> rules;       ///< of the inbox; null: none yet
+    std::shared_ptr<nlohmann::json> categories;  ///< null: those that every mailbox begins with
+    std::shared_ptr<record_store> contacts;      ///< null: not asked for yet
+    std::shared_ptr<record_store> tasks;
     std::shared_ptr<calendar_store> calendars;  ///< once they were asked for
 
     const std::vector<mail_folder>& folders() const { return folders_; }

@@ -276,6 +276,7 @@ mailbox& add_seeded_mailbox(world& w, const user& u, const std::string& purpose)
     mailbox& b = mailbox_of(w, u);
     b.purpose = purpose;
     fill_mailbox(w, b, w.options.messages_per_mailbox, w.options.message_size);
+    seed_records(w, b, w.options.specials && b.number == 0);
     return b;
 }
 
