@@ -310,6 +310,10 @@ void add_restore(CLI::App& app, const global_options& global, runner& run) {
         ->capture_default_str();
     command->add_option("--as-of", a->as_of, "leave out what was made or changed after this time");
     command->add_flag("--permissions", a->asked.permissions, "sharing as well; nobody gets a mail about it");
+    command->add_flag(
+        "--settings", a->asked.settings,
+        "mailbox settings, inbox rules and categories as well; automatic replies stay switched off"
+    );
     command->add_option("--state", a->asked.state_folder, "folder for the journal (stage.root/restore)");
     command->add_flag("--dry-run", a->dry_run, "print the plan and end");
     command->add_flag("--yes", a->yes, "do not ask");

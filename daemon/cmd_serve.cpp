@@ -45,14 +45,11 @@ std::string keep_what_is_fixed(const config::settings& old, config::settings& fr
     return kept;
 }
 
-/// Errors: usage, also if nothing of what is configured can be staged.
-core::result<config::settings> load_usable(const std::string& file) {
+/// Reads the configuration, and tells the log what it says of it. Errors: usage.
+core::result<config::settings> load_settings(const std::string& file) {
     auto settings = config::load(file);
     if (settings) {
         configure_log(settings->log);
-        if (auto usable = check_kinds(*settings); !usable) {
-            return usable.error();
-        }
     }
     return settings;
 }
@@ -141,7 +138,7 @@ private:
 
     void reload() {
         notify::reloading();
-        auto fresh = load_usable(config_file_);
+        auto fresh = load_settings(config_file_);
         if (fresh) {
             const auto kept = keep_what_is_fixed(service_.settings(), *fresh);
             core::log(core::log_level::info, "the configuration was read again");
@@ -182,7 +179,7 @@ private:
 };
 
 int run_serve(const global_options& global) {
-    auto settings = load_usable(global.config_file);
+    auto settings = load_settings(global.config_file);
     if (!settings) {
         return fail(settings.error());
     }

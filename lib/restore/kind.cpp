@@ -6,6 +6,8 @@
 
 #include "sources/fields.hpp"
 
+#include "restore/record_format.hpp"
+
 namespace m365stage::restore {
 namespace {
 
@@ -56,6 +58,9 @@ const std::vector<std::unique_ptr<kind>>& all_kinds() {
         out.push_back(make_drive_kind());
         out.push_back(make_mail_kind());
         out.push_back(make_calendar_kind());
+        out.push_back(make_record_kind("contacts", "Contacts.ReadWrite", contact_format()));
+        out.push_back(make_record_kind("tasks", "Tasks.ReadWrite.All", task_format()));
+        out.push_back(make_settings_kind());
         return out;
     }();
     return all;

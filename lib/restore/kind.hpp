@@ -155,6 +155,7 @@ const kind* find_kind(std::string_view name);
 std::unique_ptr<kind> make_drive_kind();
 std::unique_ptr<kind> make_mail_kind();
 std::unique_ptr<kind> make_calendar_kind();
+std::unique_ptr<kind> make_settings_kind();
 
 /// The target of a container in journals: the kind is part of it, since kinds are read back each by itself.
 std::string journal_target(const kind& k, const target& to);

@@ -111,11 +111,11 @@ namespace {
 /// Asks for something of a mailbox. Errors: as the service says.
 task<core::result<found_owner>> probe_owner(graph::client& graph, found_owner owner, std::string probe) {
     auto call = sources::mailbox_call(owner.id, owner.address + probe, owner.label);
-    auto id = co_await id_of(graph, std::move(call));
-    if (!id) {
-        co_return id.error();
+    auto answer = co_await graph.get_json(std::move(call));
+    if (!answer) {
+        co_return answer.error();
     }
-    owner.probed = std::move(*id);
+    owner.probed = text(*answer, "id");
     co_return owner;
 }
 

@@ -10,7 +10,7 @@ struct found_owner {
     std::string id;       ///< remote id; of a user that a person named: the name, which Graph takes as well
     std::string address;  ///< "/v1.0/users/<id>"
     std::string label;    ///< "users/ann@contoso.com"
-    std::string probed;   ///< `find_owner_of`: id of what the probe found
+    std::string probed;   ///< `find_owner_of`: id of what the probe found, if it has one
 };
 
 /// Users are not looked up: restore apps need no permission to read the directory for them.

@@ -26,6 +26,7 @@ struct request {
     conflict_rule conflict = conflict_rule::skip;
     std::optional<core::unix_seconds> as_of;  ///< leave out what was made or changed later
     bool permissions = false;
+    bool settings = false;     ///< mailbox settings, rules and categories as well
     bool mbox = false;         ///< of an export: one file for each mail folder
     std::string state_folder;  ///< where journals lie
 

@@ -37,7 +37,11 @@ std::string_view contact_members() {
 }
 
 std::optional<index::item_change> parse_contact_folder(const json& element) {
-    return parse_record_folder(element, text(element, "parentFolderId"), json::object());
+    json meta = json::object();
+    if (const auto known = text(element, "wellKnownName"); !known.empty()) {
+        meta["wellKnownName"] = known;
+    }
+    return parse_record_folder(element, text(element, "parentFolderId"), meta);
 }
 
 bool is_sparse_contact(const json& element) {
@@ -74,7 +78,7 @@ std::string contact_name(const json& meta) {
     return {};
 }
 
-std::optional<index::item_change> parse_contact(const json& element, const std::string& folder) {
+json contact_facts(const json& element) {
     json meta = json::object();
     for (const char* key : kept) {
         if (const auto* value = member(element, key)) {
@@ -82,6 +86,11 @@ std::optional<index::item_change> parse_contact(const json& element, const std::
         }
     }
     drop_empty(meta);
+    return meta;
+}
+
+std::optional<index::item_change> parse_contact(const json& element, const std::string& folder) {
+    const auto meta = contact_facts(element);
     auto c = parse_record(element, meta);
     if (!c || c->removed) {
         return c;

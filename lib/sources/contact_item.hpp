@@ -19,6 +19,9 @@ std::optional<index::item_change> parse_contact_folder(const nlohmann::json& ele
 /// not say. Tolerates every missing, mistyped and unknown member; nullopt if it has no id.
 std::optional<index::item_change> parse_contact(const nlohmann::json& element, const std::string& folder);
 
+/// What is kept of a contact; null, empty and missing members are the same.
+nlohmann::json contact_facts(const nlohmann::json& element);
+
 /// True for an element that tells only what changed (contract Q69).
 bool is_sparse_contact(const nlohmann::json& element);
 

@@ -314,6 +314,7 @@ private:
             above = top_id;
             folder["parentFolderId"] = above;
         }
+        folder["wellKnownName"] = "contacts";  // what a restore finds it by, whatever its name is there
         elements.insert(elements.begin(), std::move(folder));
         elements.insert(elements.begin(), root_element(above));
         return id;

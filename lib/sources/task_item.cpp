@@ -55,7 +55,7 @@ std::string task_content_key(const json& meta) {
     return "task " + core::short_tag(canonical(meta));
 }
 
-std::optional<index::item_change> parse_task(const json& element, const std::string& list) {
+json task_facts(const json& element) {
     json meta = json::object();
     for (const char* key : kept) {
         if (const auto* value = member(element, key)) {
@@ -63,6 +63,11 @@ std::optional<index::item_change> parse_task(const json& element, const std::str
         }
     }
     drop_empty(meta);
+    return meta;
+}
+
+std::optional<index::item_change> parse_task(const json& element, const std::string& list) {
+    const auto meta = task_facts(element);
     auto c = parse_record(element, meta);
     if (!c || c->removed) {
         return c;

@@ -18,6 +18,9 @@ std::optional<index::item_change> parse_task_list(const nlohmann::json& element)
 /// A task of a list's page. Tolerates every missing, mistyped and unknown member; nullopt if it has no id.
 std::optional<index::item_change> parse_task(const nlohmann::json& element, const std::string& list);
 
+/// What is kept of a task; null, empty and missing members are the same.
+nlohmann::json task_facts(const nlohmann::json& element);
+
 /// True for an element that tells only what changed (contract Q69).
 bool is_sparse_task(const nlohmann::json& element);
 

@@ -11,7 +11,7 @@ import time
 import vobject
 
 from cases import scenario
-from harness import World, check, check_index, check_manners, check_spool, kill, local_name, short_tag
+from harness import World, check, check_index, check_manners, check_spool, kill, short_tag
 
 NOT_STAGED = {"id", "changeKey", "lastModifiedDateTime", "parentFolderId", "@odata.etag"}
 LINK_MEMBERS = ("applicationName", "displayName", "externalId", "webUrl")

@@ -92,6 +92,11 @@ json precise_change(world& w, const json& spec) {
         }
         return {{"done", op}};
     }
+    if (op == "clear_settings") {
+        b.rules.reset();
+        b.categories = std::make_shared<json>(json::array());
+        return {{"done", op}};
+    }
     if (op == "new") {
         const std::uint32_t f = folder_named(s, spec.value("folder", tasks ? "defaultList" : "contacts"));
         rng r(spec.value("seed", std::uint64_t{w.serial++}));
