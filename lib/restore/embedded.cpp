@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <nlohmann/json.hpp>
 
 #include "auth/encoding.hpp"
 #include "sources/task_item.hpp"
@@ -111,13 +112,13 @@ core::result<task_file> read_task_file(const tree::stage_root& root, const std::
         at = *end;
     }
     task_file out;
-    out.document = json::parse(text, nullptr, false);
-    if (!out.document.is_object() || !out.document.contains("task") ||
-        !out.document.value("attachments", json()).is_array()) {
+    out.document = std::make_shared<const json>(json::parse(text, nullptr, false));
+    const auto attachments = out.document->is_object() ? out.document->value("attachments", json()) : json();
+    if (!attachments.is_array() || !out.document->contains("task")) {
         return odd_file(path);
     }
     std::size_t next = 0;
-    for (const auto& one : out.document["attachments"]) {
+    for (const auto& one : attachments) {
         const bool has = one.is_object() && one.contains("contentBytes") && next < found.size();
         out.bytes.push_back(has ? found[next++] : embedded_bytes());
     }

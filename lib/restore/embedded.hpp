@@ -2,7 +2,8 @@
 
 #include <cstdint>
 #include <functional>
-#include <nlohmann/json.hpp>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,10 +19,10 @@ struct embedded_bytes {
 };
 
 /// A task's file: its document without the bytes of attachments, and where these are, in the order of
-/// `document["attachments"]` (length 0 for one that could not be read).
+/// its "attachments" (length 0 for one that could not be read).
 struct task_file {
     task_file() = default;
-    nlohmann::json document;
+    std::shared_ptr<const nlohmann::json> document;
     std::vector<embedded_bytes> bytes;
 };
 

@@ -1,6 +1,7 @@
 #include "restore/record_folder.hpp"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "core/hash.hpp"
 #include "sources/fields.hpp"

@@ -31,12 +31,12 @@ public:
             co_return file.error();
         }
         for (const char* what : {"checklistItems", "linkedResources"}) {
-            auto given = co_await parts(what, file->document.value(what, json::array()));
+            auto given = co_await parts(what, file->document->value(what, json::array()));
             if (!given) {
                 co_return given.error();
             }
         }
-        if (!file->document["attachments"].empty()) {
+        if (!file->bytes.empty()) {
             co_return co_await attachments(*file);
         }
         co_return core::result<void>();
@@ -90,7 +90,7 @@ private:
         if (!there) {
             co_return there.error();
         }
-        const auto& all = file.document["attachments"];
+        const auto all = file.document->value("attachments", json::array());
         for (std::size_t i = 0; i < all.size(); ++i) {
             const auto same = std::find_if(there->begin(), there->end(), [&](const json& one) {
                 return text(one, "name") == text(all[i], "name") && is_as_long(one, all[i]);
