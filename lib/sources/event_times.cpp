@@ -144,6 +144,31 @@ std::string pattern_of(const json& pattern) {
                                                                         : std::string();
 }
 
+/// For a series in a zone that nobody knows: the nearest fixed offset in which it begins on its first day. So
+/// it keeps its days of the week, though not its hours in summer. nullopt: UTC has the day right.
+std::optional<time_zone> zone_by_first_day(const json& event) {
+    const auto* recurrence = member(event, "recurrence");
+    const auto* range = recurrence == nullptr ? nullptr : member(*recurrence, "range");
+    const auto first = range == nullptr ? std::nullopt : date_in(*range, "startDate");
+    const auto start = utc_of_event_time(event, "start");
+    if (!first || !start) {
+        return std::nullopt;
+    }
+    constexpr unix_seconds hour = 3'600;
+    const auto clock = *start - midnight_of(*start);
+    const auto east = (day - clock + hour - 1) / hour;
+    const auto west = clock / hour + 1;
+    constexpr unix_seconds farthest_east = 14;
+    constexpr unix_seconds farthest_west = 12;
+    if (*first == midnight_of(*start) + day && east <= farthest_east) {
+        return time_zone::find("Etc/GMT-" + std::to_string(east));
+    }
+    if (*first == midnight_of(*start) - day && west <= farthest_west) {
+        return time_zone::find("Etc/GMT+" + std::to_string(west));
+    }
+    return std::nullopt;
+}
+
 }  // namespace
 
 std::optional<unix_seconds> utc_of_event_time(const json& event, const char* name) {
@@ -175,6 +200,10 @@ event_clock clock_of(const json& event) {
     }
     if (!c.zone) {
         c.zone = time_zone::find(text(event, "originalStartTimeZone"));
+    }
+    const bool unknown = !c.zone && !c.all_day && text(event, "originalStartTimeZone") != "UTC";
+    if (unknown) {
+        c.zone = zone_by_first_day(event);
     }
     return c;
 }

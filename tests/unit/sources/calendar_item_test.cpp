@@ -136,6 +136,23 @@ TEST_SUITE("sources") {
         CHECK(rule(e) == "FREQ=DAILY;INTERVAL=1;COUNT=7");
     }
 
+    TEST_CASE("calendar: a series in a zone that nobody knows keeps its days of the week") {
+        auto e = pattern(R"({"type":"weekly","interval":1,"daysOfWeek":["thursday"]})");
+        e["originalStartTimeZone"] = "tzone://Microsoft/Custom";
+        e["start"] = {{"dateTime", "2026-10-07T22:30:00"}, {"timeZone", "UTC"}};
+        e["recurrence"]["range"]["startDate"] = "2026-10-08";
+        const auto start = *core::parse_timestamp("2026-10-07T22:30:00Z");
+        REQUIRE(clock_of(e).zone);
+        CHECK(clock_of(e).zone->name() == "Etc/GMT-2");
+        CHECK(ics_time(clock_of(e).wall_of(start)) == "20261008T003000");
+        e["start"]["dateTime"] = "2026-10-07T03:30:00";
+        e["recurrence"]["range"]["startDate"] = "2026-10-06";
+        REQUIRE(clock_of(e).zone);
+        CHECK(clock_of(e).zone->name() == "Etc/GMT+4");
+        e["recurrence"]["range"]["startDate"] = "2026-10-07";
+        CHECK_FALSE(clock_of(e).zone);
+    }
+
     TEST_CASE("calendar: cancelled occurrences end in their date") {
         const json e = {{"cancelledOccurrences", {"OID.AAk.A=.2026-10-07", "nonsense", 7, "OID.x.2026-13-01"}}
         };
