@@ -102,7 +102,13 @@ public:
         return out;
     }
 
-    std::string limit_key(const target& to) const override { return "mailbox " + to.id; }
+    std::string limit_key(const target& to) const override {
+        return "mailbox " + calendar_calls(to.id).mailbox();
+    }
+
+    graph::scope scope_of(const target& to) const override {
+        return graph::scope(graph::service::outlook, calendar_calls(to.id).mailbox());
+    }
 
     double seconds(const graph::client&, const effort& all) const override {
         return std::max(
