@@ -6,10 +6,26 @@
 
 namespace m365stage::core {
 
+namespace {
+
+/// Looked up once: EVP_sha256() makes OpenSSL search for the implementation with each new digest.
+const EVP_MD* algorithm() {
+    static const EVP_MD* const found = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+    return found;
+}
+
+}  // namespace
+
 struct sha256::state {
     EVP_MD_CTX* context = EVP_MD_CTX_new();
     state() {
-        if (context == nullptr || EVP_DigestInit_ex(context, EVP_sha256(), nullptr) != 1) {
+        if (context == nullptr) {
+            throw std::bad_alloc();
+        }
+        begin();
+    }
+    void begin() {
+        if (EVP_DigestInit_ex(context, algorithm(), nullptr) != 1) {
             throw std::bad_alloc();
         }
     }
@@ -35,9 +51,12 @@ sha256_digest sha256::finish() {
 }
 
 sha256_digest sha256::of(std::string_view text) {
-    sha256 h;
-    h.update(std::as_bytes(std::span(text)));
-    return h.finish();
+    thread_local state reused;  // most texts are short: making a context costs more than hashing them
+    reused.begin();
+    sha256_digest out{};
+    EVP_DigestUpdate(reused.context, text.data(), text.size());
+    EVP_DigestFinal_ex(reused.context, out.data(), nullptr);
+    return out;
 }
 
 void quick_xor::update(std::span<const std::byte> bytes) {

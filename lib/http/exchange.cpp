@@ -29,7 +29,7 @@ answer_limits limits_for(const request& r) {
 }  // namespace
 
 exchange::exchange(stream& on, watchdog& dog, const request& r, const url_parts& at)
-    : stream_(on), watch_(dog), request_(r), at_(at), parser_(limits_for(r)) {}
+    : stream_(on), buffer_(on.read_buffer), watch_(dog), request_(r), at_(at), parser_(limits_for(r)) {}
 
 bool exchange::can_reuse() const {
     return !peer_closed_ && !write_failed_ && begin_ == end_ && parser_.can_reuse();
@@ -170,7 +170,9 @@ task<core::result<void>> exchange::read_more(steady::time_point deadline) {
 }
 
 task<core::result<void>> exchange::read_header() {
-    buffer_.resize(usual_buffer_bytes);
+    if (buffer_.size() != usual_buffer_bytes) {  // new, or grown for a long header
+        buffer_ = std::vector<char>(usual_buffer_bytes);
+    }
     const auto limit =
         write_failed_ ? std::min(early_answer_wait, request_.limits.first_byte) : request_.limits.first_byte;
     const auto deadline = steady::now() + limit;

@@ -36,11 +36,11 @@ private:
     bool goes_to_sink();
 
     stream& stream_;
+    std::vector<char>& buffer_;  ///< the stream's
     watchdog::watch watch_;
     const request& request_;
     const url_parts& at_;
     answer_parser parser_;
-    std::vector<char> buffer_;
     std::size_t begin_ = 0;  ///< of the bytes in buffer_ that the parser has not taken
     std::size_t end_ = 0;
     std::size_t last_read_ = 0;

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <vector>
 
 #include "http/http.hpp"
 #include "http/watchdog.hpp"
@@ -25,6 +26,8 @@ public:
         0;  ///< closes at once; pending operations complete with operation_aborted
     virtual bool looks_dead(
     ) = 0;  ///< of an idle stream: the peer has closed it or has sent something unasked
+
+    std::vector<char> read_buffer;  ///< kept from one exchange to the next; holds nothing between them
 };
 
 /// The last TLS session of an origin, offered at the next handshake to save a round trip and the signature.
