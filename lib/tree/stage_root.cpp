@@ -204,21 +204,50 @@ core::result<file_facts> stage_root::look(const std::string& path) const {
     return facts_of(st);
 }
 
-core::result<void> stage_root::rename(const std::string& from, const std::string& to) const {
+core::result<void> stage_root::rename(
+    const std::string& from, const std::string& to, int folder, const std::string& leaf
+) const {
     auto source = locate(from);
     if (!source) {
         return source.error();
     }
-    auto target = locate(to);
-    if (!target) {
-        return target.error();
-    }
-    if (::renameat(source->folder, source->leaf.c_str(), target->folder, target->leaf.c_str()) != 0) {
+    if (::renameat(source->folder, source->leaf.c_str(), folder, leaf.c_str()) != 0) {
         auto e = fail("rename", from, errno);
         e.object += " to " + to;
         return e;
     }
     return done();
+}
+
+core::result<void> stage_root::rename(const std::string& from, const std::string& to) const {
+    auto target = locate(to);
+    if (!target) {
+        return target.error();
+    }
+    return rename(from, to, target->folder, target->leaf);
+}
+
+core::result<void> stage_root::rename(const std::string& from, const std::string& to, open_folders& folders)
+    const {
+    const auto slash = to.rfind('/');
+    const auto path = std::string_view(to).substr(0, slash);
+    for (const auto& known : folders.entries_) {
+        if (known.fd && known.path == path) {
+            return rename(from, to, known.fd.get(), to.substr(slash + 1));
+        }
+    }
+    auto target = locate(to);
+    if (!target) {
+        return target.error();
+    }
+    auto renamed = rename(from, to, target->folder, target->leaf);
+    if (target->held) {
+        auto& entry = folders.entries_[folders.oldest_];
+        folders.oldest_ = (folders.oldest_ + 1) % folders.entries_.size();
+        entry.path = path;
+        entry.fd = std::move(target->held);
+    }
+    return renamed;
 }
 
 core::result<void> stage_root::rename_new(const std::string& from, const std::string& to) const {

@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -67,6 +68,25 @@ public:
 
     core::result<file_facts> look(const std::string& path) const;
     core::result<void> rename(const std::string& from, const std::string& to) const;
+
+    /// The folders of the last targets, kept open for the next ones: files that come together mostly lie
+    /// together. Nobody else may rename folders while one is in use. Threads: one at a time.
+    class open_folders {
+    public:
+        open_folders() = default;
+
+    private:
+        friend class stage_root;
+        struct entry {
+            entry() = default;
+            std::string path;
+            unique_fd fd;
+        };
+        std::array<entry, 2> entries_;  // a folder and its folder for sidecars
+        std::size_t oldest_ = 0;
+    };
+    core::result<void> rename(const std::string& from, const std::string& to, open_folders& folders) const;
+
     /// As rename, but `conflict` if there is something at `to`.
     core::result<void> rename_new(const std::string& from, const std::string& to) const;
     core::result<void> make_folder(const std::string& path) const;  ///< fine if it is there
@@ -104,6 +124,9 @@ private:
         std::string leaf;
     };
     core::result<place> locate(const std::string& path) const;
+    core::result<void> rename(
+        const std::string& from, const std::string& to, int folder, const std::string& leaf
+    ) const;
     core::error fail(std::string_view what, const std::string& path, int code) const;
 
     std::string path_;

@@ -28,25 +28,30 @@ core::result<bool> spool_sidecar(const tree::stage_root& root, const placement& 
     return true;
 }
 
-core::result<void> rename_into(const tree::stage_root& root, const std::string& from, const std::string& to) {
-    auto renamed = root.rename(from, to);
+core::result<void> rename_into(
+    const tree::stage_root& root, const std::string& from, const std::string& to,
+    tree::stage_root::open_folders& folders
+) {
+    auto renamed = root.rename(from, to, folders);
     if (!renamed && renamed.error().kind == error_kind::not_found) {
         // The folder for sidecars is made when the first one comes.
         const auto folder = to.substr(0, to.rfind('/'));
         if (auto made = root.make_folder(folder); !made) {
             return made.error();
         }
-        return root.rename(from, to);
+        return root.rename(from, to, folders);
     }
     return renamed;
 }
 
 /// The spooled file into the tree; also when a crash came between that and the index.
-core::result<placed> place_content(const tree::stage_root& root, const placement& p) {
+core::result<placed> place_content(
+    const tree::stage_root& root, const placement& p, tree::stage_root::open_folders& folders
+) {
     placed how;
     how.inode = p.inode;
     const auto target = "tree/" + p.path;
-    auto renamed = root.rename("spool/" + p.spool, target);
+    auto renamed = root.rename("spool/" + p.spool, target, folders);
     if (!renamed && renamed.error().kind == error_kind::not_found) {
         const auto there = root.look(target);
         how.missing = !there || there->inode != p.inode;
@@ -58,10 +63,12 @@ core::result<placed> place_content(const tree::stage_root& root, const placement
     return how;
 }
 
-core::result<placed> place_one(const tree::stage_root& root, const placement& p, bool sidecar) {
+core::result<placed> place_one(
+    const tree::stage_root& root, const placement& p, bool sidecar, tree::stage_root::open_folders& folders
+) {
     placed how;
     if (p.content) {
-        auto done = place_content(root, p);
+        auto done = place_content(root, p, folders);
         if (!done) {
             return done.error();
         }
@@ -74,7 +81,7 @@ core::result<placed> place_one(const tree::stage_root& root, const placement& p,
         }
     }
     if (sidecar && !how.missing) {
-        auto renamed = rename_into(root, spooled_sidecar(p), "tree/" + tree::sidecar_path(p.path));
+        auto renamed = rename_into(root, spooled_sidecar(p), "tree/" + tree::sidecar_path(p.path), folders);
         if (!renamed) {
             return renamed.error();
         }
@@ -86,11 +93,11 @@ core::result<placed> place_one(const tree::stage_root& root, const placement& p,
 
 core::result<placing_result> place_files(const tree::stage_root& root, const content_batch& batch) {
     placing_result out;
-    auto folders = tree::perform(root, batch.folders);
-    if (!folders) {
-        return folders.error();
+    auto made = tree::perform(root, batch.folders);
+    if (!made) {
+        return made.error();
     }
-    out.folders = std::move(*folders);
+    out.folders = std::move(*made);
     std::vector<bool> sidecars;
     sidecars.reserve(batch.files.size());
     for (const auto& p : batch.files) {
@@ -103,8 +110,9 @@ core::result<placing_result> place_files(const tree::stage_root& root, const con
     if (auto synced = root.barrier(); !synced) {
         return synced.error();
     }
+    tree::stage_root::open_folders folders;
     for (std::size_t i = 0; i < batch.files.size(); ++i) {
-        auto how = place_one(root, batch.files[i], sidecars[i]);
+        auto how = place_one(root, batch.files[i], sidecars[i], folders);
         if (!how) {
             return how.error();
         }
