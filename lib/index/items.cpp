@@ -486,7 +486,11 @@ std::string path_in_tree(database& db, item_id item) {
             at
         );
         if (!parent) {
-            const auto root = db.text("SELECT at_key FROM container WHERE root_item=?", at);
+            const auto root = db.text(
+                "SELECT c.at_key FROM item AS i JOIN container AS c ON c.id=i.container_id WHERE i.id=? AND "
+                "c.root_item=i.id",
+                at
+            );
             return root ? *root + path : std::string();
         }
         path.insert(0, "/" + name);
@@ -510,7 +514,11 @@ std::string path_of_names(database& db, item_id item) {
             *at
         );
         if (!parent) {
-            const auto key = db.text("SELECT key FROM container WHERE root_item=?", *at);
+            const auto key = db.text(
+                "SELECT c.key FROM item AS i JOIN container AS c ON c.id=i.container_id WHERE i.id=? AND "
+                "c.root_item=i.id",
+                *at
+            );
             return key ? *key + path : std::string();
         }
         path.insert(0, "/" + name);

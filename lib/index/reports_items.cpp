@@ -292,7 +292,11 @@ std::string path_of(database& db, item_id item, const name_rule& local_name) {
             at
         );
         if (!parent) {
-            const auto key = db.text("SELECT coalesce(at_key, key) FROM container WHERE root_item=?", at);
+            const auto key = db.text(
+                "SELECT coalesce(c.at_key, c.key) FROM item AS i JOIN container AS c ON c.id=i.container_id "
+                "WHERE i.id=? AND c.root_item=i.id",
+                at
+            );
             return key ? *key + path : std::string();
         }
         path.insert(0, "/" + name);

@@ -155,9 +155,14 @@ void plan_content(
         "WHERE p.container_id=?1 AND p.state=1 AND p.next_try=0 AND p.item_id>?2 AND i.gone_round=0 AND "
         "i.parked=0 "
         "AND i.type<>0 ORDER BY p.item_id LIMIT ?3",
-        [&](index::row r) { rows.push_back(read(r, c)); }, c.id, after, static_cast<std::int64_t>(limit)
+        [&](index::row r) {
+            rows.push_back(read(r, c));
+            batch.text += rows.back().p.sidecar.item.size() + rows.back().p.sidecar.permissions.size();
+            return !batch.is_full();
+        },
+        c.id, after, static_cast<std::int64_t>(limit)
     );
-    batch.exhausted = rows.size() < limit;
+    batch.exhausted = rows.size() < limit && !batch.is_full();
     batch.last = rows.empty() ? after : rows.back().p.id;
     settler places(db, c, guard, generation);
     std::unordered_set<std::string> taken;

@@ -38,12 +38,15 @@ struct content_batch {
     std::vector<placement> files;
     index::item_id last{};  ///< last row looked at
     bool exhausted = true;  ///< no rows are left behind `last`
+    std::size_t text = 0;   ///< bytes of metadata held
+    static constexpr std::size_t most_text = 4u << 20;
+    bool is_full() const { return text >= most_text; }
     bool empty() const { return folders.empty() && files.empty(); }
 };
 
-/// Looks at up to `limit` items of one container, behind row `after`, that wait to be applied, and takes
-/// those whose place is free. New folders are decided and journaled; files are not marked as staged before
-/// `finish_content`. Requires: no other batch is on its way.
+/// Looks at up to `limit` items of one container, behind row `after`, that wait to be applied, fewer if the
+/// batch gets full, and takes those whose place is free. New folders are decided and journaled; files are not
+/// marked as staged before `finish_content`. Requires: no other batch is on its way.
 void plan_content(
     index::database& db, const index::container& c, guard_limits guard, std::int64_t generation,
     index::item_id after, std::size_t limit, content_batch& batch

@@ -302,28 +302,40 @@ std::optional<settler::target> settler::target_for(item_id id) {
     if (!i || i->gone_round != 0 || !i->parent || i->parked) {
         return std::nullopt;
     }
-    const auto parent = load(static_cast<item_id>(*i->parent));
-    if (!parent || parent->gone_round != 0 || parent->type == item_type::unknown) {
-        return std::nullopt;
-    }
-    visiting_.clear();
-    visiting_.insert(number(id));
-    if (!parent_ready(*parent)) {
+    const auto folder = folder_for(*i);
+    if (folder.empty()) {
         return std::nullopt;
     }
     auto name = choose_name(*i);
     if (!name || db_.number("SELECT 1 FROM item WHERE at_parent=? AND at_name=?", *i->parent, *name)) {
         return std::nullopt;
     }
-    const auto folder = path_at(*i->parent);
-    if (folder.empty()) {
-        return std::nullopt;  // on its way between two renames
-    }
     target t;
     t.parent = *i->parent;
     t.name = std::move(*name);
     t.path = folder + "/" + t.name;
     return t;
+}
+
+/// Path of the folder that a file goes into, made if need be; empty if it can't be there yet.
+std::string settler::folder_for(const item_row& i) {
+    // Files of one folder come one after the other; each step of this batch may have moved it.
+    if (last_folder_.first == i.parent && last_folder_steps_ == ops_.size()) {
+        return last_folder_.second;
+    }
+    const auto parent = load(static_cast<item_id>(*i.parent));
+    if (!parent || parent->gone_round != 0 || parent->type == item_type::unknown) {
+        return {};
+    }
+    visiting_.clear();
+    visiting_.insert(number(i.id));
+    if (!parent_ready(*parent)) {
+        return {};
+    }
+    auto path = path_at(*i.parent);  // empty: on its way between two renames
+    last_folder_ = {i.parent, path};
+    last_folder_steps_ = ops_.size();
+    return path;
 }
 
 settler::step settler::move_to(const item_row& i, std::int64_t parent, const std::string& name) {

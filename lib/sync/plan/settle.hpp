@@ -76,6 +76,7 @@ private:
     );
     std::optional<std::string> choose_name(const item_row& i);
     bool parent_ready(const item_row& parent);
+    std::string folder_for(const item_row& i);
     bool reaches_root(index::item_id id);
     bool is_removable(const item_row& i) const;
     bool inside(std::int64_t folder, std::int64_t item);
@@ -95,6 +96,8 @@ private:
     std::vector<index::item_id> todo_, removals_;
     std::unordered_set<std::int64_t> visiting_;
     std::vector<tree::op> ops_;
+    std::pair<std::optional<std::int64_t>, std::string> last_folder_;  ///< of `folder_for`, with its path
+    std::size_t last_folder_steps_ = 0;                                ///< steps there were then
 };
 
 /// The steps that take a whole container out of the tree, journaled; its items' rows go, the container's

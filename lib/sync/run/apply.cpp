@@ -14,12 +14,12 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
-// One barrier serves that many files; more would only delay what is on its way.
-constexpr std::size_t batch_files = 1000;
+// Two barriers serve that many files, as long as their metadata fits (content_batch::most_text).
+constexpr std::size_t batch_files = 4000;
 constexpr std::size_t batch_ops = 2000;
 constexpr std::size_t batch_containers = 64;
 // While content still comes, batches are gathered for this long.
-constexpr std::chrono::milliseconds gather(100);
+constexpr std::chrono::milliseconds gather(200);
 
 class applier {
 public:
@@ -233,7 +233,7 @@ private:
         co_await ensure_generation();
         auto batch = std::make_shared<content_batch>();
         for (const auto& [id, behind] : chosen) {
-            if (batch->files.size() >= batch_files) {
+            if (batch->files.size() >= batch_files || batch->is_full()) {
                 break;
             }
             pass_.ready.erase(id);  // what comes meanwhile puts it back

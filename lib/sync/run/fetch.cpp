@@ -38,6 +38,9 @@ private:
 
     std::size_t queue_target() const { return pass_.options.concurrency * 2; }
 
+    /// So many results are recorded without waiting for more: no more than a crash would lose anyway.
+    std::size_t group_size() const { return pass_.options.concurrency; }
+
     /// Keeps the queue filled, taking from each container in turn.
     task<void> schedule() {
         for (;;) {
@@ -144,7 +147,9 @@ private:
             auto container = co_await container_of(done.item.container);
             done.outcome = co_await fetch_one(pass_, container, done.item);
             results_.push_back(std::move(done));
-            results_changed_.notify_all();
+            if (results_.size() == 1 || results_.size() == group_size()) {
+                results_changed_.notify_all();
+            }
         }
     }
 
@@ -164,14 +169,21 @@ private:
         co_return known->second;
     }
 
-    /// Records results in groups: while one transaction runs, the next group gathers.
+    /// Records results in groups: while one transaction runs, the next group gathers, and a small one is
+    /// given a moment to grow, since each transaction writes the same few pages of the index.
     task<void> commit() {
+        constexpr std::chrono::milliseconds moment(10);
         for (;;) {
             while (results_.empty() && !finished_) {
                 co_await results_changed_.wait();
             }
             if (results_.empty()) {
                 break;
+            }
+            const auto until = std::chrono::steady_clock::now() + moment;
+            for (auto now = until - moment; results_.size() < group_size() && now < until && !finished_;
+                 now = std::chrono::steady_clock::now()) {
+                co_await results_changed_.wait_for(until - now);
             }
             auto group = std::exchange(results_, {});
             co_await record(group);
