@@ -100,9 +100,12 @@ message seeded_message(
     m.folder = folder;
     const std::string& known = b.folder(folder).well_known;
     m.flags = r.chance(0.7) || known == "sentitems" ? message_read : 0;
-    m.flags |= known == "drafts"      ? message_draft | message_outgoing
-               : known == "sentitems" ? message_outgoing
-                                      : 0;
+    if (known == "drafts" || known == "sentitems") {
+        m.flags |= message_outgoing;
+    }
+    if (known == "drafts") {
+        m.flags |= message_draft;
+    }
     m.flag = r.chance(0.05) ? follow_up::flagged : r.chance(0.02) ? follow_up::complete : follow_up::none;
     return m;
 }
