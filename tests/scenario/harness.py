@@ -614,7 +614,7 @@ class World:
 
     def __enter__(self):
         try:
-            self.sim = Simulator(self.options.build, self.folder, *self.arguments)
+            self.sim = Simulator(self.options.simulator, self.folder, *self.arguments)
             self.stage = Stage(self.options.build, self.sim, self.folder)
         except BaseException:
             if self.sim:

@@ -2,6 +2,7 @@
 """Scenario tests: m365stage against m365sim. See README.md."""
 
 import argparse
+import concurrent.futures
 import os
 import sys
 import time
@@ -32,10 +33,12 @@ def arguments():
     here = os.path.dirname(os.path.abspath(__file__))
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", default=os.path.join(here, "../../build"), help="folder of the binaries")
+    parser.add_argument("--simulator", metavar="BUILD", help="folder of m365sim's build, if it is another one")
     parser.add_argument("--seed", type=int, default=1, help="another seed is another run; the same is the same")
     parser.add_argument("--rounds", type=int, default=1, help="so many times the work; 1 is for CI")
     parser.add_argument("--only", action="append", metavar="NAME", help="run this scenario; may be repeated")
     parser.add_argument("--temp", metavar="DIR", help="where to work; the default is the system's")
+    parser.add_argument("--jobs", type=int, default=2, help="so many scenarios at the same time")
     parser.add_argument("--verbose", action="store_true", help="tell of each step")
     parser.add_argument("--list", action="store_true", help="print the names and end")
     return parser.parse_args()
@@ -46,7 +49,6 @@ def first_line(function):
 
 
 def run_one(name, function, options):
-    print(f"--- {name}: {first_line(function)}", flush=True)
     began = time.monotonic()
     try:
         told = function(options)
@@ -58,13 +60,15 @@ def run_one(name, function, options):
     except Exception:
         verdict, told = "FAILED", traceback.format_exc()
     seconds = time.monotonic() - began
-    print(f"    {verdict} in {seconds:.0f} s" + (f": {told}" if told else ""), flush=True)
+    print(f"--- {name}: {first_line(function)}\n    {verdict} in {seconds:.0f} s" + (f": {told}" if told else ""),
+          flush=True)
     return verdict
 
 
 def main():
     options = arguments()
     options.build = os.path.abspath(options.build)
+    options.simulator = os.path.abspath(options.simulator or options.build)
     names = options.only or list(cases.SCENARIOS)
     unknown = [name for name in names if name not in cases.SCENARIOS]
     if unknown:
@@ -74,7 +78,9 @@ def main():
         for name in names:
             print(f"{name:20} {first_line(cases.SCENARIOS[name])}")
         return 0
-    verdicts = {name: run_one(name, cases.SCENARIOS[name], options) for name in names}
+    with concurrent.futures.ThreadPoolExecutor(max(1, options.jobs)) as pool:
+        running = {name: pool.submit(run_one, name, cases.SCENARIOS[name], options) for name in names}
+        verdicts = {name: done.result() for name, done in running.items()}
     failed = [name for name, verdict in verdicts.items() if verdict == "FAILED"]
     skipped = sum(verdict == "skipped" for verdict in verdicts.values())
     print(f"{len(names) - len(failed) - skipped} passed, {len(failed)} failed, {skipped} skipped"

@@ -128,7 +128,7 @@ def microsoft_trouble(options):
         trouble.kinds, trouble.exit_code = ("transport", "timeout"), 4
         kill(w.sim.process)
         told.append(trouble.begin())
-        w.sim = Simulator(options.build, w.folder, *w.arguments)
+        w.sim = Simulator(options.simulator, w.folder, *w.arguments)
         w.stage.sim = w.sim
         trouble.end()
     return "\n      ".join(told)
