@@ -1,7 +1,7 @@
 #!/bin/bash
 # The tests of m365stage, all of them, from a fresh checkout on Debian 12. See tests/README.md.
-#   tests/run.sh               everything but the full sanitizer build (under 30 minutes on two cores when nothing is built)
-#   tests/run.sh --sanitizers  that one too: g++ 12 with ASan and UBSan, all scenarios; half an hour more
+#   tests/run.sh               everything but the sanitizer builds (about 20 minutes on two cores when nothing is built)
+#   tests/run.sh --sanitizers  these too: g++ 12 with ASan, then with UBSan as well and all scenarios
 #   tests/run.sh --only STAGE  one stage: install lint build unit scenario thirdparty package e2e lifetime bench sanitizers
 # The last line is "N passed, N failed" (stages); the exit code is 1 if any stage failed.
 set -uo pipefail
@@ -144,7 +144,9 @@ optional scenario "the daemon against the simulated tenant" tests/scenario/run.s
 optional thirdparty "the simulated tenant against clients of others" tests/thirdparty/run.sh
 optional package "systemd units and the Debian package" tests/package/run.sh
 optional e2e "backup and restore with Bacula, configured by examples/bareos" tests/e2e/run.sh
-stage lifetime "m365stage and unit tests, g++ 12 with the address sanitizer" lifetime
+if [ "$sanitize" = yes ] || [ "$only" = lifetime ]; then
+    stage lifetime "m365stage and unit tests, g++ 12 with the address sanitizer" lifetime
+fi
 optional bench "a small benchmark run" tests/bench/smoke.sh
 if [ "$sanitize" = yes ] || [ "$only" = sanitizers ]; then
     stage sanitizers "unit tests and all scenarios, g++ 12 with address and undefined behaviour sanitizers" sanitizers

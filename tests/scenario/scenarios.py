@@ -17,6 +17,7 @@ import cases.calendar  # noqa: F401
 import cases.mail  # noqa: F401
 import cases.records  # noqa: F401
 import cases.kills  # noqa: F401
+import cases.power  # noqa: F401
 import cases.service  # noqa: F401
 import cases.restore  # noqa: F401
 import cases.restore_records  # noqa: F401

@@ -1,0 +1,126 @@
+#include "sync/run/spool_check.hpp"
+
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <fstream>
+
+#include "core/hash.hpp"
+#include "core/log.hpp"
+#include "index/containers.hpp"
+
+namespace m365stage::sync {
+namespace {
+
+// The boot in which everything in the spool was written or checked.
+constexpr std::string_view boot_setting = "boot";
+
+struct spooled {
+    std::int64_t item = 0;
+    std::string name, sha256;  ///< file in spool/; 32 bytes
+};
+
+/// Empty where the kernel does not tell: then each start counts as the first one.
+std::string this_boot() {
+    std::ifstream file("/proc/sys/kernel/random/boot_id");
+    std::string id;
+    std::getline(file, id);
+    return id;
+}
+
+bool is_whole(const tree::stage_root& root, const spooled& s) {
+    const auto fd = root.open_file("spool/" + s.name);
+    if (!fd) {
+        return false;
+    }
+    core::sha256 sum;
+    std::array<std::byte, 65'536> piece;
+    for (;;) {
+        const auto n = ::read(fd->get(), piece.data(), piece.size());
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            const auto digest = sum.finish();
+            return n == 0 &&
+                   std::string_view(reinterpret_cast<const char*>(digest.data()), digest.size()) == s.sha256;
+        }
+        sum.update(std::span(piece).first(static_cast<std::size_t>(n)));
+    }
+}
+
+/// The next files behind row `after`.
+std::vector<spooled> some_spooled(index::database& db, std::int64_t after) {
+    std::vector<spooled> out;
+    db.query(
+        "SELECT item_id, spool, spool_sha256 FROM pending WHERE state=1 AND spool IS NOT NULL AND item_id>? "
+        "ORDER BY item_id LIMIT 500",
+        [&](index::row r) {
+            spooled s;
+            s.item = r.integer(0);
+            s.name = r.text(1);
+            s.sha256 = r.bytes(2);
+            out.push_back(std::move(s));
+        },
+        after
+    );
+    return out;
+}
+
+bool fetch_again(index::database& db, const std::vector<std::int64_t>& items) {
+    index::database::transaction t(db);
+    for (const auto item : items) {
+        db.run("UPDATE pending SET state=0, spool=NULL, spool_inode=NULL, url=NULL WHERE item_id=?", item);
+    }
+    t.commit();
+    return true;
+}
+
+}  // namespace
+
+task<void> check_spool_after_boot(pass_context& pass) {
+    const auto boot = this_boot();
+    auto known = [boot](index::database& db) {
+        return !boot.empty() && index::setting(db, boot_setting) == boot;
+    };
+    const bool same_boot = co_await pass.store.call(std::move(known));
+    if (same_boot) {
+        co_return;
+    }
+    std::size_t lost = 0;
+    for (std::int64_t after = 0;;) {
+        auto list = [after](index::database& db) { return some_spooled(db, after); };
+        auto files = co_await pass.store.call(std::move(list));
+        if (files.empty()) {
+            break;
+        }
+        after = files.back().item;
+        auto look = [&pass, files = std::move(files)] {
+            std::vector<std::int64_t> broken;
+            for (const auto& s : files) {
+                if (!is_whole(pass.root, s)) {
+                    broken.push_back(s.item);
+                }
+            }
+            return broken;
+        };
+        auto broken = co_await pass.disk.run(std::move(look));
+        lost += broken.size();
+        auto note = [items = std::move(broken)](index::database& db) { return fetch_again(db, items); };
+        co_await pass.store.call(std::move(note));
+    }
+    if (lost > 0) {
+        core::log(
+            core::log_level::info,
+            std::to_string(lost) + " fetched files did not survive the restart of the machine: fetched again"
+        );
+    }
+    auto remember = [boot](index::database& db) {
+        index::set_setting(db, boot_setting, boot);
+        return true;
+    };
+    co_await pass.store.call(std::move(remember));
+}
+
+}  // namespace m365stage::sync
