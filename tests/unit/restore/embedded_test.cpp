@@ -7,7 +7,7 @@
 #include "restore/record_format.hpp"
 #include "sources/task_item.hpp"
 #include "sources/vcard.hpp"
-#include "unit/tree/support.hpp"
+#include "tests/unit/tree/support.hpp"
 
 using namespace m365stage;
 using namespace m365stage::restore;
