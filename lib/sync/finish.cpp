@@ -1,8 +1,10 @@
 #include "sync/finish.hpp"
 
+#include "core/log.hpp"
 #include "index/containers.hpp"
 #include "index/leases.hpp"
 #include "sync/plan/content.hpp"
+#include "sync/plan/journal.hpp"
 #include "sync/run/place_files.hpp"
 
 namespace m365stage::sync {
@@ -15,6 +17,7 @@ none finish_journal(index::database& db, const tree::stage_root& root) {
     if (ops.empty()) {
         return none();
     }
+    core::log(core::log_level::info, "finishing " + std::to_string(ops.size()) + " steps that were cut off");
     auto outcomes = tree::resume(root, ops);
     if (!outcomes) {
         return outcomes.error();
@@ -22,6 +25,7 @@ none finish_journal(index::database& db, const tree::stage_root& root) {
     if (auto synced = root.barrier(); !synced) {
         return synced;
     }
+    report_missing(ops, *outcomes);
     finish_batch(db, ops, *outcomes);
     return none();
 }
@@ -59,20 +63,31 @@ none place_waiting(
 
 }  // namespace
 
-core::result<void> finish_interrupted(index::database& db, const tree::stage_root& root, guard_limits guard) {
+core::result<bool> finish_cut_off(index::database& db, const tree::stage_root& root) {
     if (index::tree_is_held(db, core::now_seconds())) {
-        return none();
+        return false;
     }
     for (const char* folder : {"spool/trash", "spool/parked"}) {
         if (auto made = root.make_folder(folder); !made) {
-            return made;
+            return made.error();
         }
     }
     if (auto finished = finish_journal(db, root); !finished) {
-        return finished;
+        return finished.error();
     }
     if (auto adopted = adopt_placed(db, root); !adopted) {
-        return adopted;
+        return adopted.error();
+    }
+    return true;
+}
+
+core::result<void> finish_interrupted(index::database& db, const tree::stage_root& root, guard_limits guard) {
+    const auto finished = finish_cut_off(db, root);
+    if (!finished) {
+        return finished.error();
+    }
+    if (!*finished) {
+        return none();
     }
     std::vector<index::container_id> waiting;
     db.query("SELECT DISTINCT container_id FROM pending WHERE state=1 AND next_try=0", [&](index::row r) {

@@ -4,6 +4,7 @@
 
 #include "core/hash.hpp"
 #include "index/items.hpp"
+#include "sync/plan/journal.hpp"
 #include "tree/names.hpp"
 
 namespace m365stage::sync {

@@ -2,40 +2,14 @@
 
 #include "index/containers.hpp"
 #include "index/items.hpp"
+#include "sync/plan/journal.hpp"
+#include "sync/plan/settle_row.hpp"
 #include "tree/names.hpp"
 
 namespace m365stage::sync {
-namespace {
 
 using index::item_id;
 using index::item_type;
-
-std::string in_tree(const std::string& path) {
-    return "tree/" + path;
-}
-
-std::int64_t number(item_id id) {
-    return static_cast<std::int64_t>(id);
-}
-
-std::string folder_of(const std::string& path) {
-    const auto slash = path.rfind('/');
-    return slash == std::string::npos ? std::string() : path.substr(0, slash);
-}
-
-}  // namespace
-
-struct settler::item_row {
-    item_row() = default;
-    item_id id{};
-    item_type type = item_type::unknown;
-    std::optional<std::int64_t> parent, at_parent;
-    std::string remote_id, name, at_name;
-    std::int64_t gone_round = 0;
-    bool parked = false;
-    std::uint64_t inode = 0;
-    bool is_placed() const { return at_parent.has_value(); }
-};
 
 settler::settler(index::database& db, const index::container& c, guard_limits guard, std::int64_t generation)
     : db_(db),
@@ -69,37 +43,6 @@ std::optional<settler::item_row> settler::load(item_id id) {
     return out;
 }
 
-/// Counts what the round would delete, with everything below deleted folders, and holds it if it is too much.
-void settler::evaluate_guard() {
-    const auto approved = container_.guard_approved.value_or(0);
-    const auto deletions =
-        db_.number(
-               "WITH RECURSIVE d (id) AS (SELECT id FROM item WHERE container_id=?1 AND dirty<>0 AND "
-               "gone_round>?2 UNION SELECT i.id FROM item AS i JOIN d ON i.parent=d.id) "
-               "SELECT count(*) FROM d JOIN item USING (id) WHERE type<>0 AND made=0",
-               container_.id, approved
-        )
-            .value_or(0);
-    const auto explicit_ones =
-        db_.number(
-               "SELECT count(*) FROM item WHERE container_id=?1 AND dirty<>0 AND gone_round>?2 AND made=0",
-               container_.id, approved
-        )
-            .value_or(0);
-    const auto before = container_.live_items + explicit_ones;
-    const bool too_many =
-        deletions > 0 && deletions >= guard_.min_deleted_items &&
-        static_cast<double>(deletions) > guard_.max_deleted_share * static_cast<double>(before);
-    held_ = too_many ? deletions : 0;
-    removable_after_ = too_many ? approved : container_.round;
-    db_.run(
-        "UPDATE container SET guard_held=?, guard_round=CASE WHEN ?1=0 THEN NULL ELSE coalesce(guard_round, "
-        "round) END "
-        "WHERE id=? AND (guard_held<>?1 OR (?1=0 AND guard_round IS NOT NULL))",
-        held_, container_.id
-    );
-}
-
 bool settler::is_removable(const item_row& i) const {
     return i.gone_round != 0 && (held_ == 0 || i.gone_round <= removable_after_);
 }
@@ -116,7 +59,9 @@ std::vector<tree::op> settler::next(std::size_t limit) {
             "EXISTS (SELECT 1 FROM item AS i WHERE i.parent=f.id AND i.gone_round=0)",
             container_.round, container_.id
         );
-        evaluate_guard();
+        const auto verdict = judge_deletions(db_, container_, guard_);
+        held_ = verdict.held;
+        removable_after_ = verdict.removable_after;
         // Folders come before what is in them more often than not: that is the order of their rows.
         db_.query(
             "SELECT id FROM item WHERE container_id=? AND dirty<>0 ORDER BY id",
@@ -396,119 +341,6 @@ void settler::emit_item_rename(const item_row& i, const std::string& from, const
     ops_.emplace_back(tree::op_kind::rename_sidecar, sidecar_from, sidecar_to);
 }
 
-/// Folders that hold, at whatever depth, an item whose place is still to be found.
-std::unordered_set<std::int64_t> settler::holding() {
-    std::unordered_set<std::int64_t> out;
-    for (const auto id : todo_) {
-        auto at = db_.number("SELECT at_parent FROM item WHERE id=?", id);
-        while (at && out.insert(*at).second) {
-            at = db_.number("SELECT at_parent FROM item WHERE id=?", *at);
-        }
-    }
-    return out;
-}
-
-bool settler::remove_all(std::size_t limit) {
-    bool progress = false;
-    std::vector<item_id> left;
-    const auto holding = this->holding();  // what is in them has to get out first
-    for (std::size_t n = 0; n < removals_.size(); ++n) {
-        const auto i = load(removals_[n]);
-        if (!i || i->gone_round == 0) {
-            progress = progress || i.has_value();
-            continue;  // went with its folder
-        }
-        if (ops_.size() >= limit || holding.contains(number(i->id))) {
-            left.push_back(removals_[n]);
-            continue;
-        }
-        const auto folder = i->at_parent ? load(static_cast<item_id>(*i->at_parent)) : std::nullopt;
-        if (folder && is_removable(*folder) && folder->parent && !holding.contains(*i->at_parent)) {
-            left.push_back(removals_[n]);  // goes with its folder: one rename for all
-            continue;
-        }
-        if (i->is_placed() && path_at(number(i->id)).empty()) {
-            left.push_back(removals_[n]);  // below a parked folder
-            continue;
-        }
-        remove_subtree(*i);
-        progress = true;
-    }
-    removals_ = std::move(left);
-    return progress;
-}
-
-/// One rename into the trash for the item, whatever is below it; its rows and those of everything below go.
-void settler::remove_subtree(const item_row& top) {
-    const auto path = path_of(top);
-    if (top.is_placed() || top.parked) {
-        const auto from = top.parked ? "spool/parked/" + std::to_string(number(top.id)) : in_tree(path);
-        emit_item_rename(top, from, "spool/trash/" + std::to_string(number(top.id)));
-        if (top.is_placed()) {
-            ops_.emplace_back(
-                tree::op_kind::remove_folder, "",
-                in_tree(folder_of(path)) + "/" + std::string(tree::sidecar_folder)
-            );
-        }
-    }
-    struct entry {
-        std::int64_t id;
-        std::string path;
-        item_type type;
-        bool live, in_tree;
-    };
-    std::vector<entry> stack{{number(top.id), path, top.type, top.gone_round == 0, top.is_placed()}};
-    while (!stack.empty()) {
-        const auto e = std::move(stack.back());
-        stack.pop_back();
-        // Below it in the tree, or known to belong there but never placed.
-        db_.query(
-            "SELECT id, at_name, type, gone_round, 1 FROM item WHERE at_parent=?1 "
-            "UNION ALL SELECT id, name, type, gone_round, 0 FROM item WHERE parent=?1 AND at_parent IS NULL "
-            "AND parked=0",
-            [&](index::row r) {
-                stack.push_back(
-                    {r.integer(0), e.path + "/" + r.text(1), static_cast<item_type>(r.integer(2)),
-                     r.integer(3) == 0, r.integer(4) != 0}
-                );
-            },
-            e.id
-        );
-        remove_row(e.id, e.path, e.type, e.live, e.in_tree);
-    }
-    return_name(top);
-}
-
-/// The name of what was removed goes to the item that had to do without it.
-void settler::return_name(const item_row& removed) {
-    const auto known = todo_.size();
-    db_.query(
-        "SELECT id FROM item WHERE parent=? AND name=? AND at_name<>name AND gone_round=0",
-        [&](index::row r) { todo_.push_back(static_cast<item_id>(r.integer(0))); }, removed.parent,
-        removed.name
-    );
-    for (auto i = known; i < todo_.size(); ++i) {
-        db_.run("UPDATE item SET dirty=1 WHERE id=?", todo_[i]);
-    }
-}
-
-void settler::remove_row(
-    std::int64_t id, const std::string& old_path, item_type type, bool live, bool in_tree
-) {
-    if (in_tree) {
-        db_.run(
-            "INSERT INTO change (generation, item_id, what, type, old_path) VALUES (?,?,?,?,?)", generation_,
-            id, index::change_kind::deleted, type, old_path
-        );
-    }
-    db_.run(
-        "UPDATE container SET live_items=live_items-(?1 AND (SELECT made=0 FROM item WHERE id=?2)), "
-        "live_bytes=live_bytes-coalesce((SELECT size FROM item WHERE id=?2), 0) WHERE id=?3",
-        live && type != item_type::unknown, id, container_.id
-    );
-    db_.run("DELETE FROM item WHERE id=?", id);
-}
-
 /// Takes one blocked item out of the tree, so that the circle it is part of opens. Innermost items come
 /// first: whatever lies below a parked folder stays in it, and nothing there waits for a place of its own.
 bool settler::park_blocked() {
@@ -557,81 +389,6 @@ void settler::record(
 
 void settler::clear_dirty(item_id id) {
     db_.run("UPDATE item SET dirty=0 WHERE id=? AND dirty<>0", id);
-}
-
-std::vector<tree::op> plan_container_removal(
-    index::database& db, index::container_id id, std::int64_t generation
-) {
-    std::vector<tree::op> ops;
-    index::database::transaction t(db);
-    std::string path;
-    std::int64_t inode = 0;
-    std::int64_t root = 0;
-    db.query(
-        "SELECT c.at_key, i.inode, i.id FROM container AS c JOIN item AS i ON i.id=c.root_item WHERE c.id=?",
-        [&](index::row r) {
-            path = r.text(0);
-            inode = r.integer(1);
-            root = r.integer(2);
-        },
-        id
-    );
-    if (!path.empty()) {
-        const auto trash = "spool/trash/" + std::to_string(root);
-        ops.emplace_back(tree::op_kind::rename, in_tree(path), trash, static_cast<std::uint64_t>(inode));
-        ops.emplace_back(
-            tree::op_kind::rename_sidecar, in_tree(tree::sidecar_path(path)), trash + ".sidecar"
-        );
-        for (auto above = folder_of(path); !above.empty(); above = folder_of(above)) {
-            ops.emplace_back(
-                tree::op_kind::remove_folder, "", in_tree(above) + "/" + std::string(tree::sidecar_folder)
-            );
-            ops.emplace_back(tree::op_kind::remove_folder, "", in_tree(above));
-        }
-        db.run(
-            "INSERT INTO change (generation, item_id, what, type, old_path) VALUES (?,?,?,?,?)", generation,
-            root, index::change_kind::deleted, item_type::folder, path
-        );
-    }
-    db.run("DELETE FROM item WHERE container_id=?", id);
-    db.run("UPDATE container SET at_key=NULL, root_item=NULL, cursor_state=0 WHERE id=?", id);
-    index::drop_cursors(db, id);
-    write_journal(db, ops);
-    t.commit();
-    return ops;
-}
-
-void write_journal(index::database& db, const std::vector<tree::op>& ops) {
-    for (const auto& o : ops) {
-        db.run(
-            "INSERT INTO journal (op, source, target, inode, item_id) VALUES (?,?,?,?,?)", o.kind, o.source,
-            o.target, o.inode, o.item_id
-        );
-    }
-}
-
-std::vector<tree::op> read_journal(index::database& db) {
-    std::vector<tree::op> out;
-    db.query("SELECT op, source, target, inode, item_id FROM journal ORDER BY seq", [&](index::row r) {
-        out.emplace_back(
-            static_cast<tree::op_kind>(r.integer(0)), r.text(1), r.text(2),
-            static_cast<std::uint64_t>(r.integer(3)), r.integer(4)
-        );
-    });
-    return out;
-}
-
-void finish_batch(
-    index::database& db, const std::vector<tree::op>& ops, const std::vector<tree::op_outcome>& outcomes
-) {
-    index::database::transaction t(db);
-    for (std::size_t i = 0; i < ops.size() && i < outcomes.size(); ++i) {
-        if (ops[i].item_id != 0 && outcomes[i].inode != 0) {
-            db.run("UPDATE item SET inode=? WHERE id=?", outcomes[i].inode, ops[i].item_id);
-        }
-    }
-    db.run("DELETE FROM journal");
-    t.commit();
 }
 
 }  // namespace m365stage::sync

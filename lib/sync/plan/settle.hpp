@@ -10,16 +10,10 @@
 
 #include "index/database.hpp"
 #include "index/rows.hpp"
+#include "sync/plan/guard.hpp"
 #include "tree/ops.hpp"
 
 namespace m365stage::sync {
-
-/// When a round's deletions are held for a person (promise 8).
-struct guard_limits {
-    guard_limits() = default;
-    double max_deleted_share = 0.3;       ///< of the items the container had
-    std::int64_t min_deleted_items = 50;  ///< fewer deletions than this are never held
-};
 
 /// Decides how the tree of one container gets from where its items lie to where the service has them, once a
 /// round is complete: folders made, renames (one for a folder, whatever is below it), crossing renames
@@ -60,7 +54,6 @@ private:
     enum class step { kept, done, blocked };
 
     std::optional<item_row> load(index::item_id id);
-    void evaluate_guard();
     bool place_all(std::size_t limit);
     bool remove_all(std::size_t limit);
     bool park_blocked();
@@ -105,17 +98,5 @@ private:
 std::vector<tree::op> plan_container_removal(
     index::database& db, index::container_id id, std::int64_t generation
 );
-
-/// Removes the journal's rows and notes the inodes of new folders, after the barrier. `outcomes` belong to
-/// `ops`.
-void finish_batch(
-    index::database& db, const std::vector<tree::op>& ops, const std::vector<tree::op_outcome>& outcomes
-);
-
-/// Writes ops into the journal; inside the caller's transaction.
-void write_journal(index::database& db, const std::vector<tree::op>& ops);
-
-/// What a crash left in the journal, in order.
-std::vector<tree::op> read_journal(index::database& db);
 
 }  // namespace m365stage::sync

@@ -6,7 +6,9 @@
 #include "index/items.hpp"
 #include "index/leases.hpp"
 #include "index/work.hpp"
+#include "sync/finish.hpp"
 #include "sync/plan/content.hpp"
+#include "sync/plan/journal.hpp"
 #include "sync/run/place_files.hpp"
 #include "sync/run/spool_check.hpp"
 
@@ -59,10 +61,7 @@ public:
     /// Finishes what a crash cut off, unless the tree is held still.
     task<void> finish_cut_off() {
         const auto inside = co_await pass_.gate.enter();
-        const bool held = co_await tree_is_held(pass_);
-        if (!held) {
-            co_await replay();
-        }
+        co_await replay();
     }
 
 private:
@@ -85,20 +84,12 @@ private:
 
     /// The renames in the journal, and the files that were on their way into the tree.
     task<void> replay() {
-        auto read = [](index::database& db) { return read_journal(db); };
-        auto ops = co_await pass_.store.call(std::move(read));
-        if (!ops.empty()) {
-            core::log(
-                core::log_level::info, "finishing " + std::to_string(ops.size()) + " steps that were cut off"
-            );
-            co_await perform(std::move(ops), true);
+        auto finish = [this](index::database& db) { return sync::finish_cut_off(db, pass_.root); };
+        const auto finished = co_await pass_.store.call(std::move(finish));
+        if (!finished) {
+            throw core::fatal(finished.error());
         }
-        auto adopt = [this](index::database& db) { return adopt_placed(db, pass_.root); };
-        const auto adopted = co_await pass_.store.call(std::move(adopt));
-        if (!adopted) {
-            throw core::fatal(adopted.error());
-        }
-        pass_.replayed = true;
+        pass_.replayed = *finished;
     }
 
     /// Settles containers whose round is complete and which nobody enumerates just now, until one had work to
@@ -147,16 +138,16 @@ private:
         if (ops.empty()) {
             co_return false;
         }
-        co_await perform(std::move(ops), false);
+        co_await perform(std::move(ops));
         co_return true;
     }
 
 public:
     /// Performs journaled ops, puts the barrier and clears the journal.
-    task<void> perform(std::vector<tree::op> ops, bool after_crash) {
+    task<void> perform(std::vector<tree::op> ops) {
         auto shared = std::make_shared<std::vector<tree::op>>(std::move(ops));
-        auto work = [this, shared, after_crash]() -> core::result<std::vector<tree::op_outcome>> {
-            auto done = after_crash ? tree::resume(pass_.root, *shared) : tree::perform(pass_.root, *shared);
+        auto work = [this, shared]() -> core::result<std::vector<tree::op_outcome>> {
+            auto done = tree::perform(pass_.root, *shared);
             if (done) {
                 if (auto synced = pass_.root.barrier(); !synced) {
                     return synced.error();
@@ -170,15 +161,7 @@ public:
         if (!outcomes) {
             throw core::fatal(outcomes.error());
         }
-        for (std::size_t i = 0; i < outcomes->size(); ++i) {
-            if ((*outcomes)[i].missing) {
-                core::log(
-                    core::log_level::error, (*shared)[i].source +
-                                                " is missing in the tree: somebody else changed it; run "
-                                                "'m365stage verify'"
-                );
-            }
-        }
+        report_missing(*shared, *outcomes);
         auto finish = [shared, results = std::move(*outcomes)](index::database& db) {
             finish_batch(db, *shared, results);
             return true;
@@ -397,7 +380,7 @@ task<void> purge_departed(pass_context& pass) {
             return plan_container_removal(db, id, generation);
         };
         auto ops = co_await pass.store.call(std::move(plan));
-        co_await a.perform(std::move(ops), false);
+        co_await a.perform(std::move(ops));
         auto forget = [id](index::database& db) { return db.run("DELETE FROM container WHERE id=?", id); };
         co_await pass.store.call(std::move(forget));
     }

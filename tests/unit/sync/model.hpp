@@ -10,6 +10,7 @@
 #include "index/items.hpp"
 #include "index/work.hpp"
 #include "sync/plan/content.hpp"
+#include "sync/plan/journal.hpp"
 #include "sync/plan/settle.hpp"
 #include "sync/run/place_files.hpp"
 #include "sync/verify.hpp"
