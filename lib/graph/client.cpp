@@ -64,7 +64,8 @@ public:
             }
         }
         auto request = std::make_shared<const call>(std::move(c));
-        retry_state retries(options_.max_attempts, request->idempotent);
+        const auto attempts = request->max_attempts == 0 ? options_.max_attempts : request->max_attempts;
+        retry_state retries(attempts, request->idempotent);
         auto answer = co_await run(request, work, retries);
         co_return answer;
     }
@@ -141,6 +142,9 @@ public:
     std::optional<double> sharepoint_budget() const override { return governor_.sharepoint_budget(); }
     std::vector<allowance> allowances() const override { return governor_.allowances(); }
 
+    std::string budget_memory() const override { return governor_.memory(); }
+    void remember_budget(std::string_view memory) override { governor_.remember(memory); }
+
 private:
     static core::error told(core::error e, const http::response& answer, const std::string& object) {
         e.http_status = answer.status;
@@ -177,6 +181,19 @@ private:
         return out;
     }
 
+    /// The failure of a call that does not wait for the end of its scope's pause.
+    std::optional<core::error> too_long(const call& c, steady_point now) const {
+        const auto until = c.longest_pause ? governor_.paused_until(c.where) : std::nullopt;
+        if (!until || *until <= now + *c.longest_pause) {
+            return std::nullopt;
+        }
+        core::error e(core::error_kind::throttled, "the service asks to wait");
+        e.code = paused_code;
+        e.object = c.object;
+        e.retry_after = std::chrono::ceil<std::chrono::milliseconds>(*until - now);
+        return e;
+    }
+
     // Leave of the scope and a token that is valid now; nothing is awaited between this and sending.
     task<core::result<void>> prepare(std::shared_ptr<const call> c, std::shared_ptr<hop> h) {
         while (true) {
@@ -190,6 +207,9 @@ private:
                 expires = token->expires;
             }
             auto asked_at = clock_.now();
+            if (auto paused = too_long(*c, asked_at)) {
+                co_return std::move(*paused);
+            }
             h->leave = co_await governor_.admit(c->where, c->resource_units);
             stats_.waited_for_service += clock_.now() - asked_at;
             // A long pause may have outlived the token.

@@ -31,6 +31,7 @@ struct scope {
     scope(service s, std::string k = {}) : svc(s), key(std::move(k)) {}
     service svc = service::directory;
     std::string key;  ///< outlook: the mailbox (user or group id); otherwise empty
+    bool operator==(const scope&) const = default;
 };
 
 /// One request to Graph.
@@ -47,9 +48,15 @@ struct call {
     /// if it leads to the Graph host, and its errors come as they are.
     bool preauthenticated = false;
     unsigned resource_units = 1;  ///< SharePoint cost (contract 3.2)
-    bool idempotent = true;       ///< false: transient failures after the request was sent are not repeated
-    std::string object;           ///< what it is about, in the user's words, for errors
+    /// Set: a call whose scope is paused for longer is not sent and not waited for; it fails with the code
+    /// `paused_code`. For those who have other work meanwhile.
+    std::optional<std::chrono::seconds> longest_pause;
+    unsigned max_attempts = 0;  ///< for transient failures; 0: as in `client_options`
+    bool idempotent = true;     ///< false: transient failures after the request was sent are not repeated
+    std::string object;         ///< what it is about, in the user's words, for errors
 };
+
+inline constexpr std::string_view paused_code = "paused";
 
 /// One page of a collection or delta feed.
 struct page {
@@ -125,6 +132,13 @@ public:
 
     /// What is left of the budgets that this client keeps; a budget that is unlimited is left out.
     virtual std::vector<allowance> allowances() const = 0;
+
+    /// What was learnt of SharePoint's budget and what was spent of the day's, as text to be kept over a
+    /// restart.
+    virtual std::string budget_memory() const = 0;
+    /// Goes on from there. Does nothing after the first call, for text that is not understood, and for a
+    /// budget that the configuration has changed since.
+    virtual void remember_budget(std::string_view memory) = 0;
 };
 
 std::unique_ptr<client> make_client(

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <nlohmann/json.hpp>
 
 namespace m365stage::graph {
 namespace {
@@ -172,6 +173,51 @@ std::vector<allowance> governor::allowances() const {
 
 std::optional<double> governor::sharepoint_budget() const {
     return sharepoint_->rules.units_per_minute();
+}
+
+std::string governor::memory() const {
+    const auto kept = sharepoint_->rules.memory(clock_.now());
+    nlohmann::json spent = nlohmann::json::array();
+    for (const auto& [age, units] : kept.spent_today) {
+        spent.push_back(nlohmann::json::array({age.count(), units}));
+    }
+    const auto at = std::chrono::duration_cast<std::chrono::seconds>(clock_.wall().time_since_epoch());
+    const nlohmann::json out{
+        {"at", at.count()},
+        {"published", kept.published},
+        {"budget", kept.budget},
+        {"ceiling", kept.ceiling},
+        {"spent", std::move(spent)}
+    };
+    return out.dump();
+}
+
+void governor::remember(std::string_view memory) {
+    using std::chrono::seconds;
+    const auto j = nlohmann::json::parse(memory, nullptr, false);
+    if (std::exchange(remembered_, true) || !j.is_object()) {
+        return;
+    }
+    auto number_of = [&j](const char* key) {
+        const auto at = j.find(key);
+        return at != j.end() && at->is_number() ? at->get<double>() : 0.0;
+    };
+    limiter::kept kept;
+    kept.published = number_of("published");
+    kept.budget = number_of("budget");
+    kept.ceiling = number_of("ceiling");
+    const auto now = std::chrono::duration_cast<seconds>(clock_.wall().time_since_epoch());
+    // A clock that was set back makes nothing younger than it is.
+    const auto away = std::max(seconds(0), now - seconds(static_cast<std::int64_t>(number_of("at"))));
+    constexpr std::size_t most = 1000;
+    const auto spent = j.find("spent");
+    for (std::size_t i = 0; spent != j.end() && spent->is_array() && i < std::min(most, spent->size()); ++i) {
+        const auto& e = (*spent)[i];
+        if (e.is_array() && e.size() == 2 && e[0].is_number_integer() && e[1].is_number()) {
+            kept.spent_today.emplace_back(seconds(e[0].get<std::int64_t>()) + away, e[1].get<double>());
+        }
+    }
+    sharepoint_->rules.remember(clock_.now(), kept);
 }
 
 }  // namespace m365stage::graph

@@ -57,6 +57,8 @@ public:
     std::optional<double> sharepoint_budget() const;
     /// SharePoint's windows, and those of the mailbox that has least left.
     std::vector<allowance> allowances() const;
+    std::string memory() const;              ///< see client::budget_memory
+    void remember(std::string_view memory);  ///< see client::remember_budget
     std::size_t mailboxes() const { return mailboxes_.size(); }
 
 private:
@@ -69,6 +71,7 @@ private:
     std::shared_ptr<lane> sharepoint_;
     std::map<std::string, std::shared_ptr<lane>, std::less<>> mailboxes_;
     std::size_t sweep_at_ = 64;
+    bool remembered_ = false;
 };
 
 }  // namespace m365stage::graph

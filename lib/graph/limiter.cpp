@@ -55,6 +55,25 @@ void sliding_count::forget(steady_point now) {
     }
 }
 
+std::vector<std::pair<seconds, double>> sliding_count::spent(steady_point now) const {
+    std::vector<std::pair<seconds, double>> out;
+    for (const bucket& b : buckets_) {
+        out.emplace_back(std::chrono::floor<seconds>(now - b.end), b.amount);
+    }
+    return out;
+}
+
+void sliding_count::put_back(steady_point now, const std::vector<std::pair<seconds, double>>& spent) {
+    for (const auto& [age, amount] : spent) {
+        const auto end = now - age;
+        const bool in_order = buckets_.empty() || buckets_.back().end <= end;
+        if (in_order && end + span_ > now && end <= now + grain_ && amount > 0) {
+            buckets_.push_back(bucket{end, amount});
+            sum_ += amount;
+        }
+    }
+}
+
 steady_point sliding_count::room_at(steady_point now, double amount, double limit) {
     forget(now);
     double left = sum_;
@@ -71,6 +90,16 @@ steady_point sliding_count::room_at(steady_point now, double amount, double limi
 
 unit_budget::unit_budget(double published_per_minute, bool learn)
     : published_(std::max(published_per_minute, 1.0)), learn_(learn), budget_(published_) {}
+
+void unit_budget::remember(steady_point now, double budget, double ceiling) {
+    if (!learn_ || !(budget > 0)) {
+        return;
+    }
+    budget_ = std::clamp(budget, lowest_share * published_, highest_share * published_);
+    ceiling_ = std::clamp(ceiling, 0.0, highest_share * published_);
+    stepped_once_ = ceiling_ > 0;
+    stepped_ = now - seconds(60);
+}
 
 double unit_budget::burst() const {
     return std::max(1.0, burst_share * budget_);
@@ -174,6 +203,24 @@ void unit_budget::told(steady_point now, double limit, double remaining, seconds
 limiter::limiter(const limits& l) : limits_(l) {
     if (l.units_per_minute) {
         units_.emplace(*l.units_per_minute, l.learn);
+    }
+}
+
+limiter::kept limiter::memory(steady_point now) const {
+    kept out;
+    if (units_) {
+        out.published = units_->published();
+        out.budget = units_->per_minute();
+        out.ceiling = units_->ceiling();
+    }
+    out.spent_today = day_.spent(now);
+    return out;
+}
+
+void limiter::remember(steady_point now, const kept& k) {
+    day_.put_back(now, k.spent_today);
+    if (units_ && units_->published() == k.published) {
+        units_->remember(now, k.budget, k.ceiling);
     }
 }
 

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <deque>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "graph/allowance.hpp"
@@ -22,6 +23,10 @@ public:
     /// When `amount` more fits under `limit`; `now` if it does already.
     steady_point room_at(steady_point now, double amount, double limit);
     bool empty(steady_point now) { return sum(now) <= 0; }
+
+    /// What was spent, with the age of each bucket's end, oldest first; and the same put back, in that order.
+    std::vector<std::pair<std::chrono::seconds, double>> spent(steady_point now) const;
+    void put_back(steady_point now, const std::vector<std::pair<std::chrono::seconds, double>>& spent);
 
 private:
     struct bucket {
@@ -46,6 +51,11 @@ public:
     double per_minute() const { return budget_; }
     /// Of the budget, what was not spent in the last 60 seconds.
     double left(steady_point now) { return std::max(0.0, budget_ - minute_.sum(now)); }
+    double published() const { return published_; }
+    double ceiling() const { return ceiling_; }
+
+    /// Goes on with what an earlier process had learnt.
+    void remember(steady_point now, double budget, double ceiling);
 
     /// When a call of that many units may be sent.
     steady_point earliest(steady_point now, double units);
@@ -93,6 +103,15 @@ struct limits {
 class limiter {
 public:
     explicit limiter(const limits& l);
+
+    /// What outlives the process.
+    struct kept {
+        kept() = default;
+        double published = 0, budget = 0, ceiling = 0;                     ///< units a minute; 0: none
+        std::vector<std::pair<std::chrono::seconds, double>> spent_today;  ///< age and units
+    };
+    kept memory(steady_point now) const;
+    void remember(steady_point now, const kept& k);
 
     /// When the next call may be sent; `steady_point::max()`: not before a running one has ended.
     steady_point earliest(steady_point now, double units);

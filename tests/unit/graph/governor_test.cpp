@@ -96,4 +96,43 @@ TEST_SUITE("graph") {
         w.clock.run(w.pass(scope(service::sharepoint), 1, 0));
         CHECK(w.clock.seconds_passed() >= 9.9);
     }
+
+    TEST_CASE("governor: what was learnt and what was spent of the day is known after a restart") {
+        graph::client_options o;
+        o.sharepoint_units_per_minute = 1000;
+        o.sharepoint_units_per_day = 50;
+        world before(o);
+        auto p = before.clock.run(before.governor.admit(scope(service::sharepoint), 40));
+        before.governor.refused(p, std::chrono::seconds(1));
+        p.end();
+        const auto learnt = before.governor.sharepoint_budget();
+        REQUIRE(learnt);
+        CHECK(*learnt < 1000);
+
+        world after(o);
+        after.governor.remember(before.governor.memory());
+        CHECK(after.governor.sharepoint_budget() == learnt);
+        after.clock.run(after.pass(scope(service::sharepoint), 10, 0));
+        CHECK(after.clock.seconds_passed() < 60);
+        // The day has none left before the first 40 units are a day old.
+        after.clock.run(after.pass(scope(service::sharepoint), 5, 1));
+        CHECK(after.clock.seconds_passed() > 80'000);
+    }
+
+    TEST_CASE("governor: a memory that is damaged or of another budget changes nothing") {
+        graph::client_options o;
+        o.sharepoint_units_per_minute = 1000;
+        world before(o);
+        auto p = before.clock.run(before.governor.admit(scope(service::sharepoint), 1));
+        before.governor.refused(p, std::chrono::seconds(1));
+        o.sharepoint_units_per_minute = 2000;
+        for (const std::string& memory :
+             {before.governor.memory(), std::string(), std::string("[1]"), std::string(R"({"spent":7})"),
+              std::string(R"({"published":2000,"budget":"x","spent":[[1],["a",2],[-5,1e9]]})")}) {
+            CAPTURE(memory);
+            world after(o);
+            after.governor.remember(memory);
+            CHECK(after.governor.sharepoint_budget() == 2000);
+        }
+    }
 }
