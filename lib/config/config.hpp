@@ -107,6 +107,12 @@ struct select_settings {
 enum class data_kind { onedrive, mail, calendar, contacts, tasks, sharepoint, groups };
 std::string_view to_string(data_kind kind);
 
+struct mail_settings {
+    mail_settings() = default;
+    bool recoverable_items = false;  ///< stage what users deleted for good, as long as Exchange keeps it
+    bool operator==(const mail_settings&) const = default;
+};
+
 struct sync_settings {
     sync_settings() = default;
     std::chrono::seconds interval = std::chrono::minutes(15);
@@ -158,6 +164,7 @@ struct settings {
     stage_settings stage;
     select_settings select;
     std::vector<data_kind> kinds{data_kind::onedrive, data_kind::sharepoint};
+    mail_settings mail;
     sync_settings sync;
     guard_settings guard;
     lease_settings lease;

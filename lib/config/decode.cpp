@@ -405,6 +405,7 @@ settings decode(const node& document, problem_list& problems) {
     decode_selection(root.sub("select").sub("sites"), out.select.sites);
     decode_selection(root.sub("select").sub("groups"), out.select.groups);
     decode_kinds(root, out.kinds);
+    root.sub("mail").flag("recoverable_items", out.mail.recoverable_items);
     decode_sync(root.sub("sync"), out.sync);
     const section guard = root.sub("guard");
     guard.number("max_deleted_share", out.guard.max_deleted_share);

@@ -97,6 +97,7 @@ TEST_SUITE("config") {
         CHECK(s.has(data_kind::sharepoint));
         CHECK_FALSE(s.has(data_kind::mail));
         CHECK(s.select.users.selects("ann@contoso.com"));
+        CHECK_FALSE(s.mail.recoverable_items);
         CHECK(s.log.level == log_level::info);
     }
 
