@@ -338,6 +338,7 @@ struct server::impl {
             out =
                 graph_error(400, "invalidRequest", std::string("m365sim could not serve this: ") + e.what());
         }
+        out.set("Date", http_date(world_.directory.now()));
         world_.manners.answered(r, kind, out, now_ms());
         bool again = co_await write_response(stream, r, out, ++world_.serial, keep_alive);
         world_.manners.finished(kind);
