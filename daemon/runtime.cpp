@@ -112,6 +112,7 @@ graph::client_options graph_options_of(const config::settings& s) {
 sync::pass_options pass_options_of(const config::settings& s) {
     sync::pass_options o;
     o.concurrency = s.sync.concurrency;
+    o.mailbox_concurrency = s.limits.mailbox_concurrency;
     o.spool_max_bytes = s.stage.spool_max_bytes;
     o.min_free_bytes = s.stage.min_free_bytes;
     o.departed_retention = s.sync.departed_retention.count();
@@ -121,6 +122,7 @@ sync::pass_options pass_options_of(const config::settings& s) {
     o.kinds.sites = s.has(config::data_kind::sharepoint);
     o.kinds.group_drives = s.has(config::data_kind::groups) || o.kinds.sites;
     o.kinds.mail = s.has(config::data_kind::mail);
+    o.kinds.recoverable_items = s.mail.recoverable_items;
     o.kinds.calendar = s.has(config::data_kind::calendar);
     o.kinds.contacts = s.has(config::data_kind::contacts);
     o.kinds.tasks = s.has(config::data_kind::tasks);

@@ -34,7 +34,9 @@ stream read_stream(row r) {
     s.spare_cursor = r.text(6);
     s.round = r.integer(7);
     s.round_full = r.integer(8) != 0;
-    s.listing = r.integer(9) != 0;
+    const auto mode = static_cast<stream_mode>(r.integer(9));
+    s.listing = mode == stream_mode::listing;
+    s.ids_only = mode == stream_mode::ids;
     return s;
 }
 
@@ -139,8 +141,9 @@ container_id upsert_container(database& db, const found_container& f) {
         db.run(
             "UPDATE container SET key=?1, owner_kind=?2, owner_id=?3, owner_name=?4, name=?5, "
             "state='active', "
-            "departed_at=NULL WHERE id=?6 AND (key<>?1 OR owner_kind<>?2 OR owner_id<>?3 OR owner_name<>?4 "
-            "OR name<>?5 OR state<>'active')",
+            "departed_at=NULL, missed=0 WHERE id=?6 AND (key<>?1 OR owner_kind<>?2 OR owner_id<>?3 OR "
+            "owner_name<>?4 "
+            "OR name<>?5 OR state<>'active' OR missed<>0)",
             key, f.owner_kind, f.owner_id, f.owner_name, f.name, *id
         );
         // A new key (the owner was renamed) moves the container's folder when the round settles.
@@ -262,9 +265,10 @@ void drop_cursors(database& db, container_id id) {
     );
 }
 
-void set_listing(database& db, stream_id id, bool listing) {
+void set_mode(database& db, stream_id id, stream_mode mode) {
     drop_cursor(db, id);
-    db.run("UPDATE stream SET listing=? WHERE id=?", listing, id);
+    db.run("DELETE FROM walk WHERE stream_id=?", id);
+    db.run("UPDATE stream SET listing=? WHERE id=?", mode, id);
 }
 
 bool restore_cursor(database& db, stream_id id) {

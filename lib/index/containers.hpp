@@ -51,8 +51,9 @@ void complete_container(database& db, container_id id, unix_seconds now);
 void drop_cursor(database& db, stream_id id);
 void drop_cursors(database& db, container_id id);
 
-/// Throws the cursor away and asks for listings instead of a delta from now on, or for the delta again.
-void set_listing(database& db, stream_id id, bool listing);
+/// Throws the cursor away and asks for listings or ids instead of a delta from now on, or for the delta
+/// again.
+void set_mode(database& db, stream_id id, stream_mode mode);
 
 /// Gives up a round and goes back to the deltaLink that it, or the round before it, began with (contract Q3,
 /// Q22). False if there is none, or none that was not tried just now.

@@ -2,6 +2,7 @@
 
 #include "core/hash.hpp"
 #include "index/containers.hpp"
+#include "index/walks.hpp"
 
 namespace m365stage::index {
 namespace {
@@ -91,6 +92,10 @@ public:
             }
             return;
         }
+        if (change.same || change.unreadable) {
+            take_untold(change, found);
+            return;
+        }
         if (found && found->type != item_type::unknown && is_folder(found->type) != is_folder(change.type)) {
             retire(*found);
             found.reset();
@@ -104,7 +109,34 @@ public:
 
     std::int64_t live_change() const { return live_change_; }
 
+    /// Folders that this round brought for the first time.
+    const std::vector<std::string>& new_folders() const { return new_folders_; }
+
 private:
+    /// What the service does not tell more of than that it is there.
+    void take_untold(const item_change& c, const std::optional<item_row>& have) {
+        if (c.same) {
+            if (have) {
+                outcome.repeated += have->seen_round == container_.round ? 1 : 0;
+                db_.run("UPDATE item SET seen_round=? WHERE id=?", container_.round, have->id);
+            }
+            return;
+        }
+        if (!have) {
+            create(c);
+            return;
+        }
+        const bool moved = !from_.empty() && !lies_in(*have, from_);
+        const auto parent = moved ? parent_of(c) : have->parent;
+        live_change_ += have->gone_round != 0 ? 1 : 0;
+        db_.run(
+            "UPDATE item SET parent=?, seen_round=?, gone_round=0, dirty=max(dirty, ?) WHERE id=?", parent,
+            container_.round, moved || have->gone_round != 0 ? 1 : 0, have->id
+        );
+        ++outcome.changed;
+        enqueue(have->id, c, true, work_cause::metadata);
+    }
+
     std::optional<std::int64_t> parent_of(const item_change& change) {
         if (change.root || change.parent_remote_id.empty()) {
             return std::nullopt;
@@ -182,6 +214,7 @@ private:
         );
         const auto id = static_cast<item_id>(db_.last_id());
         ++outcome.created;
+        note_folder(c);
         if (c.root) {
             db_.run("UPDATE container SET root_item=? WHERE id=?", id, container_.id);
         } else {
@@ -192,6 +225,9 @@ private:
 
     void update(const item_change& c, const item_row& have) {
         outcome.repeated += have.seen_round == container_.round ? 1 : 0;
+        if (have.seen_round != container_.round) {
+            note_folder(c);
+        }
         const auto parent = parent_of(c);
         const bool was_placeholder = have.type == item_type::unknown;
         const bool returned = have.gone_round != 0;
@@ -277,6 +313,12 @@ private:
         );
     }
 
+    void note_folder(const item_change& c) {
+        if (is_folder(c.type)) {
+            new_folders_.push_back(c.remote_id);
+        }
+    }
+
     void remove(const item_row& have) {
         if (have.type == item_type::unknown || have.gone_round != 0) {
             return;
@@ -324,6 +366,7 @@ private:
     unix_seconds url_until_;
     std::int64_t live_change_ = 0;
     std::string from_;
+    std::vector<std::string> new_folders_;
     std::string last_parent_id_, last_subfolder_;
     std::optional<std::int64_t> last_parent_;
 };
@@ -389,6 +432,11 @@ page_outcome apply_page(database& db, stream_id id, const delta_page& page, unix
         writer.take(change);
     }
     db.run("UPDATE container SET live_items=live_items+? WHERE id=?", writer.live_change(), c.id);
+    if (page.walked) {
+        note_step(db, *s, page, writer.new_folders());
+        t.commit();
+        return writer.outcome;
+    }
     const std::optional<std::string_view> cursor =
         page.cursor.empty() ? std::nullopt : std::optional<std::string_view>(page.cursor);
     db.run(

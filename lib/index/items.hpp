@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -19,6 +20,9 @@ struct delta_page {
     bool completes = true;       ///< the last page of a container's only stream: the container can settle
     std::string shape;           ///< of the request that began the round
     unix_seconds url_until = 0;  ///< until when the pages' download URLs are good
+    /// Set: the page lists the folder of this step of a walk (`walks.hpp`); 0: what the walk begins with.
+    /// `cursor` is then the next page of that folder, and `last` has no meaning.
+    std::optional<std::int64_t> walked;
 };
 
 /// Records a page and its cursor in one transaction. A last page completes the stream's round: what a full

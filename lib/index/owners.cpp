@@ -5,6 +5,12 @@
 #include "index/containers.hpp"
 
 namespace m365stage::index {
+namespace {
+
+// "Not found" is said now and then of what is there: only the second list in a row counts.
+constexpr std::int64_t lists_to_depart = 2;
+
+}  // namespace
 
 void upsert_owner(database& db, const owner_row& o, std::int64_t pass) {
     db.run(
@@ -52,28 +58,39 @@ void remove_unseen_sites(database& db, std::int64_t pass) {
     );
 }
 
+void list_owner_again(database& db, const owner_row& o) {
+    db.run("UPDATE owner SET listed_in=0 WHERE kind=? AND remote_id=?", o.kind, o.remote_id);
+}
+
 void owner_listed(database& db, const owner_row& o, std::int64_t pass) {
     db.run("UPDATE owner SET listed_in=? WHERE kind=? AND remote_id=?", pass, o.kind, o.remote_id);
 }
 
-void kind_listed(
+bool kind_listed(
     database& db, const owner_row& o, std::string_view kind, const std::vector<std::string>& present,
     unix_seconds now
 ) {
-    std::vector<container_id> left;
+    std::vector<std::pair<container_id, std::int64_t>> left;
     db.query(
-        "SELECT id, remote_id FROM container WHERE owner_kind=? AND owner_id=? AND kind=? AND "
+        "SELECT id, remote_id, missed FROM container WHERE owner_kind=? AND owner_id=? AND kind=? AND "
         "state<>'departed'",
         [&](row r) {
             if (std::find(present.begin(), present.end(), r.text(1)) == present.end()) {
-                left.push_back(static_cast<container_id>(r.integer(0)));
+                left.emplace_back(static_cast<container_id>(r.integer(0)), r.integer(2) + 1);
             }
         },
         o.kind, o.remote_id, kind
     );
-    for (const auto id : left) {
-        mark_departed(db, id, now);
+    bool sure = true;
+    for (const auto& [id, missed] : left) {
+        if (missed >= lists_to_depart) {
+            mark_departed(db, id, now);
+        } else {
+            db.run("UPDATE container SET missed=? WHERE id=?", missed, id);
+            sure = false;
+        }
     }
+    return sure;
 }
 
 void set_not_covered(

@@ -31,11 +31,13 @@ void remove_unseen_sites(database& db, std::int64_t pass);
 std::vector<owner_row> owners_to_list(database& db, int rolling, std::int64_t pass);
 
 /// Notes that an owner was listed for one kind of data; its containers of that kind that are not `present`
-/// any more (remote ids) have departed.
-void kind_listed(
+/// any more (remote ids) have departed, if the list before this one said so as well. False: some are missing
+/// for the first time, and the owner is to be asked again in the next pass (`list_owner_again`).
+bool kind_listed(
     database& db, const owner_row& o, std::string_view kind, const std::vector<std::string>& present,
     unix_seconds now
 );
+void list_owner_again(database& db, const owner_row& o);
 void owner_listed(database& db, const owner_row& o, std::int64_t pass);
 
 /// Sets what is not covered of an owner, or of a container: these reasons and no others.

@@ -18,6 +18,7 @@ enum class stream_id : std::int64_t {};
 // The numbers of these enums are stored: do not renumber.
 enum class item_type { unknown = 0, file = 1, folder = 2, package = 3, shortcut = 4 };
 enum class cursor_state { none = 0, mid_round = 1, complete = 2 };
+enum class stream_mode { delta = 0, listing = 1, ids = 2 };
 enum class work_state { to_fetch = 0, to_apply = 1 };
 enum class work_cause { place = 0, metadata = 1, content = 2, created = 3 };  // the greatest one stands
 enum class change_kind { created = 1, content = 2, metadata = 3, renamed = 4, moved = 5, deleted = 6 };
@@ -62,7 +63,8 @@ struct stream {
     index::cursor_state cursor_state = index::cursor_state::none;
     std::int64_t round = 0;
     bool round_full = false;
-    bool listing = false;  ///< the service has no delta here: every round lists everything
+    bool listing = false;   ///< the service has no delta here: every round lists everything
+    bool ids_only = false;  ///< the delta tells ids alone, since one of the items can't be told in full
     bool is_main() const { return remote_id.empty(); }
 };
 
@@ -92,7 +94,9 @@ struct item_change {
     bool permissions = false;          ///< has permissions of its own
     bool permissions_changed = false;  ///< the service said so
     std::int64_t children = 0;         ///< folders: how many children the service says it has; a hint only
-    std::string refusal;  ///< the service will not serve it: a core::error_kind's name; empty otherwise
+    bool same = false;                 ///< nothing is known but that it is as it was and where it was
+    bool unreadable = false;  ///< nothing is known but that it is there: the service can't tell of it
+    std::string refusal;      ///< the service will not serve it: a core::error_kind's name; empty otherwise
     std::string refusal_text;
 };
 
@@ -119,8 +123,8 @@ struct work_item {
     std::string url;
     unix_seconds url_until = 0;
     int attempts = 0;
-    std::string first_bytes;    ///< sha256 of an earlier download that did not match; empty: none
-    std::string meta;           ///< what the sidecar will hold, canonical JSON
+    std::string first_bytes;  ///< sha256 of an earlier download that did not match; empty: none
+    std::string meta;  ///< what the sidecar will hold, canonical JSON; empty: the service has to be asked
     std::string staged_sha256;  ///< 32 bytes, of what is in the tree; empty: nothing is
 };
 

@@ -145,7 +145,7 @@ public:
     /// link.
     bool lists(const index::stream& s) const override { return s.is_main() || s.listing; }
 
-    bool wants_listing(const core::error& e) const override { return is_delta_refused(e); }
+    bool wants_listing(const core::error& e, bool first) const override { return is_delta_refused(e, first); }
     bool may_list_folders() const override { return true; }
 
     task<core::result<graph::page>> read_page(

@@ -10,6 +10,8 @@ namespace {
 
 using nlohmann::json;
 
+constexpr unsigned items_a_page = 200;
+
 /// Caches and holds that SharePoint keeps in a personal site; nobody's documents (contract 5.1).
 bool is_service_library(const std::string& name) {
     return name == "PersonalCacheLibrary" || name == "Preservation Hold Library" ||
@@ -66,22 +68,47 @@ public:
     bool has_folder_streams() const override { return false; }
     bool names_are_unique() const override { return true; }
 
-    std::string shape(const index::stream&) const override {
-        return "drive/1 top=200 hierarchicalsharing,deltashow*";
+    std::string shape(const index::stream& s) const override {
+        return s.listing ? "drive children/1" : "drive/1 top=200 hierarchicalsharing,deltashow*";
     }
 
     task<core::result<graph::page>> read_page(
-        graph::client& graph, const index::container& c, const index::stream& s, unsigned
+        graph::client& graph, const index::container& c, const index::stream& s, unsigned page_size
     ) const override {
         // Always from the root: a folder's own delta is not to be trusted (contract 5.2).
-        auto call = s.cursor.empty() ? sharepoint_call(
-                                           "/v1.0/drives/" + segment(c.remote_id) + "/root/delta?$top=200",
-                                           graph::units::query, c.key
-                                       )
-                                     : sharepoint_call(s.cursor, graph::units::delta_with_token, c.key);
+        const auto root = "/v1.0/drives/" + segment(c.remote_id) + "/root";
+        if (s.listing) {
+            co_return co_await single_page(graph, sharepoint_call(root, graph::units::single, c.key));
+        }
+        const auto top = std::to_string(page_size == 0 ? items_a_page : page_size);
+        auto call = s.cursor.empty()
+                        ? sharepoint_call(root + "/delta?$top=" + top, graph::units::query, c.key)
+                        : sharepoint_call(s.cursor, graph::units::delta_with_token, c.key);
         prefer(call);
         co_return co_await graph.get_page(std::move(call));
     }
+
+    bool walks() const override { return true; }
+
+    /// Some clouds have no delta for drives (contract Q30).
+    bool wants_listing(const core::error& e, bool first) const override {
+        constexpr int method_not_allowed = 405, not_implemented = 501;
+        return first && (e.kind == core::error_kind::bad_request || e.kind == core::error_kind::unsupported ||
+                         e.http_status == method_not_allowed || e.http_status == not_implemented ||
+                         e.cause.find("segment 'delta'") != std::string::npos);
+    }
+
+    /// Contract Q53: an empty 503 for a page that is too large.
+    unsigned smaller_page(unsigned page_size, const core::error& e) const override {
+        constexpr int unavailable = 503;
+        constexpr unsigned smallest = 25;
+        const bool too_much = (e.http_status == unavailable && e.kind == core::error_kind::server) ||
+                              e.kind == core::error_kind::too_large;
+        const auto half = (page_size == 0 ? items_a_page : page_size) / 2;
+        return too_much && half >= smallest ? half : 0;
+    }
+
+    bool page_size_is_in_links() const override { return true; }
 
     std::optional<index::item_change> parse_item(const json& element, const index::stream&) const override {
         return parse_drive_item(element);

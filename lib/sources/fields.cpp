@@ -30,6 +30,21 @@ std::string canonical(const json& value) {
     return value.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
+graph::page page_of(json element) {
+    graph::page out;
+    out.value = std::make_unique<json>(json::array());
+    out.value->push_back(std::move(element));
+    return out;
+}
+
+boost::asio::awaitable<core::result<graph::page>> single_page(graph::client& graph, graph::call call) {
+    auto answer = co_await graph.get_json(std::move(call));
+    if (!answer) {
+        co_return answer.error();
+    }
+    co_return page_of(std::move(*answer));
+}
+
 std::string segment(std::string_view id) {
     std::string out;
     for (char c : id) {

@@ -4,6 +4,8 @@
 #include <string>
 #include <string_view>
 
+#include "graph/client.hpp"
+
 namespace m365stage::sources {
 
 /// A member of what may not even be an object; nullptr for one that is missing or null.
@@ -16,6 +18,12 @@ bool is_true(const nlohmann::json& object, std::string_view key);
 
 /// Compact text with sorted keys; what is no UTF-8 is replaced.
 std::string canonical(const nlohmann::json& value);
+
+/// One element as a page of a listing, with no link.
+graph::page page_of(nlohmann::json element);
+
+/// Asks for one object, and makes a page of it.
+boost::asio::awaitable<core::result<graph::page>> single_page(graph::client& graph, graph::call call);
 
 /// An id as one path segment. '!' and ',' of drive and site ids stay: they are allowed there and every log
 /// shows them so.

@@ -45,9 +45,10 @@ public:
 
     std::string shape(const index::stream& s) const override {
         if (s.is_main()) {
-            return "mail folders/1";
+            return std::string(s.listing ? "mail folder walk/1" : "mail folders/1") +
+                   (enabled_.recoverable_items ? " recoverable" : "");
         }
-        return "messages/1 " + std::string(message_members());
+        return "messages/1 " + members_of(s);
     }
 
     task<core::result<graph::page>> read_page(
@@ -56,7 +57,11 @@ public:
         if (!s.is_main()) {
             auto target = s.cursor.empty() ? first_messages(c, s) : s.cursor;
             auto size = page_size == 0 ? messages_a_page : page_size;
-            co_return co_await graph.get_page(mailbox_call(c.owner_id, std::move(target), c.key, size));
+            auto call = mailbox_call(c.owner_id, std::move(target), c.key, size);
+            // A page may fail for ever because of one message; a smaller one is only the next try.
+            constexpr unsigned some = 4, few = 2;
+            call.max_attempts = page_size == 0 ? some : few;
+            co_return co_await graph.get_page(std::move(call));
         }
         const auto size = page_size == 0 ? folders_a_page : page_size;
         auto page = co_await read_folders(graph, c, s, size);
@@ -69,7 +74,48 @@ public:
         co_return page;
     }
 
-    bool wants_listing(const core::error& e) const override { return is_delta_refused(e); }
+    bool wants_listing(const core::error& e, bool first) const override { return is_delta_refused(e, first); }
+
+    bool walks() const override { return true; }
+
+    std::optional<graph::call> children_call(const index::container& c, const std::string& remote_id)
+        const override {
+        return mailbox_call(
+            c.owner_id,
+            address(c) + "/mailFolders/" + segment(remote_id) +
+                "/childFolders?includeHiddenFolders=true&$top=" + std::to_string(folders_a_page) +
+                "&$select=" + folder_members,
+            c.key
+        );
+    }
+
+    task<core::result<graph::page>> read_children(
+        graph::client& graph, const index::container& c, const std::string& remote_id, const std::string& link
+    ) const override {
+        auto page = co_await source::read_children(graph, c, remote_id, link);
+        if (page) {
+            auto named = co_await known_.name_them(graph, c, *page->value);
+            if (!named) {
+                co_return named.error();
+            }
+        }
+        co_return page;
+    }
+
+    std::optional<graph::call> listing_call(
+        const index::container& c, const index::stream& s, std::uint64_t position, unsigned page_size
+    ) const override {
+        auto call = mailbox_call(
+            c.owner_id,
+            address(c) + "/mailFolders/" + segment(s.remote_id) + "/messages?$select=" + members_of(s) +
+                "&$top=" + std::to_string(page_size == 0 ? messages_a_page : page_size) +
+                "&$skip=" + std::to_string(position),
+            c.key
+        );
+        constexpr unsigned few = 2;
+        call.max_attempts = few;
+        return call;
+    }
 
     bool is_sparse(const json& element, const index::stream& s) const override {
         return !s.is_main() && is_sparse_message(element);
@@ -78,6 +124,14 @@ public:
     std::optional<index::item_change> parse_item(const json& element, const index::stream& s) const override {
         if (is_root_element(element)) {
             return root_change(element);
+        }
+        if (const auto root = text(element, recoverable_mark); !root.empty()) {
+            auto change = parse_mail_folder(element);
+            if (change) {
+                change->parent_remote_id = root;
+                change->subfolder = recoverable_folder;
+            }
+            return change;
         }
         return s.is_main() ? parse_mail_folder(element) : parse_message(element, s.remote_id);
     }
@@ -109,6 +163,12 @@ public:
 
 private:
     static constexpr const char* folder_members = "displayName,parentFolderId,isHidden";
+    static constexpr const char* recoverable_mark = "m365stage.recoverable";
+    static constexpr const char* recoverable_folder = "Recoverable Items";
+
+    static std::string members_of(const index::stream& s) {
+        return s.ids_only ? "id,changeKey" : std::string(message_members());
+    }
 
     static std::string address(const index::container& c) {
         return mailbox_address(c.owner_kind, c.owner_id);
@@ -116,14 +176,14 @@ private:
 
     static std::string first_messages(const index::container& c, const index::stream& s) {
         return address(c) + "/mailFolders/" + segment(s.remote_id) +
-               (s.listing ? "/messages" : "/messages/delta") + "?$select=" + std::string(message_members());
+               (s.listing ? "/messages" : "/messages/delta") + "?$select=" + members_of(s);
     }
 
     /// A page of the folder list; the first one of a full round begins with the root, which the feed does not
     /// bring.
-    static task<core::result<graph::page>> read_folders(
+    task<core::result<graph::page>> read_folders(
         graph::client& graph, const index::container& c, const index::stream& s, unsigned page_size
-    ) {
+    ) const {
         if (!s.cursor.empty()) {
             co_return co_await graph.get_page(mailbox_call(c.owner_id, s.cursor, c.key, page_size));
         }
@@ -131,13 +191,58 @@ private:
         if (!root) {
             co_return root.error();
         }
-        auto target = address(c) + "/mailFolders" + (s.listing ? "" : "/delta") +
-                      "?includeHiddenFolders=true&$select=" + folder_members;
+        auto first = page_of(root_element(text(*root, "id")));
+        if (enabled_.recoverable_items) {
+            auto added = co_await add_recoverable(graph, c, text(*root, "id"), *first.value);
+            if (!added) {
+                co_return added.error();
+            }
+        }
+        if (s.listing) {
+            co_return first;
+        }
+        auto target = address(c) +
+                      "/mailFolders/delta?includeHiddenFolders=true&$select=" + std::string(folder_members);
         auto page = co_await graph.get_page(mailbox_call(c.owner_id, std::move(target), c.key, page_size));
         if (page) {
-            page->value->insert(page->value->begin(), root_element(text(*root, "id")));
+            page->value->insert(page->value->begin(), first.value->begin(), first.value->end());
         }
         co_return page;
+    }
+
+    /// The folders in which Exchange keeps what users deleted for good. They lie outside of the mailbox's
+    /// root: only one has a name that can be asked for (contract 6.1), and it knows where the others are.
+    static task<core::result<bool>> add_recoverable(
+        graph::client& graph, const index::container& c, std::string root, json& elements
+    ) {
+        const auto base = address(c) + "/mailFolders/";
+        auto call = mailbox_call(
+            c.owner_id, base + "recoverableitemsdeletions?$select=" + std::string(folder_members), c.key
+        );
+        auto deletions = co_await graph.get_json(std::move(call));
+        if (!deletions) {
+            const auto& e = deletions.error();
+            if (means_no_mailbox(e) || is_mailboxs_state(e)) {
+                co_return false;  // there is none, or nobody may look into it
+            }
+            co_return e;
+        }
+        auto beside = mailbox_call(
+            c.owner_id,
+            base + segment(text(*deletions, "parentFolderId")) +
+                "/childFolders?includeHiddenFolders=true&$top=" + std::to_string(folders_a_page) +
+                "&$select=" + folder_members,
+            c.key
+        );
+        auto all = co_await graph.get_page(std::move(beside));
+        json found = all && !all->value->empty() ? std::move(*all->value) : json::array({*deletions});
+        for (auto& element : found) {
+            if (element.is_object()) {
+                element[recoverable_mark] = root;
+                elements.push_back(std::move(element));
+            }
+        }
+        co_return true;
     }
 
     enabled_kinds enabled_;

@@ -52,8 +52,10 @@ std::string reason_of(const core::error& e) {
     return e.code.empty() ? e.cause : e.code + ": " + e.cause;
 }
 
-bool is_delta_refused(const core::error& e) {
+bool is_delta_refused(const core::error& e, bool first) {
     return e.code == "ErrorQuotaExceeded" ||
+           (first && (e.kind == error_kind::unsupported || e.kind == error_kind::bad_request)) ||
+           (first && e.cause.find("segment 'delta'") != std::string::npos) ||
            e.cause.find("Change tracking is not supported") != std::string::npos ||
            e.cause.find("'DeltaToken' not supported") != std::string::npos ||
            e.cause.find("for the segment 'delta'") != std::string::npos || e.http_status == 501;

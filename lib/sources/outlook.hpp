@@ -36,8 +36,9 @@ task<core::result<owner_listing>> list_mailbox(
     graph::client& graph, owner o, std::string kind, std::string name, std::string probe
 );
 
-/// Delta is refused where the mailbox can't keep the state of it (contract Q72), and in some that moved.
-bool is_delta_refused(const core::error& e);
+/// Delta is refused where the mailbox can't keep the state of it (contract Q72), in some that moved, and in
+/// clouds that have none (contract 1.7). `first`: said of a request without a token.
+bool is_delta_refused(const core::error& e, bool first);
 
 /// The container of a kind for an owner; its remote id is the owner's, so that a new mailbox of the same name
 /// is another one (contract Q93).

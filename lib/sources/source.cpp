@@ -1,6 +1,33 @@
 #include "sources/source.hpp"
 
+#include <algorithm>
+
 namespace m365stage::sources {
+
+unsigned source::smaller_page(unsigned page_size, const core::error& e) const {
+    using core::error_kind;
+    constexpr unsigned first = 50, factor = 7;
+    const bool too_much = e.kind == error_kind::server || e.kind == error_kind::timeout ||
+                          e.kind == error_kind::too_large || e.code == "ErrorCorruptData";
+    if (!too_much || !has_folder_streams() || page_size == 1) {
+        return 0;
+    }
+    return page_size == 0 ? first : std::max(1u, page_size / factor);
+}
+
+task<core::result<graph::page>> source::read_children(
+    graph::client& graph, const index::container& c, const std::string& remote_id, const std::string& link
+) const {
+    auto call = children_call(c, remote_id);
+    if (!call) {
+        core::error e(core::error_kind::internal, "this kind of folder has no list of children");
+        co_return e;
+    }
+    if (!link.empty()) {
+        call->target = link;
+    }
+    co_return co_await graph.get_page(std::move(*call));
+}
 
 task<core::result<rendered_item>>
 source::render(graph::client&, const index::container&, const index::work_item&, http::body_sink&) const {

@@ -80,8 +80,28 @@ public:
     /// True if the service offers no delta for this stream at all: every round lists everything.
     virtual bool lists(const index::stream& s) const { return s.listing; }
 
-    /// True if this failure of the stream's delta means that it has to be listed instead.
-    virtual bool wants_listing(const core::error&) const { return false; }
+    /// True if this failure of the stream's delta means that it has to be listed instead. `first`: of the
+    /// page that a round without a cursor begins with.
+    virtual bool wants_listing(const core::error&, bool /*first*/) const { return false; }
+
+    /// True if a main stream that is listed is walked: `read_page` brings what to begin with, the root, and
+    /// `children_call` what is in each folder. False: its pages bring everything.
+    virtual bool walks() const { return false; }
+
+    /// The page size to try after this failure of a page, when the service could not put one of that size
+    /// together; 0: it would not help.
+    virtual unsigned smaller_page(unsigned page_size, const core::error& e) const;
+
+    /// True if a cursor keeps the page size it began with: another one needs a round from the start.
+    virtual bool page_size_is_in_links() const { return false; }
+
+    /// Folder streams: a listing from the n-th item on, to get past one that can't be told; with `ids_only`
+    /// of the stream nothing but ids. nullopt: not offered, nor is a delta of ids.
+    virtual std::optional<graph::call> listing_call(
+        const index::container&, const index::stream&, std::uint64_t /*position*/, unsigned /*page_size*/
+    ) const {
+        return std::nullopt;
+    }
 
     /// True if the list of folders may be listed as well: for a listing that shows every folder.
     virtual bool may_list_folders() const { return false; }
@@ -117,6 +137,11 @@ public:
     virtual std::optional<graph::call> children_call(const index::container&, const std::string&) const {
         return std::nullopt;
     }
+
+    /// A page of that: the first one, or the one behind `link`.
+    virtual task<core::result<graph::page>> read_children(
+        graph::client& graph, const index::container& c, const std::string& remote_id, const std::string& link
+    ) const;
 
     virtual content_kind content() const = 0;
 

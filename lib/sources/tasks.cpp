@@ -185,7 +185,7 @@ public:
         return s.is_main() ? "task lists/1" : "tasks/1";
     }
 
-    bool wants_listing(const core::error& e) const override { return is_delta_refused(e); }
+    bool wants_listing(const core::error& e, bool first) const override { return is_delta_refused(e, first); }
     bool may_list_folders() const override { return true; }
 
     task<core::result<graph::page>> read_page(

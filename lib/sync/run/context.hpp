@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -23,10 +24,14 @@ namespace m365stage::sync {
 template <class T>
 using task = boost::asio::awaitable<T>;
 
+/// Key in table `setting`: what graph::client remembers of SharePoint's budget.
+inline constexpr std::string_view budget_setting = "sharepoint budget";
+
 struct pass_options {
     pass_options() = default;
-    std::size_t concurrency = 32;  ///< downloads at the same time
-    std::size_t enumerations = 8;  ///< delta rounds at the same time
+    std::size_t concurrency = 32;         ///< downloads at the same time
+    std::size_t enumerations = 8;         ///< delta rounds at the same time
+    std::size_t mailbox_concurrency = 4;  ///< downloads from one mailbox at the same time
     std::uint64_t spool_max_bytes = std::uint64_t{10} << 30;
     std::uint64_t min_free_bytes = 0;  ///< below that nothing more is fetched
     core::unix_seconds departed_retention = 90 * 86'400;
@@ -92,7 +97,7 @@ struct pass_context {
     std::int64_t first_generation = 0;  ///< the first of those
 
     // Containers are looked at when something happened to them, not all of them all the time.
-    std::unordered_set<std::int64_t> due;                  ///< may have something to fetch
+    std::set<std::int64_t> due;                            ///< may have something to fetch
     std::unordered_map<std::int64_t, std::int64_t> ready;  ///< may have something to apply, behind this row
     std::unordered_set<std::int64_t> enumerating;          ///< a round is being followed: no settling
     std::unordered_set<std::int64_t> settle;               ///< a complete round waits to be settled

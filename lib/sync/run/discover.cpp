@@ -398,6 +398,7 @@ private:
             index::database::transaction t(db);
             const index::owner_row row(o.kind, o.id, o.name, o.path);
             std::vector<std::string> not_covered;
+            bool sure = true;  // false: what was there is missing for the first time
             for (const auto& [kind, found] : kinds) {
                 std::vector<std::string> present;
                 for (const auto& f : found.containers) {
@@ -412,14 +413,17 @@ private:
                         index::upsert_container(db, f);
                     }
                 }
-                if (found.complete) {
-                    index::kind_listed(db, row, kind, present, now);
+                if (found.complete && !index::kind_listed(db, row, kind, present, now)) {
+                    sure = false;
                 }
                 not_covered.insert(not_covered.end(), found.not_covered.begin(), found.not_covered.end());
             }
             if (all) {
                 index::owner_listed(db, row, stamp);
                 index::set_not_covered(db, o.path, not_covered, now);
+            }
+            if (!sure) {
+                index::list_owner_again(db, row);
             }
             t.commit();
             return true;

@@ -1,12 +1,12 @@
 #include "sync/run/fetch.hpp"
 
 #include <algorithm>
-#include <deque>
 
 #include "async/group.hpp"
 #include "core/log.hpp"
 #include "index/work.hpp"
 #include "sync/run/fetch_one.hpp"
+#include "sync/run/fetch_queue.hpp"
 
 namespace m365stage::sync {
 namespace {
@@ -46,6 +46,7 @@ private:
         for (;;) {
             bool took = false;
             co_await check_disk();
+            co_await save_budget();
             if (queue_.size() < queue_target() && has_room()) {
                 took = co_await refill();
             }
@@ -60,8 +61,9 @@ private:
                 results_changed_.notify_all();
                 co_return;
             }
-            // The spool gets room when something was applied; that is not announced, so look again now and
-            // then.
+            // The spool gets room when something was applied, and pauses end: neither is announced, so look
+            // again now and then.
+            queue_changed_.notify_all();
             co_await pass_.work_changed.wait_for(std::chrono::milliseconds(200));
         }
     }
@@ -91,61 +93,132 @@ private:
         }
     }
 
+    /// What a container's items wait for together.
+    graph::scope scope_of(const index::container& c) const {
+        return pass_.source_of(c.kind).item_call(c, "item").where;
+    }
+
+    /// Drives leave some workers to mailboxes, whose requests come fast while SharePoint's units are short.
+    std::size_t most_of(const graph::scope& s) const {
+        if (s.svc == graph::service::outlook) {
+            return std::max<std::size_t>(1, pass_.options.mailbox_concurrency);
+        }
+        const auto& k = pass_.options.kinds;
+        const bool mailboxes = k.mail || k.calendar || k.contacts || k.tasks;
+        const auto all = pass_.options.concurrency;
+        return mailboxes ? std::max<std::size_t>(1, all - all / 4) : all;
+    }
+
+    bool is_paused(const graph::scope& s) const { return pass_.graph.paused_until(s).has_value(); }
+
+    /// What the service allows is known after a restart as well, and what was spent of the day's units.
+    task<void> save_budget() {
+        const auto now = std::chrono::steady_clock::now();
+        if (now < next_save_) {
+            co_return;
+        }
+        next_save_ = now + std::chrono::seconds(10);
+        auto save = [text = pass_.graph.budget_memory()](index::database& db) {
+            index::set_setting(db, budget_setting, text);
+            return true;
+        };
+        co_await pass_.store.call(std::move(save));
+    }
+
     bool has_room() const { return pass_.spooled_bytes < pass_.options.spool_max_bytes; }
+
+    /// The containers that may have work, from the one behind the last that got a share on.
+    std::vector<std::int64_t> in_turn() const {
+        constexpr std::size_t most = 4096;
+        std::vector<std::int64_t> out;
+        auto at = pass_.due.upper_bound(last_served_);
+        for (auto left = std::min(most, pass_.due.size()); left > 0; --left) {
+            at = at == pass_.due.end() ? pass_.due.begin() : at;
+            out.push_back(*at++);
+        }
+        return out;
+    }
 
     /// A share of the queue for every container that may have work; false if nothing was found.
     task<bool> refill() {
-        const std::vector<std::int64_t> containers(pass_.due.begin(), pass_.due.end());
+        const auto share =
+            std::max<std::size_t>(4, queue_target() / std::max<std::size_t>(1, pass_.due.size()));
         bool took = false;
-        for (const auto id : containers) {
+        for (const auto id : in_turn()) {
             if (queue_.size() >= queue_target()) {
                 break;
             }
-            const auto share =
-                std::max<std::size_t>(4, queue_target() / std::max<std::size_t>(1, pass_.due.size()));
-            // What is in flight is still in the list, in front.
-            const auto limit = static_cast<int>(share + in_flight_of_[id]);
-            const auto now = core::now_seconds();
-            auto find = [id, now, limit](index::database& db) {
-                return index::due_work(db, static_cast<index::container_id>(id), now, limit);
-            };
-            pass_.due.erase(id);  // a page that comes meanwhile puts it back
-            auto found = co_await pass_.store.call(std::move(find));
-            const bool more = found.size() >= static_cast<std::size_t>(limit);
-            bool from_this = false;
-            for (auto& item : found) {
-                if (in_flight_.insert(static_cast<std::int64_t>(item.id)).second) {
-                    ++in_flight_of_[id];
-                    queue_.push_back(std::move(item));
-                    from_this = true;
-                }
+            const auto container = co_await container_of(static_cast<index::container_id>(id));
+            const auto where = scope_of(container);
+            if (is_paused(where) || queue_.waiting_in(where) >= share) {
+                continue;
             }
-            took = took || from_this;
-            if (more || from_this) {
-                pass_.due.insert(id);
-            }
+            last_served_ = id;
+            const bool found = co_await refill_from(id, where, share);
+            took = took || found;
         }
         pass_.in_flight = in_flight_.size();
         queue_changed_.notify_all();
         co_return took;
     }
 
+    task<bool> refill_from(std::int64_t id, graph::scope where, std::size_t share) {
+        // What is in flight is still in the list, in front.
+        const auto busy = in_flight_of_.find(id);
+        const auto limit = static_cast<int>(share + (busy == in_flight_of_.end() ? 0 : busy->second));
+        const auto now = core::now_seconds();
+        auto find = [id, now, limit](index::database& db) {
+            return index::due_work(db, static_cast<index::container_id>(id), now, limit);
+        };
+        pass_.due.erase(id);  // a page that comes meanwhile puts it back
+        auto found = co_await pass_.store.call(std::move(find));
+        const bool more = found.size() >= static_cast<std::size_t>(limit);
+        bool took = false;
+        for (auto& item : found) {
+            if (in_flight_.insert(static_cast<std::int64_t>(item.id)).second) {
+                ++in_flight_of_[id];
+                queue_.add(where, most_of(where), std::move(item));
+                took = true;
+            }
+        }
+        if (more || took) {
+            pass_.due.insert(id);
+        }
+        co_return took;
+    }
+
+    /// The next item that may be fetched now; nullopt at the end.
+    task<std::optional<index::work_item>> next_item() {
+        const auto paused = [this](const graph::scope& s) { return is_paused(s); };
+        for (;;) {
+            if (finished_) {
+                co_return std::nullopt;
+            }
+            if (auto item = queue_.take(paused)) {
+                co_return item;
+            }
+            co_await queue_changed_.wait();
+        }
+    }
+
     task<void> work() {
         for (;;) {
-            while (queue_.empty() && !finished_) {
-                co_await queue_changed_.wait();
-            }
-            if (finished_) {
+            auto item = co_await next_item();
+            if (!item) {
                 co_return;
             }
             done_item done;
-            done.item = std::move(queue_.front());
-            queue_.pop_front();
+            done.item = std::move(*item);
             if (queue_.size() < queue_target() / 2) {
                 pass_.work_changed.notify_all();
             }
             auto container = co_await container_of(done.item.container);
+            const auto scope = scope_of(container);
             done.outcome = co_await fetch_one(pass_, container, done.item);
+            queue_.done(scope);
+            if (queue_.size() > 0) {
+                queue_changed_.notify_all();  // somebody may wait for this scope's turn
+            }
             results_.push_back(std::move(done));
             if (results_.size() == 1 || results_.size() == group_size()) {
                 results_changed_.notify_all();
@@ -219,9 +292,9 @@ private:
         const auto taken = co_await pass_.store.call(std::move(write));
         for (std::size_t i = 0; i < good.size(); ++i) {
             if (taken[i]) {
-                pass_.counters.fetched += good[i].spool.empty() ? 0 : 1;
+                pass_.counters.fetched += good[i].spool.empty() && !good[i].same ? 0 : 1;
                 pass_.counters.fetched_bytes += static_cast<std::uint64_t>(good[i].size);
-                pass_.spooled_bytes += static_cast<std::uint64_t>(good[i].size);
+                pass_.spooled_bytes += good[i].same ? 0 : static_cast<std::uint64_t>(good[i].size);
                 continue;
             }
             // A page replaced the row while it was being fetched: it is due again.
@@ -258,6 +331,10 @@ private:
             pass_.due.insert(static_cast<std::int64_t>(done.item.container));
             co_return;
         }
+        if (std::holds_alternative<postponed>(done.outcome)) {
+            pass_.due.insert(static_cast<std::int64_t>(done.item.container));
+            co_return;
+        }
         const auto& failure = std::get<fetch_failure>(done.outcome);
         if (failure.why.kind == core::error_kind::auth_refused) {
             throw core::fatal(failure.why);
@@ -277,12 +354,13 @@ private:
     pass_context& pass_;
     async::group group_;
     async::event queue_changed_, results_changed_;
-    std::deque<index::work_item> queue_;
+    fetch_queue queue_;
+    std::int64_t last_served_ = 0;  ///< container that got a share of the queue last
     std::vector<done_item> results_;
     std::unordered_set<std::int64_t> in_flight_;
     std::unordered_map<std::int64_t, std::size_t> in_flight_of_;
     std::unordered_map<std::int64_t, index::container> containers_;
-    std::chrono::steady_clock::time_point next_disk_check_{};
+    std::chrono::steady_clock::time_point next_disk_check_{}, next_save_{};
     bool finished_ = false;
 };
 

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/log.hpp"
+#include "index/items.hpp"
 #include "index/owners.hpp"
 #include "sync/run/spool_file.hpp"
 
@@ -30,6 +31,9 @@ public:
     }
 
     task<fetch_outcome> run() {
+        if (item_.content && item_.meta.empty()) {
+            co_return co_await ask_again();
+        }
         if (item_.content) {
             std::optional<fetch_outcome> failed;
             if (source_.content() == sources::content_kind::rendered) {
@@ -52,6 +56,35 @@ public:
 
 private:
     enum class look { there, gone, failed };
+
+    /// An item of which the service could tell nothing: if it can now, that is recorded as a page would be,
+    /// and this work is replaced by the work that follows from it.
+    task<fetch_outcome> ask_again() {
+        auto answer = co_await pass_.graph.get_json(source_.item_call(container_, item_.remote_id));
+        if (!answer) {
+            const bool gone = answer.error().kind == error_kind::not_found;
+            co_return gone ? fetch_outcome(vanished()) : failure(answer.error());
+        }
+        index::stream folders_own;  // not the main one, which may tell of folders alone
+        folders_own.remote_id = item_.remote_id;
+        auto change = source_.parse_item(*answer, folders_own);
+        if (!change || change->removed) {
+            co_return vanished();
+        }
+        if (change->parent_remote_id == item_.remote_id) {
+            co_return failure(
+                core::error(error_kind::protocol, "the service does not say in which folder it is")
+            );
+        }
+        const auto now = core::now_seconds();
+        auto take = [id = container_.id, change = std::move(*change), now](index::database& db) {
+            index::apply_single(db, id, change, now, now);
+            return true;
+        };
+        co_await pass_.store.call(std::move(take));
+        pass_.settle.insert(static_cast<std::int64_t>(container_.id));
+        co_return fetch_outcome(std::move(result_));
+    }
 
     /// A fresh look at the item: its address, and what changed since the page.
     task<look> look_again() {
@@ -82,6 +115,9 @@ private:
     }
 
     fetch_outcome failure(core::error e, std::string first = {}) {
+        if (e.code == graph::paused_code) {
+            return postponed();
+        }
         e.operation = "download";
         e.object = container_.key + ": " + item_.name;
         return fetch_failure(std::move(e), std::move(first));
@@ -114,7 +150,11 @@ private:
             web_page_ = file.is_web_page();
             const bool foreign = web_page_ && !may_be_web_page();
             if (as_announced(*done) || (done->sha256 == first && !foreign)) {
+                const bool same = done->sha256 == item_.staged_sha256;
                 keep(*done);
+                if (same) {
+                    co_await leave(file);
+                }
                 co_return std::nullopt;
             }
             co_await file.discard();
@@ -156,13 +196,18 @@ private:
         result_.meta = std::move(made->meta);
         result_.mark = std::move(made->mark);
         result_.hash = std::move(made->hash);
+        keep(*done);
         if (done->sha256 == item_.staged_sha256) {
-            result_.same = true;  // the file in the tree is not touched
-            co_await file.discard();
-        } else {
-            keep(*done);
+            co_await leave(file);
         }
         co_return std::nullopt;
+    }
+
+    /// The bytes are those that lie in the tree: that file is not touched.
+    task<void> leave(spool_file& file) {
+        result_.same = true;
+        result_.spool.clear();
+        co_await file.discard();
     }
 
     fetch_outcome gone_or_failed(look seen) {
@@ -208,6 +253,9 @@ private:
             if (e.kind == error_kind::disk) {
                 throw core::fatal(std::move(e));
             }
+            if (e.code == graph::paused_code) {
+                co_return e;
+            }
             const bool refused = e.http_status == 401 || e.http_status == 403 || e.http_status == 404;
             if (refused && e.kind != error_kind::malware && !url_.empty() &&
                 fresh_addresses < most_fresh_addresses) {
@@ -239,6 +287,9 @@ private:
         auto call = source_.content_call(container_, item_.remote_id, url_);
         if (file.received() > 0) {
             call.fields.set("Range", "bytes=" + std::to_string(file.received()) + "-");
+        } else {
+            constexpr std::chrono::seconds patience(5);
+            call.longest_pause = patience;
         }
         auto answer = co_await pass_.graph.download(std::move(call), file);
         if (!answer) {

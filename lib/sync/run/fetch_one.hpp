@@ -9,6 +9,9 @@ namespace m365stage::sync {
 /// The item is not there any more.
 struct vanished {};
 
+/// Its mailbox, or the whole service, is paused for longer than a worker should wait: nothing was tried.
+struct postponed {};
+
 /// What became of one item: fetched, gone, or failed. A failure may carry the sha256 of bytes that were not
 /// what the service announced, to be compared at the next try.
 struct fetch_failure {
@@ -18,7 +21,7 @@ struct fetch_failure {
     core::error why;
     std::string first_bytes;
 };
-using fetch_outcome = std::variant<index::fetch_result, vanished, fetch_failure>;
+using fetch_outcome = std::variant<index::fetch_result, vanished, fetch_failure, postponed>;
 
 /// Fetches content and permissions of one item into the spool. A broken transfer is resumed, an expired
 /// address asked for again, bytes that are not what was announced fetched once more (contract 5.6, 5.8).

@@ -2,7 +2,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include "async/group.hpp"
 #include "core/log.hpp"
 
 namespace m365stage::sync {
@@ -15,18 +14,11 @@ constexpr core::unix_seconds url_life = 50 * 60;
 // A feed that brings nothing new for so many pages goes in a circle (contract Q3).
 constexpr int most_idle_pages = 200;
 constexpr int most_restarts = 3;
-// Pages get smaller by this factor when the service can't put one together.
-constexpr unsigned first_shrunk_size = 50;
-constexpr unsigned shrink_factor = 7;
 
 void go_back(index::database& db, index::stream_id id) {
     if (!index::restore_cursor(db, id)) {
         index::drop_cursor(db, id);
     }
-}
-
-void list_instead(index::database& db, index::stream_id id) {
-    index::set_listing(db, id, true);
 }
 
 }  // namespace
@@ -83,21 +75,28 @@ task<void> stream_follower::begin() {
 }
 
 task<stream_follower::next_step> stream_follower::one_round() {
+    co_await return_to_delta();
     co_await begin();
     full_ = stream_.round_full;
     seen_links_.clear();
     idle_pages_ = 0;
     pages_ = 0;
+    if (stream_.is_main() && source_.lists(stream_) && source_.walks()) {
+        co_return co_await walk();
+    }
     for (;;) {
         auto page = co_await source_.read_page(pass_.graph, container_, stream_, page_size_);
-        next_step step{};
+        std::optional<next_step> step;
         if (page) {
             step = co_await take(std::move(*page));
-        } else if (!shrink(page.error())) {
-            step = co_await failed(page.error());
+        } else {
+            step = co_await shrink(page.error());
+            if (!step) {
+                step = co_await failed(page.error());
+            }
         }
-        if (step != next_step::go_on) {
-            co_return step;
+        if (*step != next_step::go_on) {
+            co_return *step;
         }
         if (complete_) {
             co_return next_step::give_up;
@@ -105,16 +104,42 @@ task<stream_follower::next_step> stream_follower::one_round() {
     }
 }
 
-/// An item that the service can't put into a page spoils the whole page: smaller ones leave the others out of
-/// it.
-bool stream_follower::shrink(const core::error& e) {
-    const bool too_much = e.kind == error_kind::server || e.kind == error_kind::timeout ||
-                          e.kind == error_kind::too_large || e.code == "ErrorCorruptData";
-    if (!too_much || !source_.has_folder_streams() || page_size_ == 1) {
-        return false;
+/// An item that the service can't put into a page spoils the whole page, and some pages are just too large.
+/// nullopt: a smaller one would not help.
+task<std::optional<stream_follower::next_step>> stream_follower::shrink(const core::error& e) {
+    const auto smaller = source_.smaller_page(page_size_, e);
+    if (smaller == 0) {
+        co_return std::nullopt;
     }
-    page_size_ = page_size_ == 0 ? first_shrunk_size : std::max(1u, page_size_ / shrink_factor);
-    return true;
+    page_size_ = smaller;
+    if (stream_.cursor.empty() || !source_.page_size_is_in_links()) {
+        co_return next_step::go_on;
+    }
+    co_await change(&index::drop_cursor);
+    co_return next_step::restart;
+}
+
+index::delta_page stream_follower::rows_of(const graph::page& page) {
+    index::delta_page rows;
+    rows.last = page.next_link.empty();
+    rows.cursor = rows.last ? page.delta_link : page.next_link;
+    rows.completes = only_;
+    rows.shape = source_.shape(stream_);
+    rows.url_until = core::now_seconds() + url_life;
+    parse(page, rows);
+    return rows;
+}
+
+/// Records a page; the items and the cursor behind them in one transaction.
+task<index::page_outcome> stream_follower::apply(index::delta_page rows) {
+    const auto now = core::now_seconds();
+    const bool last = rows.last && !rows.walked;
+    auto write = [id = id_, rows = std::move(rows), now](index::database& db) {
+        return index::apply_page(db, id, rows, now);
+    };
+    const auto outcome = co_await pass_.store.call(std::move(write));
+    count(outcome, last);
+    co_return outcome;
 }
 
 task<stream_follower::next_step> stream_follower::take(graph::page page) {
@@ -130,64 +155,21 @@ task<stream_follower::next_step> stream_follower::take(graph::page page) {
         co_return co_await failed(whole.error());
     }
     const bool seen_before = !last && !seen_links_.insert(std::hash<std::string>()(link)).second;
-    index::delta_page rows;
-    rows.cursor = link;
-    rows.last = last;
-    rows.completes = only_;
-    rows.shape = source_.shape(stream_);
-    rows.url_until = core::now_seconds() + url_life;
-    parse(page, rows);
     if (seen_before || idle_pages_ > most_idle_pages) {
         co_return co_await looping();
     }
-    const auto now = core::now_seconds();
-    auto apply = [id = id_, rows = std::move(rows), now](index::database& db) {
-        return index::apply_page(db, id, rows, now);
-    };
-    const auto outcome = co_await pass_.store.call(std::move(apply));
+    auto rows = rows_of(page);
+    const auto outcome = co_await apply(std::move(rows));
     idle_pages_ = outcome.items > outcome.repeated ? 0 : idle_pages_ + 1;
-    count(outcome, last);
     stream_.cursor = link;
     co_return next_step::go_on;
 }
 
-/// Elements that tell only what changed are replaced by what the service says when it is asked for them.
-task<core::result<bool>> stream_follower::complete_sparse(graph::page& page) {
-    core::error failure;
-    std::size_t next = 0;
-    async::group group(pass_.executor);
-    constexpr int at_once = 4;  // as many as a mailbox allows
-    for (int i = 0; i < at_once; ++i) {
-        group.spawn(ask_for_rest(page, next, failure));
-    }
-    co_await group.join();
-    if (!failure.cause.empty()) {
-        co_return failure;
-    }
-    co_return true;
-}
-
-task<void> stream_follower::ask_for_rest(graph::page& page, std::size_t& next, core::error& failure) {
-    while (next < page.value->size() && failure.cause.empty()) {
-        auto& element = (*page.value)[next++];
-        if (!source_.is_sparse(element, stream_) || !element.contains("id") || !element["id"].is_string()) {
-            continue;
-        }
-        auto call = source_.rest_call(container_, stream_, element["id"].get<std::string>());
-        auto answer = co_await pass_.graph.get_json(std::move(call));
-        if (answer) {
-            element = std::move(*answer);
-        } else if (answer.error().kind == error_kind::not_found) {
-            element = nullptr;  // gone meanwhile: the feed tells
-        } else {
-            failure = answer.error();
-        }
-    }
-}
-
 void stream_follower::parse(const graph::page& page, index::delta_page& rows) {
-    for (const auto& element : *page.value) {
-        auto change = source_.parse_item(element, stream_);
+    for (std::size_t i = 0; i < page.value->size(); ++i) {
+        const auto given = given_.find(i);
+        auto change = given == given_.end() ? source_.parse_item((*page.value)[i], stream_)
+                                            : std::optional(std::move(given->second));
         if (!change) {
             continue;
         }
@@ -197,6 +179,7 @@ void stream_follower::parse(const graph::page& page, index::delta_page& rows) {
         }
         rows.items.push_back(std::move(*change));
     }
+    given_.clear();
 }
 
 void stream_follower::count(const index::page_outcome& outcome, bool last) {
@@ -239,13 +222,15 @@ task<stream_follower::next_step> stream_follower::failed(core::error e) {
         co_await change(&index::drop_cursor);
         co_return next_step::restart;
     }
-    // Not every list of folders: mail's shows the top level alone, and what is not seen would be swept as
-    // gone.
-    const bool may_list = !stream_.is_main() || source_.may_list_folders();
-    if (!stream_.listing && may_list && source_.wants_listing(e)) {
+    // Not every list of folders: some show the top level alone, and what is not seen would be swept as gone.
+    const bool can_list = !stream_.is_main() || source_.walks() || source_.may_list_folders();
+    if (!stream_.listing && can_list && source_.wants_listing(e, stream_.cursor.empty())) {
         core::log(core::log_level::info, container_.key + ": no delta (" + e.cause + "), listing instead");
-        co_await change(&list_instead);
+        co_await set_mode(index::stream_mode::listing);
         co_return next_step::restart;
+    }
+    if (auto around = co_await get_around(e)) {
+        co_return *around;
     }
     if (e.kind == error_kind::not_found && !stream_.cursor.empty() && !restarted_) {
         restarted_ = true;  // contract Q20: in the middle of paging it may be a fault

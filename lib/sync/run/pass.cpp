@@ -76,7 +76,14 @@ task<void> apply_leftovers(pass_context& pass) {
     co_await apply_waiting(pass);
 }
 
+task<void> remember_budget(pass_context& pass) {
+    auto read = [](index::database& db) { return index::setting(db, budget_setting).value_or(""); };
+    const auto memory = co_await pass.store.call(std::move(read));
+    pass.graph.remember_budget(memory);
+}
+
 task<void> steps(pass_context& pass, pass_summary& summary) {
+    co_await remember_budget(pass);
     co_await apply_leftovers(pass);
     auto missed = co_await discover(pass);
     const bool nothing_known = missed && pass.counters.owners == 0;
@@ -182,7 +189,7 @@ task<pass_summary> run_pass(
         watch(nullptr);
     }
     const auto now = core::now_seconds();
-    auto end = [&summary, id = pass.pass_id, now](index::database& db) {
+    auto end = [&summary, id = pass.pass_id, now, budget = graph.budget_memory()](index::database& db) {
         db.run(
             "UPDATE pass SET finished_at=?, outcome=?, generation=?, numbers=? WHERE id=?", now,
             summary.outcome, summary.generation, numbers(summary), id
@@ -190,6 +197,7 @@ task<pass_summary> run_pass(
         // Three months of quarter-hourly passes are enough to look back at.
         constexpr std::int64_t kept_passes = 10'000;
         db.run("DELETE FROM pass WHERE id<?", id - kept_passes);
+        index::set_setting(db, budget_setting, budget);
         return true;
     };
     try {

@@ -1,5 +1,7 @@
 #include "index/containers.hpp"
 #include "index/items.hpp"
+#include "index/owners.hpp"
+#include "index/walks.hpp"
 #include "tests/unit/tree/support.hpp"
 
 using namespace m365stage;
@@ -144,5 +146,110 @@ TEST_SUITE("index") {
         CHECK(db.number("SELECT count(*) FROM pending") == 0);
         round("a", {message("m", "a", "2")});
         CHECK(db.number("SELECT content FROM pending JOIN item ON id=item_id WHERE remote_id='m'") == 1);
+    }
+
+    TEST_CASE_FIXTURE(mailbox, "streams: what nobody can tell of is kept where it is, and owed") {
+        round("a", {message("m", "a")});
+        stage_all();
+        item_change dark = message("m", "a");
+        dark.unreadable = true;
+        dark.subfolder.clear();
+        dark.name = "unreadable";
+        dark.refusal = "server";
+        dark.refusal_text = "it can't be read";
+        item_change other = dark;
+        other.remote_id = "n";
+        drop_cursor(db, of("a").id);
+        round("a", {dark, other});
+        CHECK_FALSE(gone("m"));
+        CHECK(db.text("SELECT name FROM item WHERE remote_id='m'") == "m");
+        CHECK(db.text("SELECT name FROM item WHERE remote_id='n'") == "unreadable");
+        CHECK(db.number("SELECT count(*) FROM owed WHERE reason='server'") == 2);
+        CHECK(owes_items(db, of("a")));
+        CHECK_FALSE(owes_items(db, of("b")));
+        round("a", {message("m", "a", "2")});
+        CHECK(db.number("SELECT count(*) FROM pending WHERE reason IS NOT NULL") == 1);
+    }
+
+    TEST_CASE_FIXTURE(mailbox, "streams: an id with the etag that is known is seen, and not asked for") {
+        round("a", {message("m", "a", "1"), message("n", "a", "1")});
+        const auto known =
+            known_as_they_are(db, of("a"), {{"m", "1"}, {"m", "2"}, {"m", ""}, {"unknown", "1"}});
+        CHECK(known == std::vector<bool>{true, false, false, false});
+        CHECK(known_as_they_are(db, of("b"), {{"m", "1"}}) == std::vector<bool>{false});
+        item_change same;
+        same.remote_id = "m";
+        same.type = item_type::file;
+        same.same = true;
+        drop_cursor(db, of("a").id);
+        round("a", {same});
+        CHECK_FALSE(gone("m"));
+        CHECK(gone("n"));
+    }
+
+    TEST_CASE_FIXTURE(mailbox, "streams: a walk goes from folder to folder, and misses nothing that moved") {
+        round("a", {message("m", "a")});
+        set_mode(db, of("").id, stream_mode::listing);
+        begin_round(db, of("").id);
+        auto page = [&](std::int64_t step, std::vector<item_change> items, const std::string& next = {}) {
+            delta_page p;
+            p.items = std::move(items);
+            p.cursor = next;
+            p.walked = step;
+            p.completes = false;
+            apply_page(db, of("").id, p, 100);
+        };
+        item_change root;
+        root.remote_id = "root";
+        root.root = true;
+        root.type = item_type::folder;
+        page(0, {root});
+        auto step = next_step(db, of("").id);
+        REQUIRE(step);
+        CHECK(step->remote_id == "root");
+        page(step->id, {folder("c")}, "more");
+        step = next_step(db, of("").id);
+        CHECK((step->remote_id == "root" && step->link == "more"));
+        page(step->id, {folder("a")});
+        step = next_step(db, of("").id);
+        CHECK(step->remote_id == "c");
+        page(step->id, {folder("a")});  // seen already: not listed twice
+        step = next_step(db, of("").id);
+        CHECK(step->remote_id == "a");
+        page(step->id, {});
+        CHECK_FALSE(next_step(db, of("").id));
+        const auto unseen = unseen_items(db, of(""), true, item_id{}, 10);
+        REQUIRE(unseen.size() == 1);
+        CHECK(unseen[0].remote_id == "b");
+        CHECK_FALSE(gone("b"));
+        mark_gone(db, id, unseen[0].id);
+        CHECK(unseen_items(db, of(""), true, item_id{}, 10).empty());
+        delta_page end;
+        end.last = true;
+        end.completes = false;
+        apply_page(db, of("").id, end, 100);
+        CHECK(gone("b"));
+        CHECK_FALSE(gone("a"));
+        CHECK_FALSE(gone("m"));
+        CHECK(of("").cursor.empty());
+        begin_round(db, of("").id);
+        CHECK(of("").round_full);
+    }
+
+    TEST_CASE_FIXTURE(mailbox, "owners: a container departs when two lists in a row do not show it") {
+        const owner_row ann("user", "ann", "ann", "users/ann");
+        CHECK(kind_listed(db, ann, "mail", {"ann"}, 100));
+        CHECK_FALSE(kind_listed(db, ann, "mail", {}, 100));
+        CHECK(find_container(db, id)->state == "active");
+        found_container f;
+        f.key = "users/ann/mail";
+        f.kind = "mail";
+        f.owner_kind = "user";
+        f.owner_id = f.owner_name = f.remote_id = "ann";
+        f.name = "Mail";
+        upsert_container(db, f);
+        CHECK_FALSE(kind_listed(db, ann, "mail", {}, 100));
+        CHECK(kind_listed(db, ann, "mail", {}, 100));
+        CHECK(find_container(db, id)->state == "departed");
     }
 }
