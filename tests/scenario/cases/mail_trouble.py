@@ -1,0 +1,172 @@
+"""Mailboxes and drives that the service serves badly, and what a stage does about it."""
+
+import json
+import os
+
+from cases import scenario
+from cases.mail import differences, staged_messages, sync_until_equal
+from harness import World, check, check_index, check_manners, check_quiet, compare
+
+
+def mailboxes(options, name, *more):
+    return World(options, name, "--seed", options.seed, "--users", 2, "--sites", 0, "--groups", 0, "--specials", 0,
+                 "--messages-per-mailbox", 60, *more)
+
+
+def op(w, what, **more):
+    return w.sim.post("exchange/op", op=what, mailbox="ada", **more)
+
+
+def messages(w, mailbox="ada"):
+    lines = w.sim.ask("GET", f"exchange/expected?mailbox={mailbox}&hashes=1").splitlines()
+    return [e for e in map(json.loads, lines) if e["type"] == "message"]
+
+
+def modes(stage):
+    return {row["listing"] for row in stage.rows("SELECT listing FROM stream")}
+
+
+def check_untouched(w):
+    before = w.stage.snapshot()
+    w.stage.sync(expect=(0, 1))
+    check(w.stage.snapshot() == before, "a pass with nothing new touched the tree")
+
+
+@scenario
+def unserialisable(options):
+    """a message that spoils every page it is on: the others are staged, it is owed alone, until it is mended"""
+    with mailboxes(options, "poison") as w:
+        w.stage.configure(kinds=["mail"])
+        w.stage.sync(expect=(0, 1))
+        known = next(m for m in messages(w) if not m["recoverable"])
+        op(w, "wrong", message=known["id"], wrong="unserialisable")
+        new = op(w, "new_message", folder="inbox", size=3000, seed=5)["id"]
+        op(w, "wrong", message=new, wrong="unserialisable")
+        op(w, "new_message", folder="inbox", size=3000, seed=6)
+        w.sim.post("exchange/op", op="forget_sync_state", mailbox="ada")
+        out = w.stage.sync(expect=(1,))
+        _, found = differences(w)
+        # What was staged of the known one stays, and did not change: nothing of it is owed.
+        found = [line for line in found if known["id"] not in line and "gone, but in the tree" not in line]
+        check(not found, f"one bad message spoiled others: {found[:5]}")
+        check(any(key[1] == known["id"] for key in staged_messages(w.stage)), "the staged version was removed")
+        owed = w.stage.rows("SELECT i.remote_id, p.reason, p.error FROM pending AS p JOIN item AS i ON i.id=p.item_id"
+                            " WHERE p.reason IS NOT NULL")
+        check({row["remote_id"] for row in owed} == {new}, f"owed are {[tuple(r) for r in owed]}")
+        listed = [json.loads(line) for line in w.stage.run("ls", "--json").stdout.splitlines()]
+        failed = {i["id"]: i for i in listed if i["state"] == "failed"}
+        check(set(failed) == {new} and failed[new]["type"] == "message", f"ls shows {failed}")
+        check(out.exit == 1, out.told())
+        check_untouched(w)
+        for message in (known["id"], new):
+            op(w, "wrong", message=message, wrong="none")
+        sync_until_equal(w)
+        w.stage.write("UPDATE setting SET value=value-86400 WHERE key LIKE 'detour %'")
+        w.stage.sync(expect=(0,))
+        check(modes(w.stage) == {0}, "no way back to the delta")
+        check_manners(w.sim)
+    return f"owed: {owed[0]['reason']}"
+
+
+@scenario
+def over_quota(options):
+    """a mailbox whose delta is refused: folders are walked, messages listed, and the delta comes back"""
+    with mailboxes(options, "quota") as w:
+        w.stage.configure(kinds=["mail"])
+        w.stage.sync(expect=(0, 1))
+        top = op(w, "new_folder", parent="inbox", name="Top")["folder"]
+        op(w, "new_folder", parent=top, name="Below")
+        op(w, "new_message", folder="Inbox/Top/Below", size=2000, seed=3)
+        op(w, "over_quota", on=True)
+        before = w.sim.downloads()
+        sync_until_equal(w)
+        check(1 in modes(w.stage), "the folders were not listed")
+        again = {m for m, n in w.sim.downloads().items() if n > before.get(m, 0) and m in before}
+        check(not again, f"downloaded again: {again}")
+        check_untouched(w)
+        op(w, "rename_folder", folder="Inbox/Top/Below", name="Renamed")
+        op(w, "move_folder", folder="Inbox/Top", to="archive")
+        some = [m["id"] for m in messages(w) if m["path"] == ["Inbox"] and not m["draft"]][:9]
+        check(len(some) == 9, f"only {len(some)} messages in the inbox")
+        for message in some[:6]:
+            op(w, "move", message=message, to="archive")
+        op(w, "delete", message=some[6])
+        op(w, "purge", message=some[7])
+        op(w, "flag", message=some[8], flag="flagged")
+        w.sim.post("requests/reset")
+        sync_until_equal(w)
+        check(not w.sim.downloads(), f"moves were downloads: {w.sim.downloads()}")
+        w.sim.post("exchange/change", seed=options.seed, count=40, mailbox="ada")
+        sync_until_equal(w)
+        op(w, "over_quota", on=False)
+        sync_until_equal(w)
+        check(modes(w.stage) == {0}, "no way back to the delta")
+        check_untouched(w)
+        check_manners(w.sim)
+    return ""
+
+
+@scenario
+def recoverable_items(options):
+    """what users deleted for good, staged on request and taken away again when it is not wanted"""
+    with mailboxes(options, "recover") as w:
+        w.stage.configure(kinds=["mail"], mail={"recoverable_items": True})
+        some = [m["id"] for m in messages(w) if not m["recoverable"]][:3]
+        for message in some:
+            op(w, "soft_delete", message=message)
+        w.stage.sync(expect=(0, 1))
+        have = {key[1]: path for key, (_, path) in staged_messages(w.stage).items()}
+        for message in some:
+            check("/mail/Recoverable Items/Deletions/" in have.get(message, ""), f"{message} is at {have.get(message)}")
+        check_untouched(w)
+        w.sim.post("exchange/op", op="forget_sync_state", mailbox="ada")
+        check_untouched(w)
+        w.stage.configure(mail={"recoverable_items": False})
+        w.stage.sync(expect=(0, 1))
+        _, found = differences(w)
+        check(not found, f"tree and tenant differ: {found[:5]}")
+        check(not os.path.exists(os.path.join(w.stage.root, "tree/users/ada@contoso.example/mail/Recoverable Items")),
+              "an empty folder is left")
+        check_manners(w.sim)
+    return ""
+
+
+@scenario
+def no_drive_delta(options):
+    """a cloud without drive delta: children are walked, moves stay renames, and the delta comes back"""
+    with World(options, "walk", "--seed", options.seed, "--users", 1, "--sites", 1, "--groups", 0,
+               "--files-per-drive", 30) as w:
+        w.sim.page_size(10)
+        refusal = {"method": "GET", "path": "/root/delta", "status": 400, "code": "notSupported",
+                   "message": "Resource not found for the segment 'delta'.", "count": -1}
+        w.sim.fault("error", **refusal)
+        w.stage.sync(expect=(0, 1))
+        compare(w.stage, quiet=True)
+        check(1 in modes(w.stage), "no drive was walked")
+        for batch in range(6 * options.rounds):
+            w.sim.change(options.seed * 100 + batch, 30)
+            if batch == 2:
+                w.sim.fault("reset", path="/children", nth=3, count=2, after_bytes=10)
+            w.stage.hurry()
+            w.stage.sync(expect=(0, 1))
+            compare(w.stage)
+        w.sim.clear_faults()
+        w.stage.sync(expect=(0, 1))
+        check(modes(w.stage) == {0}, "no way back to the delta")
+        compare(w.stage, quiet=True)
+        check_index(w.stage)
+        check_manners(w.sim)
+    return ""
+
+
+@scenario
+def large_pages(options):
+    """an empty 503 for every large page of a drive: smaller ones are asked for"""
+    with World(options, "pages", "--seed", options.seed, "--users", 1, "--sites", 0, "--groups", 0,
+               "--files-per-drive", 150) as w:
+        w.sim.fault("empty_body", method="GET", path="top=200", status=503, count=-1)
+        w.stage.sync(expect=(0, 1))
+        compare(w.stage)
+        check_quiet(w.stage)
+        check_manners(w.sim)
+    return ""
