@@ -94,6 +94,8 @@ public:
     }
     std::optional<double> sharepoint_budget() const override { return std::nullopt; }
     std::vector<graph::allowance> allowances() const override { return {}; }
+    std::string budget_memory() const override { return {}; }
+    void remember_budget(std::string_view) override {}
 
 private:
     answer take(const graph::call& c) {
