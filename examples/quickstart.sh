@@ -148,7 +148,7 @@ endpoints:
 stage:
   root: $demo/stage
   min_free_bytes: 100MiB
-kinds: [onedrive, sharepoint, groups]
+kinds: [onedrive, sharepoint, groups, mail, calendar, contacts, tasks]
 END
 }
 
@@ -194,6 +194,10 @@ tree_samples() {
         cd "$demo/stage"
         echo "\$ ls, the staged drives:"
         ls -1d tree/users/*/onedrive tree/groups/*/files tree/sites/*/*/*/libraries/*
+        echo
+        echo "\$ find, some of a mailbox:"
+        find tree/users/ada@* \( -name '*.eml' -o -name '*.ics' -o -name '*.vcf' -o -path '*/tasks/*.json' \) \
+            -not -path '*/.m365/*' | LC_ALL=C sort | awk -F / '++seen[$4] <= 2'
         echo
         show ls -lA "tree/users/documents@contoso.example/onedrive/notes"
         echo
