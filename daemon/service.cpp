@@ -75,12 +75,12 @@ core::result<void> staging_service::open() {
 }
 
 api::task<void> staging_service::run() {
-    async::group group(io_.get_executor());
-    group.spawn(work());
-    group.spawn(watch_leases());
-    group.spawn(watch_disk());
-    group.spawn(announce());
-    co_await group.join();
+    std::vector<api::task<void>> parts;
+    parts.push_back(work());
+    parts.push_back(watch_leases());
+    parts.push_back(watch_disk());
+    parts.push_back(announce());
+    co_await async::run_all(io_.get_executor(), std::move(parts));
 }
 
 void staging_service::stop() {

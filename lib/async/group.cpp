@@ -100,4 +100,14 @@ task<void> group::join() {
     }
 }
 
+task<void> run_all(boost::asio::any_io_executor ex, std::vector<task<void>> children) {
+    // Nothing is awaited between here and `join`, so nothing can throw while children run.
+    group all(std::move(ex));
+    for (auto& child : children) {
+        all.spawn(std::move(child));
+    }
+    children.clear();
+    co_await all.join();
+}
+
 }  // namespace m365stage::async

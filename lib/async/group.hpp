@@ -3,6 +3,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <exception>
 #include <memory>
+#include <vector>
 
 #include "async/task.hpp"
 
@@ -31,5 +32,10 @@ private:
     struct state;
     std::shared_ptr<state> state_;  // shared with the completion handlers of the children
 };
+
+/// Runs `children` side by side and returns when all of them have ended, as a group would. For children that
+/// refer to what the caller holds: a caller that was told to stop before it got here throws without having
+/// begun any, where `spawn` followed by `co_await join()` would throw between the two and leave them running.
+task<void> run_all(boost::asio::any_io_executor ex, std::vector<task<void>> children);
 
 }  // namespace m365stage::async

@@ -36,11 +36,11 @@ public:
         if (!listed) {
             co_return listed.error();
         }
-        async::group group(with_.executor);
+        std::vector<task<void>> workers;
         for (int n = 0; n < most_at_once; ++n) {
-            group.spawn(work());
+            workers.push_back(work());
         }
-        co_await group.join();
+        co_await async::run_all(with_.executor, std::move(workers));
         if (end_.has_error()) {
             co_return end_.error();
         }

@@ -309,11 +309,11 @@ public:
     round_of_parts(context& with, const plan& p) : with_(with), plan_(p) {}
 
     task<core::result<void>> run() {
-        async::group group(with_.executor);
+        std::vector<task<void>> workers;
         for (int n = 0; n < most_at_once; ++n) {
-            group.spawn(work());
+            workers.push_back(work());
         }
-        co_await group.join();
+        co_await async::run_all(with_.executor, std::move(workers));
         co_return end_;
     }
 

@@ -20,11 +20,11 @@ public:
         if (!prepared) {
             co_return prepared;
         }
-        async::group group(with_.executor);
+        std::vector<task<void>> workers;
         for (int n = 0; n < kind_.at_once(); ++n) {
-            group.spawn(work());
+            workers.push_back(work());
         }
-        co_await group.join();
+        co_await async::run_all(with_.executor, std::move(workers));
         co_return end_;
     }
 

@@ -330,14 +330,14 @@ private:
     }
 
     task<void> list_at_once(std::vector<index::owner_row> owners) {
-        async::group group(pass_.executor);
+        std::vector<task<void>> listers;
         next_ = 0;
         queue_ = std::move(owners);
         constexpr std::size_t at_once = 8;
         for (std::size_t i = 0; i < std::min(at_once, queue_.size()); ++i) {
-            group.spawn(lister());
+            listers.push_back(lister());
         }
-        co_await group.join();
+        co_await async::run_all(pass_.executor, std::move(listers));
     }
 
     task<void> lister() {

@@ -16,17 +16,17 @@ class fetch_pool {
 public:
     explicit fetch_pool(pass_context& pass)
         : pass_(pass),
-          group_(pass.executor),
           queue_changed_(pass.executor),
           results_changed_(pass.executor) {}
 
     task<void> run() {
+        std::vector<task<void>> workers;
         for (std::size_t i = 0; i < pass_.options.concurrency; ++i) {
-            group_.spawn(work());
+            workers.push_back(work());
         }
-        group_.spawn(schedule());
-        group_.spawn(commit());
-        co_await group_.join();
+        workers.push_back(schedule());
+        workers.push_back(commit());
+        co_await async::run_all(pass_.executor, std::move(workers));
     }
 
 private:
@@ -352,7 +352,6 @@ private:
     }
 
     pass_context& pass_;
-    async::group group_;
     async::event queue_changed_, results_changed_;
     fetch_queue queue_;
     std::int64_t last_served_ = 0;  ///< container that got a share of the queue last

@@ -79,11 +79,11 @@ task<core::result<bool>> stream_follower::complete_sparse(graph::page& page) {
         co_await leave_known(page);
     }
     questions asked;
-    async::group group(pass_.executor);
+    std::vector<task<void>> workers;
     for (int i = 0; i < at_once; ++i) {
-        group.spawn(ask_for_rest(page, asked));
+        workers.push_back(ask_for_rest(page, asked));
     }
-    co_await group.join();
+    co_await async::run_all(pass_.executor, std::move(workers));
     if (asked.failed()) {
         given_.clear();
         co_return asked.failure;

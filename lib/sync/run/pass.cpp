@@ -43,11 +43,11 @@ public:
             }
         }
         pass_.counters.containers = queue_.size();
-        async::group group(pass_.executor);
+        std::vector<task<void>> workers;
         for (std::size_t i = 0; i < std::min(pass_.options.enumerations, queue_.size()); ++i) {
-            group.spawn(worker());
+            workers.push_back(worker());
         }
-        co_await group.join();
+        co_await async::run_all(pass_.executor, std::move(workers));
         pass_.enumerated = true;
         pass_.work_changed.notify_all();
         pass_.apply_changed.notify_all();
@@ -90,11 +90,11 @@ task<void> steps(pass_context& pass, pass_summary& summary) {
     if (nothing_known && core::exit_code_for(missed->kind) != core::exit_code::some_failed) {
         throw core::fatal(std::move(*missed));
     }
-    async::group group(pass.executor);
-    group.spawn(enumerate_all(pass));
-    group.spawn(fetch_all(pass));
-    group.spawn(apply_all(pass));
-    co_await group.join();
+    std::vector<task<void>> stages;
+    stages.push_back(enumerate_all(pass));
+    stages.push_back(fetch_all(pass));
+    stages.push_back(apply_all(pass));
+    co_await async::run_all(pass.executor, std::move(stages));
     co_await purge_departed(pass);
     co_await close_pass(pass, summary);
 }
