@@ -15,9 +15,7 @@ namespace {
 class fetch_pool {
 public:
     explicit fetch_pool(pass_context& pass)
-        : pass_(pass),
-          queue_changed_(pass.executor),
-          results_changed_(pass.executor) {}
+        : pass_(pass), queue_changed_(pass.executor), results_changed_(pass.executor) {}
 
     task<void> run() {
         std::vector<task<void>> workers;
