@@ -235,7 +235,8 @@ def differences(a, b):
 
 def exported(w, source):
     target = os.path.join(w.folder, "mbox")
-    out = w.stage.run("--json", "export", "--from", source, "--to", target, "--mail", "mbox")
+    mail = ("--from", source, "--select", "users/*/mail")
+    out = w.stage.run("--json", "export", *mail, "--to", target, "--mail", "mbox")
     check(out.exit == 0, f"export: {out.told()[-1500:]}")
     staged = sum(len(found) for found in tree_facts(w.stage).values())
     found = 0
@@ -244,9 +245,9 @@ def exported(w, source):
             check(name.endswith(".mbox"), f"export wrote {name}")
             found += len(mailbox.mbox(os.path.join(folder, name), create=False))
     check(found == staged, f"export: {found} messages in mbox files, {staged} staged")
-    again = w.stage.run("--json", "export", "--from", source, "--to", target, "--mail", "mbox")
+    again = w.stage.run("--json", "export", *mail, "--to", target, "--mail", "mbox")
     check(again.summary["files"] == 0 and again.summary["failed"] == 0, again.told()[-1500:])
-    plain = w.stage.run("--json", "export", "--from", source, "--to", os.path.join(w.folder, "eml"))
+    plain = w.stage.run("--json", "export", *mail, "--to", os.path.join(w.folder, "eml"))
     check(plain.exit == 0 and plain.summary["files"] == staged, plain.told()[-1500:])
 
 

@@ -307,7 +307,8 @@ def stops(options):
         service.start()
         w.sim.clear_faults()
         wait_until(lambda: readiness(w.stage)[0] == 200, "the first pass ends", longest=120)
-        twice = {i: n for i, n in w.sim.downloads().items() if n > 3}
+        # What is on its way when the service ends is fetched anew, and it was ended three times.
+        twice = {i: n for i, n in w.sim.downloads().items() if n > 4}
         check(not twice, f"fetched again and again: {twice}")
         service.stop()
         compare(w.stage, quiet=True)
