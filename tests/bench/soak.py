@@ -119,7 +119,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--temp", help="where to work; the default is the system's")
     options = parser.parse_args()
-    options.build = os.path.abspath(options.build)
+    options.build = options.simulator = os.path.abspath(options.build)
     try:
         with serving(options, "soak", "--users", 3, "--sites", 1, "--files-per-drive", 40, "--messages-per-mailbox", 40,
                      "--specials", 0, kinds=["onedrive", "sharepoint", "mail"]) as (w, service):
