@@ -129,7 +129,8 @@ response create_event(const outlook_call& c, std::uint32_t calendar) {
     }
     e.created = e.modified = c.w.now();
     e.transaction = transaction;
-    e.uid = "040000008200E00074C5B7101A82E008" + hex64(mix(++c.w.serial)) + hex64(mix(c.w.serial + 7));
+    const auto serial = ++c.w.serial;
+    e.uid = "040000008200E00074C5B7101A82E008" + hex64(mix(serial)) + hex64(mix(serial + 7));
     json invited = attendees_in(e.set);
     event_place place;
     place.event = s.add(std::move(e));

@@ -135,7 +135,8 @@ TEST_SUITE("simulator") {
             some = some || i.contains("@microsoft.graph.downloadUrl");
         }
         CHECK(some);
-        for (const auto& i : t.json(base + "@microsoft.graph.downloadUrl")["value"]) {
+        page = t.json(base + "@microsoft.graph.downloadUrl");
+        for (const auto& i : page["value"]) {
             CHECK_FALSE(i.contains("@microsoft.graph.downloadUrl"));
         }
     }

@@ -125,7 +125,8 @@ TEST_SUITE("tree") {
 
     TEST_CASE("names: random names give valid, stable names that two ids never share when changed") {
         std::mt19937 random(20260901);
-        const std::string alphabet("ab./\\~ \0\n\x01\x7f.m365\xc3\xa9\xf0\x9f\x98\x80", 27);
+        constexpr char letters[] = "ab./\\~ \0\n\x01\x7f.m365\xc3\xa9\xf0\x9f\x98\x80";
+        const std::string alphabet(letters, sizeof letters - 1);
         std::set<std::string> seen;
         for (int round = 0; round < 20'000; ++round) {
             std::string name;
