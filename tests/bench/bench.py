@@ -15,6 +15,7 @@ Everything runs on this machine, server included, so compare lines of one run wi
 Standard library; rclone, wrk and curl if they are installed.
 """
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -113,6 +114,18 @@ class Tenant:
         self.process.wait(30)
 
 
+def watch_memory(pid):
+    """Peak resident KiB of a child until it ends. Not ru_maxrss, which begins with what this program had when it forked."""
+    peak = 0
+    while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/status", encoding="ascii") as status:
+            for line in status:
+                if line.startswith("VmHWM:"):
+                    peak = max(peak, int(line.split()[1]))
+        time.sleep(0.02)
+    return peak
+
+
 class Bench:
     def __init__(self, build, folder, items, size, folders, units="unlimited"):
         self.build, self.folder, self.items, self.size = build, folder, items, size
@@ -137,6 +150,7 @@ class Bench:
         with open(os.path.join(self.folder, "client.log"), "w+", encoding="utf-8") as log:
             began = time.monotonic()
             process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **(environment or {})})
+            peak = watch_memory(process.pid)
             _, status, usage = os.wait4(process.pid, 0)
             seconds = time.monotonic() - began
             process.returncode = os.waitstatus_to_exitcode(status)
@@ -144,8 +158,8 @@ class Bench:
                 log.seek(0)
                 raise SystemExit(f"bench: {name} ended with {process.returncode}\n{log.read()[-3000:]}")
         cpu = usage.ru_utime + usage.ru_stime
-        show(name, seconds, items, items * size, self.tenant.requests() - before, cpu, usage.ru_maxrss)
-        return seconds, cpu, usage.ru_maxrss
+        show(name, seconds, items, items * size, self.tenant.requests() - before, cpu, peak)
+        return seconds, cpu, peak
 
     def sync(self, name, items, size):
         binary = os.path.join(self.build, "daemon/m365stage")
