@@ -235,8 +235,8 @@ private:
         const auto meta = core::fingerprint(c.mark);
         const auto etag = mark(c.etag);
         const content_facts now{c.size, c.hash, mark(c.ctag), c.mtime};
-        const bool unexplained =
-            c.etag_is_exact && have.etag != 0 && etag != have.etag && meta == have.meta && !elsewhere;
+        const bool unexplained = c.etag_is_exact && have.etag != 0 && etag != have.etag &&
+                                 meta == have.meta && !(elsewhere && c.etag_tells_place);
         const bool other_meta =
             meta != have.meta || (c.content && !have.wanted && have.staged.mtime != c.mtime);
         // A new sidecar needs what the page does not tell.

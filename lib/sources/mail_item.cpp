@@ -165,6 +165,7 @@ std::optional<index::item_change> parse_message(const json& element, const std::
     c.name = message_file_name(c.mtime, text(element, "subject"), c.remote_id);
     c.etag = text(element, "changeKey");
     c.etag_is_exact = true;
+    c.etag_tells_place = true;
     c.content = true;
     const auto meta = metadata_of(element);
     c.hash = message_content_key(meta);

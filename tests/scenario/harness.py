@@ -335,6 +335,12 @@ def walk(top):
                     stack.append(path)
 
 
+def check_same_tree(before, after, what="a pass with nothing new touched the tree"):
+    """Two snapshots are equal."""
+    other = sorted(p for p in before.keys() | after.keys() if before.get(p) != after.get(p))
+    check(not other, f"{what}: {len(other)} names, {[os.fsdecode(p) for p in other[:4]]}")
+
+
 def hash_of(path):
     with open(path, "rb") as f:
         return hashlib.file_digest(f, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else hashlib.sha256(

@@ -10,7 +10,9 @@ import re
 import zoneinfo
 
 from cases import scenario
-from harness import World, check, check_index, check_manners, check_spool, kill, local_name, tagged_name
+from harness import (
+    World, check, check_index, check_manners, check_same_tree, check_spool, kill, local_name, tagged_name,
+)
 
 ZONES = {
     "W. Europe Standard Time": "Europe/Berlin", "Eastern Standard Time": "America/New_York",
@@ -180,7 +182,7 @@ def quiet(w):
     before = w.stage.snapshot()
     w.sim.forget_requests()
     w.stage.sync(expect=(0, 1))
-    check(w.stage.snapshot() == before, "a pass with nothing new touched the tree")
+    check_same_tree(before, w.stage.snapshot())
     counted = w.sim.get("requests")
     return counted
 

@@ -6,7 +6,7 @@ import time
 from cases import scenario
 from cases.faults import ENDLESS, PARAMETERS, forget_cursors
 from cases.mail import differences, sync_until_equal
-from harness import Failed, World, check, check_index, check_manners, check_spool, kill
+from harness import Failed, World, check, check_index, check_manners, check_same_tree, check_spool, kill
 
 CONCURRENCY = 8
 # What strikes by chance strikes that often; a pass has about 100 requests.
@@ -80,7 +80,7 @@ def mail_faults(options):
                 slowest = max(slowest, (kind, seconds), key=lambda s: s[1])
         before = w.stage.snapshot()
         w.stage.sync(expect=(0, 1))
-        check(w.stage.snapshot() == before, "a pass with nothing new touched the tree")
+        check_same_tree(before, w.stage.snapshot())
         messages, _ = differences(w)
         check_manners(w.sim)
     return f"{len(kinds)} kinds, {messages} messages; the slowest pass had {slowest[0]}: {slowest[1]:.1f} s"

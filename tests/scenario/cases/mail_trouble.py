@@ -5,7 +5,7 @@ import os
 
 from cases import scenario
 from cases.mail import differences, staged_messages, sync_until_equal
-from harness import World, check, check_index, check_manners, check_quiet, compare
+from harness import World, check, check_index, check_manners, check_same_tree, check_quiet, compare
 
 
 def mailboxes(options, name, *more):
@@ -29,7 +29,7 @@ def modes(stage):
 def check_untouched(w):
     before = w.stage.snapshot()
     w.stage.sync(expect=(0, 1))
-    check(w.stage.snapshot() == before, "a pass with nothing new touched the tree")
+    check_same_tree(before, w.stage.snapshot())
 
 
 @scenario

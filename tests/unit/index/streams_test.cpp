@@ -46,6 +46,7 @@ struct mailbox {
         c.hash = "mime";
         c.etag = etag;
         c.etag_is_exact = true;
+        c.etag_tells_place = true;
         return c;
     }
     static item_change left(const std::string& name) {
@@ -100,6 +101,22 @@ TEST_SUITE("index") {
         round("", {left("b")});
         match_streams(db, id);
         CHECK(streams(db, id).size() == 2);
+    }
+
+    TEST_CASE_FIXTURE(
+        mailbox, "streams: what moved and has another etag is fetched, unless a move alone moves the etag"
+    ) {
+        for (const bool tells_place : {true, false}) {
+            round("a", {message("m", "a")});
+            stage_all();
+            auto moved = message("m", "b", "2");
+            moved.etag_tells_place = tells_place;
+            CHECK(round("b", {moved}).to_fetch == (tells_place ? 0 : 1));
+            round("a", {left("m")});
+            round("b", {left("m")});
+            db.run("DELETE FROM item WHERE remote_id='m'");
+            db.run("DELETE FROM pending");
+        }
     }
 
     TEST_CASE_FIXTURE(
