@@ -176,17 +176,35 @@ private:
         co_return failure(std::move(e), std::move(first));
     }
 
-    /// Content that is made here, into `result_`; what came of it instead otherwise.
+    /// Content that is made here, into `result_`; what came of it instead otherwise. What is made of several
+    /// answers is begun anew when one of them fails for the moment.
     task<std::optional<fetch_outcome>> render() {
+        constexpr int most_tries = 3;
+        for (int tries = 1;; ++tries) {
+            auto failed = co_await render_once();
+            if (!failed) {
+                co_return std::nullopt;
+            }
+            if (failed->kind == error_kind::disk) {
+                throw core::fatal(std::move(*failed));
+            }
+            if (failed->kind == error_kind::not_found) {
+                co_return vanished();
+            }
+            const bool lasts = !core::is_transient(failed->kind) || failed->code == graph::paused_code;
+            if (lasts || tries == most_tries) {
+                co_return failure(std::move(*failed));
+            }
+            co_await pause(tries);
+        }
+    }
+
+    task<std::optional<core::error>> render_once() {
         spool_file file(pass_.root, pass_.disk, spool_name());
         auto made = co_await source_.render(pass_.graph, container_, item_, file);
         if (!made) {
             co_await file.discard();
-            auto e = made.error();
-            if (e.kind == error_kind::disk) {
-                throw core::fatal(std::move(e));
-            }
-            co_return e.kind == error_kind::not_found ? fetch_outcome(vanished()) : failure(std::move(e));
+            co_return made.error();
         }
         auto done = co_await file.finish(item_.mtime);
         pass_.counters.disk_time += file.disk_time();

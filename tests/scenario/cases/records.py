@@ -192,6 +192,8 @@ def records(options):
                 kill(process)
             count = sync_until_equal(w, KINDS)
             w.sim.clear_faults()
+        w.stage.hurry()
+        w.stage.sync(expect=0)  # what the last faults left owed
         check_untouched(w)
         for kind in KINDS:
             w.sim.post("exchange/records/op", mailbox="ada", op="forget_sync_state", what=kind)
