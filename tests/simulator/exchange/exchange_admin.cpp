@@ -34,9 +34,11 @@ json tenant_json(const world& w) {
         if (b->removed) {
             continue;
         }
-        std::size_t folders = 0;
-        for (const auto& f : b->folders()) {
-            folders += f.deleted ? 0 : 1;
+        std::size_t folders = 0, recoverable = 0;
+        for (folder_index f = 0; f < b->folders().size(); ++f) {
+            const auto& it = b->folder(f);
+            folders += it.deleted ? 0 : 1;
+            recoverable += it.deleted || b->is_below(f, folder_root) ? 0 : it.total;
         }
         boxes.push_back(
             {{"owner_id", b->owner_id},
@@ -45,6 +47,7 @@ json tenant_json(const world& w) {
              {"purpose", b->purpose},
              {"locale", b->locale},
              {"messages", b->live_count()},
+             {"recoverable", recoverable},
              {"folders", folders},
              {"over_quota", b->over_quota},
              {"seq", b->seq()}}
