@@ -58,7 +58,7 @@ public:
     bool lists(const index::stream&) const override { return true; }
 
     std::string shape(const index::stream& s) const override {
-        return s.is_main() ? "calendars/1" : std::string("events/1 ") + listed_event_members;
+        return s.is_main() ? "calendars/1" : std::string("events/1 ") + members_of(s);
     }
 
     task<core::result<graph::page>> read_page(
@@ -68,14 +68,22 @@ public:
             auto page = co_await read_calendars(graph, c, s, page_size);
             co_return page;
         }
-        auto target = s.cursor;
-        if (target.empty()) {
-            const bool one = c.owner_kind == "group";
-            target = address(c) + (one ? "/calendar" : "/calendars/" + segment(s.remote_id)) +
-                     "/events?$select=" + listed_event_members;
-        }
+        auto target = s.cursor.empty() ? events_in(c, s) + "?$select=" + members_of(s) : s.cursor;
         const auto size = page_size == 0 ? events_a_page : page_size;
-        co_return co_await graph.get_page(calendar_call(c, std::move(target), size));
+        auto call = page_of_items(calendar_call(c, std::move(target), size), page_size == 0);
+        co_return co_await graph.get_page(std::move(call));
+    }
+
+    std::optional<graph::call> listing_call(
+        const index::container& c, const index::stream& s, std::uint64_t position, unsigned page_size
+    ) const override {
+        auto target =
+            items_from(events_in(c, s), members_of(s), position, page_size == 0 ? events_a_page : page_size);
+        return page_of_items(calendar_call(c, std::move(target)), false);
+    }
+
+    bool is_sparse(const json& element, const index::stream& s) const override {
+        return s.ids_only && element.is_object() && !element.contains("start");
     }
 
     std::optional<index::item_change> parse_item(const json& element, const index::stream& s) const override {
@@ -99,8 +107,7 @@ public:
     }
 
     graph::call folder_call(const index::container& c, const std::string& remote_id) const override {
-        const bool one = c.owner_kind == "group";
-        return calendar_call(c, address(c) + (one ? "/calendar" : "/calendars/" + segment(remote_id)));
+        return calendar_call(c, one_calendar(c, remote_id));
     }
 
     content_kind content() const override { return content_kind::rendered; }
@@ -114,6 +121,19 @@ public:
 private:
     static std::string address(const index::container& c) {
         return mailbox_address(c.owner_kind, c.owner_id);
+    }
+
+    /// A group has one calendar.
+    static std::string one_calendar(const index::container& c, const std::string& remote_id) {
+        return address(c) + (c.owner_kind == "group" ? "/calendar" : "/calendars/" + segment(remote_id));
+    }
+
+    static std::string events_in(const index::container& c, const index::stream& s) {
+        return one_calendar(c, s.remote_id) + "/events";
+    }
+
+    static const char* members_of(const index::stream& s) {
+        return s.ids_only ? "id,changeKey" : listed_event_members;
     }
 
     static bool is_event(const json& meta) {

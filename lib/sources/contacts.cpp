@@ -138,7 +138,7 @@ public:
     bool has_folder_streams() const override { return true; }
 
     std::string shape(const index::stream& s) const override {
-        return s.is_main() ? "contact folders/1" : "contacts/1 " + std::string(contact_members());
+        return s.is_main() ? "contact folders/1" : "contacts/1 " + members_of(s);
     }
 
     /// Where nested folders are missing in the feed of folders, every round begins anew: then there is no
@@ -157,13 +157,20 @@ public:
         }
         auto target = s.cursor;
         if (target.empty()) {
-            target = address(c) + "/contactFolders/" + segment(s.remote_id) +
-                     (s.listing ? "/contacts" : "/contacts/delta") +
-                     "?$select=" + std::string(contact_members());
+            target = contacts_in(c, s) + (s.listing ? "" : "/delta") + "?$select=" + members_of(s);
         }
         const auto size = page_size == 0 ? contacts_a_page : page_size;
-        auto call = mailbox_call(c.owner_id, std::move(target), c.key, size);
+        auto call = page_of_items(mailbox_call(c.owner_id, std::move(target), c.key, size), page_size == 0);
         co_return co_await graph.get_page(std::move(call));
+    }
+
+    std::optional<graph::call> listing_call(
+        const index::container& c, const index::stream& s, std::uint64_t position, unsigned page_size
+    ) const override {
+        auto target = items_from(
+            contacts_in(c, s), members_of(s), position, page_size == 0 ? contacts_a_page : page_size
+        );
+        return page_of_items(mailbox_call(c.owner_id, std::move(target), c.key), false);
     }
 
     bool is_sparse(const json& element, const index::stream& s) const override {
@@ -242,6 +249,14 @@ public:
 private:
     static std::string address(const index::container& c) {
         return mailbox_address(c.owner_kind, c.owner_id);
+    }
+
+    static std::string contacts_in(const index::container& c, const index::stream& s) {
+        return address(c) + "/contactFolders/" + segment(s.remote_id) + "/contacts";
+    }
+
+    static std::string members_of(const index::stream& s) {
+        return s.ids_only ? "id,changeKey,lastModifiedDateTime" : std::string(contact_members());
     }
 
     /// The default folder, which no list shows. Errors: not_found.

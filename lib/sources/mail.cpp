@@ -57,10 +57,8 @@ public:
         if (!s.is_main()) {
             auto target = s.cursor.empty() ? first_messages(c, s) : s.cursor;
             auto size = page_size == 0 ? messages_a_page : page_size;
-            auto call = mailbox_call(c.owner_id, std::move(target), c.key, size);
-            // A page may fail for ever because of one message; a smaller one is only the next try.
-            constexpr unsigned some = 4, few = 2;
-            call.max_attempts = page_size == 0 ? some : few;
+            auto call =
+                page_of_items(mailbox_call(c.owner_id, std::move(target), c.key, size), page_size == 0);
             co_return co_await graph.get_page(std::move(call));
         }
         const auto size = page_size == 0 ? folders_a_page : page_size;
@@ -105,16 +103,11 @@ public:
     std::optional<graph::call> listing_call(
         const index::container& c, const index::stream& s, std::uint64_t position, unsigned page_size
     ) const override {
-        auto call = mailbox_call(
-            c.owner_id,
-            address(c) + "/mailFolders/" + segment(s.remote_id) + "/messages?$select=" + members_of(s) +
-                "&$top=" + std::to_string(page_size == 0 ? messages_a_page : page_size) +
-                "&$skip=" + std::to_string(position),
-            c.key
+        auto target = items_from(
+            address(c) + "/mailFolders/" + segment(s.remote_id) + "/messages", members_of(s), position,
+            page_size == 0 ? messages_a_page : page_size
         );
-        constexpr unsigned few = 2;
-        call.max_attempts = few;
-        return call;
+        return page_of_items(mailbox_call(c.owner_id, std::move(target), c.key), false);
     }
 
     bool is_sparse(const json& element, const index::stream& s) const override {

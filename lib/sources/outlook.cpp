@@ -31,6 +31,19 @@ graph::call mailbox_call(std::string owner_id, std::string target, std::string o
     return c;
 }
 
+graph::call page_of_items(graph::call call, bool usual_size) {
+    constexpr unsigned some = 4, few = 2;
+    call.max_attempts = usual_size ? some : few;
+    return call;
+}
+
+std::string items_from(
+    const std::string& list, std::string_view members, std::uint64_t position, unsigned page_size
+) {
+    return list + "?" + (members.empty() ? "" : "$select=" + std::string(members) + "&") +
+           "$top=" + std::to_string(page_size) + "&$skip=" + std::to_string(position);
+}
+
 std::string mailbox_address(const std::string& owner_kind, const std::string& owner_id) {
     return (owner_kind == "group" ? "/v1.0/groups/" : "/v1.0/users/") + segment(owner_id);
 }

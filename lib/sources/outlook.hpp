@@ -15,6 +15,15 @@ graph::call mailbox_call(
     std::string owner_id, std::string target, std::string object, unsigned page_size = 0
 );
 
+/// A call for a page of a folder's items. It may fail for ever because of one of them, so it is not tried for
+/// long: a smaller page is asked for next.
+graph::call page_of_items(graph::call call, bool usual_size);
+
+/// The target of a listing of the items whose address is `list`, from the n-th one on; `members` empty: all.
+std::string items_from(
+    const std::string& list, std::string_view members, std::uint64_t position, unsigned page_size
+);
+
 /// "/v1.0/users/<id>".
 std::string mailbox_address(const std::string& owner_kind, const std::string& owner_id);
 

@@ -182,7 +182,7 @@ public:
     bool has_folder_streams() const override { return true; }
 
     std::string shape(const index::stream& s) const override {
-        return s.is_main() ? "task lists/1" : "tasks/1";
+        return s.is_main() ? "task lists/1" : s.ids_only ? "task ids/1" : "tasks/1";
     }
 
     bool wants_listing(const core::error& e, bool first) const override { return is_delta_refused(e, first); }
@@ -193,16 +193,28 @@ public:
     ) const override {
         auto target = s.cursor;
         if (target.empty()) {
-            target = todo_lists(c) + (s.is_main() ? "" : "/" + segment(s.remote_id) + "/tasks") +
-                     (s.listing ? "" : "/delta");
+            target = (s.is_main() ? todo_lists(c) : tasks_in(c, s)) + (s.listing ? "" : "/delta") +
+                     (s.ids_only ? "?$select=" + std::string(versions) : "");
         }
         auto call =
             mailbox_call(c.owner_id, std::move(target), c.key, page_size == 0 ? tasks_a_page : page_size);
+        if (!s.is_main()) {
+            call = page_of_items(std::move(call), page_size == 0);
+        }
         auto page = co_await graph.get_page(std::move(call));
         if (page && s.is_main() && s.cursor.empty()) {
             page->value->insert(page->value->begin(), root_element(todo_root));
         }
         co_return page;
+    }
+
+    std::optional<graph::call> listing_call(
+        const index::container& c, const index::stream& s, std::uint64_t position, unsigned page_size
+    ) const override {
+        auto target = items_from(
+            tasks_in(c, s), s.ids_only ? versions : "", position, page_size == 0 ? tasks_a_page : page_size
+        );
+        return page_of_items(mailbox_call(c.owner_id, std::move(target), c.key), false);
     }
 
     bool is_sparse(const json& element, const index::stream& s) const override {
@@ -233,9 +245,7 @@ public:
         if (s.is_main()) {
             return item_call(c, remote_id);
         }
-        return mailbox_call(
-            c.owner_id, todo_lists(c) + "/" + segment(s.remote_id) + "/tasks/" + segment(remote_id), c.key
-        );
+        return mailbox_call(c.owner_id, tasks_in(c, s) + "/" + segment(remote_id), c.key);
     }
 
     content_kind content() const override { return content_kind::rendered; }
@@ -257,8 +267,14 @@ public:
     }
 
 private:
+    static constexpr const char* versions = "id,lastModifiedDateTime";  // and the etag, an annotation
+
     static std::string todo_lists(const index::container& c) {
         return mailbox_address(c.owner_kind, c.owner_id) + "/todo/lists";
+    }
+
+    static std::string tasks_in(const index::container& c, const index::stream& s) {
+        return todo_lists(c) + "/" + segment(s.remote_id) + "/tasks";
     }
 
     enabled_kinds enabled_;

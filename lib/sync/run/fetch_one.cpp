@@ -60,21 +60,19 @@ private:
     /// An item of which the service could tell nothing: if it can now, that is recorded as a page would be,
     /// and this work is replaced by the work that follows from it.
     task<fetch_outcome> ask_again() {
-        auto answer = co_await pass_.graph.get_json(source_.item_call(container_, item_.remote_id));
+        index::stream folders_own;  // not the main one, which may tell of folders alone
+        folders_own.remote_id = item_.parent_remote_id;
+        auto call = source_.rest_call(container_, folders_own, item_.remote_id);
+        constexpr unsigned few = 3;  // it is tried again later
+        call.max_attempts = few;
+        auto answer = co_await pass_.graph.get_json(std::move(call));
         if (!answer) {
             const bool gone = answer.error().kind == error_kind::not_found;
             co_return gone ? fetch_outcome(vanished()) : failure(answer.error());
         }
-        index::stream folders_own;  // not the main one, which may tell of folders alone
-        folders_own.remote_id = item_.remote_id;
         auto change = source_.parse_item(*answer, folders_own);
         if (!change || change->removed) {
             co_return vanished();
-        }
-        if (change->parent_remote_id == item_.remote_id) {
-            co_return failure(
-                core::error(error_kind::protocol, "the service does not say in which folder it is")
-            );
         }
         const auto now = core::now_seconds();
         auto take = [id = container_.id, change = std::move(*change), now](index::database& db) {

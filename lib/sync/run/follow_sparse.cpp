@@ -16,6 +16,8 @@ using nlohmann::json;
 
 // As many as a mailbox allows.
 constexpr int at_once = 4;
+// Of an item that may fail for ever; it is tried again later.
+constexpr unsigned most_tries = 3;
 // So many items of one page that all fail as the service itself would: it is not their fault.
 constexpr int most_server_failures = 5;
 
@@ -95,7 +97,8 @@ task<core::result<bool>> stream_follower::complete_sparse(graph::page& page) {
 task<void> stream_follower::leave_known(graph::page& page) {
     std::vector<std::pair<std::string, std::string>> ids;
     for (const auto& element : *page.value) {
-        ids.emplace_back(text(element, "id"), text(element, "changeKey"));
+        const auto change = source_.parse_item(element, stream_);
+        ids.emplace_back(text(element, "id"), change ? change->etag : std::string());
     }
     auto ask = [s = stream_, ids](index::database& db) { return index::known_as_they_are(db, s, ids); };
     const auto known = co_await pass_.store.call(std::move(ask));
@@ -119,6 +122,7 @@ task<void> stream_follower::ask_for_rest(graph::page& page, questions& asked) {
             continue;
         }
         auto call = source_.rest_call(container_, stream_, id);
+        call.max_attempts = most_tries;
         auto answer = co_await pass_.graph.get_json(std::move(call));
         if (answer) {
             ++asked.answers;

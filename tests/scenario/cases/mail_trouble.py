@@ -68,6 +68,74 @@ def unserialisable(options):
     return f"owed: {owed[0]['reason']}"
 
 
+def calendar_op(w, what, **more):
+    return w.sim.post("exchange/calendar/op", op=what, mailbox="ada", **more)
+
+
+def record_op(kind):
+    def run(w, what, **more):
+        return w.sim.post("exchange/records/op", op=what, mailbox="ada", what=kind, **more)
+    return run
+
+
+# kind: (the one who changes it, what names an object of it, a property of it to set)
+RECORDS = {"calendar": (calendar_op, "event", "subject"), "contacts": (record_op("contacts"), "id", "displayName"),
+           "tasks": (record_op("tasks"), "id", "title")}
+
+
+def staged_names(stage, kind):
+    """id: (path, inode, ctime) of the files of that kind."""
+    listed = [json.loads(line) for line in stage.run("ls", "--json").stdout.splitlines()]
+    mine = [i for i in listed if f"ada@contoso.example/{kind}" == i["container"].split("/", 1)[1] and i["type"] != "folder"]
+    at = {i["id"]: os.path.join(stage.root, "tree", i["path"]) for i in mine if i["state"] == "staged"}
+    told = {number: (path, os.stat(path)) for number, path in at.items()}
+    return {number: (path, s.st_ino, s.st_ctime_ns) for number, (path, s) in told.items()}, \
+        {i["id"]: i["state"] for i in mine if i["state"] != "staged"}
+
+
+@scenario
+def unserialisable_records(options):
+    """events, contacts and tasks that spoil every page they are on: as with messages, they alone are owed"""
+    with mailboxes(options, "poisonrec", "--events-per-calendar", 20) as w:
+        w.stage.configure(kinds=["calendar", "contacts", "tasks"])
+        w.sim.post("exchange/settings", page_max=7)
+        first, new, later = {}, {}, {}
+        for kind, (change, name, _) in RECORDS.items():
+            first[kind] = change(w, "new", seed=4)["id"]
+            for seed in range(10, 30):
+                change(w, "new", seed=seed)
+        w.stage.sync(expect=0)
+        before = {kind: staged_names(w.stage, kind)[0] for kind in RECORDS}
+        for kind, (change, name, _) in RECORDS.items():
+            change(w, "wrong", **{name: first[kind]}, wrong="unserialisable")
+            new[kind] = change(w, "new", seed=5)["id"]
+            change(w, "wrong", **{name: new[kind]}, wrong="unserialisable")
+            later[kind] = change(w, "new", seed=6)["id"]
+            change(w, "forget_sync_state")
+        w.stage.sync(expect=(1,))
+        for kind in RECORDS:
+            have, owed = staged_names(w.stage, kind)
+            check(owed == {new[kind]: "failed"}, f"{kind}: owed are {owed}")
+            check(before[kind].items() <= have.items(), f"{kind}: {before[kind].keys() - have.keys()} is gone or moved")
+            check(have.keys() - before[kind].keys() == {later[kind]}, f"{kind}: what came besides is not there")
+        check_untouched(w)
+        for kind, (change, name, member) in RECORDS.items():
+            change(w, "wrong", **{name: first[kind]}, wrong="none")
+            change(w, "wrong", **{name: new[kind]}, wrong="none")
+            change(w, "set", **{name: first[kind]}, set={member: "mended"})
+        w.stage.hurry()
+        w.stage.sync(expect=0)
+        for kind in RECORDS:
+            have, owed = staged_names(w.stage, kind)
+            check(not owed and new[kind] in have, f"{kind}: the mended one is {owed}")
+            check("mended" in have[first[kind]][0], f"{kind}: {have[first[kind]]} does not show the change")
+        w.stage.write("UPDATE setting SET value=value-86400 WHERE key LIKE 'detour %'")
+        w.stage.sync(expect=0)
+        check(modes(w.stage) == {0}, "no way back to full pages")
+        check_manners(w.sim)
+    return ""
+
+
 @scenario
 def over_quota(options):
     """a mailbox whose delta is refused: folders are walked, messages listed, and the delta comes back"""

@@ -92,11 +92,12 @@ response list_events(const outlook_call& c, std::uint32_t calendar) {
             all.push_back(e);
         }
     }
-    // Whatever page it is on can't be written.
+    // Whatever page it is on can't be written, unless only ids are asked for.
+    const bool light = is_light(selected(c.r));
     auto page = page_of(c.r, c.prefer, 10, static_cast<std::size_t>(c.w.exchange.page_max));
     for (std::size_t i = page.skip; i < std::min(all.size(), page.skip + page.top); ++i) {
-        if (s.events[all[i]].wrong == trouble::unserialisable) {
-            return graph_error(500, "ErrorInternalServerError", "An internal server error occurred.");
+        if (s.events[all[i]].wrong == trouble::unserialisable && !light) {
+            return internal_error();
         }
     }
     return page_response(c, all.size(), 10, [&](std::size_t i) {
@@ -120,6 +121,9 @@ bool troubled(const outlook_call& c, event_index e, response& out) {
             return true;
         case trouble::invalid_recipients:
             out = graph_error(400, "ErrorInvalidRecipients", "At least one recipient is not valid.");
+            return true;
+        case trouble::unserialisable:
+            out = internal_error();
             return true;
         default:
             return false;

@@ -185,12 +185,6 @@ bool read_style(const outlook_call& c, message_style& s, response& out) {
     return true;
 }
 
-response internal_error() {
-    return graph_error(
-        500, "ErrorInternalServerError", "An internal server error occurred. The operation failed."
-    );
-}
-
 response list_messages(const outlook_call& c, folder_index f) {
     message_style style;
     response out;

@@ -257,9 +257,7 @@ response serve_message_delta(const outlook_call& c, folder_index f) {
     message_page page(c, real, t);
     bool ended = page.fill();
     if (page.poisoned()) {
-        return graph_error(
-            500, "ErrorInternalServerError", "An internal server error occurred. The operation failed."
-        );
+        return internal_error();
     }
     return close_page(
         c, "/mailFolders('" + id + "')/messages/delta?", "Collection(message)", std::move(page.body), before,

@@ -1,6 +1,7 @@
 #include "odata.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <nlohmann/json.hpp>
 
@@ -109,6 +110,12 @@ response bad_request(std::string_view message) {
     return graph_error(400, "ErrorInvalidRequest", message);
 }
 
+response internal_error() {
+    return graph_error(
+        500, "ErrorInternalServerError", "An internal server error occurred. The operation failed."
+    );
+}
+
 std::optional<std::vector<std::string>> selected(const request& r) {
     std::string text = r.parameter("$select");
     if (text.empty()) {
@@ -133,6 +140,15 @@ void keep_selected(json& j, const std::optional<std::vector<std::string>>& names
                     });
         it = keep ? std::next(it) : j.erase(it);
     }
+}
+
+bool is_light(const std::optional<std::vector<std::string>>& names) {
+    constexpr std::array<std::string_view, 5> light{
+        "id", "changeKey", "createdDateTime", "lastModifiedDateTime", "parentFolderId"
+    };
+    return names && std::all_of(names->begin(), names->end(), [&](const std::string& n) {
+               return std::any_of(light.begin(), light.end(), [&](auto l) { return iequals(n, l); });
+           });
 }
 
 page_request page_of(const request& r, const preferences& p, std::size_t otherwise, std::size_t most) {

@@ -34,11 +34,16 @@ response unknown_property(const std::string& name, const char* type);
 /// 404 for an id that leads nowhere, 400 for text that is no id.
 response no_such_item(std::string_view id);
 response bad_request(std::string_view message);
+/// 500, as for what the service can't put into words.
+response internal_error();
 
 /// The names of a $select; nothing when there is none.
 std::optional<std::vector<std::string>> selected(const request& r);
 /// Keeps the selected members of `j`, and id and annotations.
 void keep_selected(nlohmann::json& j, const std::optional<std::vector<std::string>>& names);
+
+/// Whether nothing is selected but ids, versions and times, which can be told of everything.
+bool is_light(const std::optional<std::vector<std::string>>& names);
 
 /// $top, $skip and the preferred page of a listing.
 struct page_request {

@@ -45,6 +45,8 @@ bool change_record(world& w, record_store& s, const std::string& op, const json&
     } else if (op == "photo" || op == "no_photo") {
         s.at(i).photo = op == "photo" ? std::optional(seeded_photo(r)) : std::nullopt;
         s.touch(i, w.now());
+    } else if (op == "wrong") {
+        s.at(i).unserialisable = spec.value("wrong", "") == "unserialisable";
     } else if (op == "furnish") {
         furnish_task(s.at(i), r, w.now());
         s.touch(i, w.now());
@@ -223,6 +225,7 @@ void tell_store(json& all, const mailbox& b, const record_store& s, const record
                 {"id", s.id(i, true)},
                 {"path", s.path_of(f)},
                 {"well_known", s.folder(f).well_known},
+                {"wrong", r.unserialisable ? "unserialisable" : ""},
                 {"object", k.item(s, i, true)}
             };
             if (r.photo) {

@@ -56,6 +56,7 @@ public:
           shape_(c.w.exchange.shapes[t.shape]) {}
 
     std::string body = R"("value":[)";
+    bool poisoned = false;  ///< a record that the service cannot write down is on it
 
     /// Fills the page and moves the token on. True: the round is over.
     bool fill() {
@@ -115,6 +116,7 @@ private:
 
     void live(record_index i) {
         const record& r = store_.at(i);
+        poisoned = poisoned || (r.unserialisable && !is_light(shape_.folder_fields));
         json j = k_.item(store_, i, c_.prefer.immutable);
         // Every second one tells what changed only (Q69).
         const bool sparse = c_.w.exchange.sparse_updates && t_.since > 0 && r.arrived_seq <= t_.since &&
@@ -229,6 +231,9 @@ response answer_record(
     if (c.r.method == "GET" && !read_select(c, k, out)) {
         return out;
     }
+    if (c.r.method == "GET" && s.at(i).unserialisable) {
+        return internal_error();
+    }
     json j = k.item(s, i, c.prefer.immutable);
     keep_selected(j, selected(c.r));
     out = json_response(status, dump(j));
@@ -259,8 +264,14 @@ response list_records(const outlook_call& c, const record_kind& k, const record_
         return out;
     }
     std::vector<json> all;
-    for (record_index i : s.listing(f)) {
-        all.push_back(k.item(s, i, c.prefer.immutable));
+    const auto list = s.listing(f);
+    const auto page = page_of(c.r, c.prefer, 10, static_cast<std::size_t>(c.w.exchange.page_max));
+    for (std::size_t i = 0; i < list.size(); ++i) {
+        const bool on_page = i >= page.skip && i < page.skip + page.top;
+        if (on_page && s.at(list[i]).unserialisable && !is_light(selected(c.r))) {
+            return internal_error();
+        }
+        all.push_back(k.item(s, list[i], c.prefer.immutable));
     }
     return answer_list(c, std::string("Collection(") + k.type + ")", all);
 }
@@ -281,6 +292,9 @@ response serve_record_delta(
     }
     record_page page(c, k, s, f, t);
     const bool ended = page.fill();
+    if (page.poisoned) {
+        return internal_error();
+    }
     return close_page(
         c, std::string(k.folders_path) + "('" + id + "')" + k.items_path + "/delta?",
         std::string("Collection(") + k.type + ")", std::move(page.body), before, t, ended, id

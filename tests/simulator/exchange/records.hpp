@@ -33,6 +33,7 @@ struct record {
     std::uint32_t version = 1;                     ///< in its changeKey
     std::uint32_t moves = 0;
     bool deleted = false;
+    bool unserialisable = false;  ///< as `trouble::unserialisable` of messages
     std::optional<content> photo;
     std::string photo_type = "image/jpeg";
     std::vector<record_part> checklist;
