@@ -77,7 +77,7 @@ private:
         if (!pass_.replayed) {
             co_await replay();
         }
-        const bool settled = co_await settle_one();
+        const bool settled = co_await settle_some();
         const bool placed = co_await place_batch();
         co_return settled || placed ? step_outcome::worked : step_outcome::nothing;
     }
@@ -90,6 +90,16 @@ private:
             throw core::fatal(finished.error());
         }
         pass_.replayed = *finished;
+    }
+
+    /// Many small containers settle in one step: what they wait with would fill the spool.
+    task<bool> settle_some() {
+        const auto until = clock::now() + gather;
+        const bool settled = co_await settle_one();
+        for (bool more = settled; more && clock::now() < until;) {
+            more = co_await settle_one();
+        }
+        co_return settled;
     }
 
     /// Settles containers whose round is complete and which nobody enumerates just now, until one had work to
