@@ -14,6 +14,7 @@
 #include "index/containers.hpp"
 #include "index/items.hpp"
 #include "sources/source.hpp"
+#include "sync/cursors_file.hpp"
 #include "sync/verify.hpp"
 #include "tree/names.hpp"
 
@@ -23,8 +24,6 @@ namespace {
 using index::item_type;
 using nlohmann::json;
 using tree::problem_kind;
-
-constexpr std::size_t longest_state_file = std::size_t{1} << 30;
 
 std::string below(const std::string& path, std::string_view name) {
     return path.empty() ? std::string(name) : path + "/" + std::string(name);
@@ -53,45 +52,6 @@ std::optional<item_type> item_type_of(std::string_view type) {
     return std::nullopt;
 }
 
-/// What cursors.json tells of one container.
-struct known_cursors {
-    known_cursors() = default;
-    struct one {
-        std::string folder, cursor, shape;
-    };
-    std::vector<one> streams;
-    std::string state;
-};
-
-std::unordered_map<std::string, known_cursors> read_cursors(
-    const tree::stage_root& root, tree::verify_log& log
-) {
-    std::unordered_map<std::string, known_cursors> out;
-    const auto path = std::string(tree::state_folder) + "/cursors.json";
-    auto file = root.read_file("tree/" + path, longest_state_file);
-    const auto all = file ? json::parse(*file, nullptr, false) : json();
-    const auto list = all.is_object() ? all.find("containers") : all.end();
-    if (!all.is_object() || list == all.end() || !list->is_array()) {
-        log.found(
-            {file ? problem_kind::damaged : problem_kind::missing, path,
-             "every container is enumerated from the start"}
-        );
-        return out;
-    }
-    for (const auto& c : *list) {
-        known_cursors k;
-        k.state = text(c, "state");
-        const auto streams = c.is_object() ? c.find("streams") : c.end();
-        if (c.is_object() && streams != c.end() && streams->is_array()) {
-            for (const auto& one : *streams) {
-                k.streams.push_back({text(one, "folder"), text(one, "cursor"), text(one, "shape")});
-            }
-        }
-        out.insert_or_assign(text(c, "kind") + " " + text(c, "id"), std::move(k));
-    }
-    return out;
-}
-
 class rebuilder {
 public:
     rebuilder(index::database& db, const tree::stage_root& root, tree::verify_log& log, bool read_content)
@@ -107,8 +67,8 @@ public:
         if (!top) {
             return top.error();
         }
-        cursors_ = read_cursors(root_, log_);
         transaction_.emplace(db_);
+        load_cursors();
         upper_.push_back("");
         while (!upper_.empty()) {
             const auto path = std::move(upper_.back());
@@ -244,24 +204,52 @@ private:
         close_container(s);
     }
 
-    void close_container(const tree::sidecar& s) {
-        const auto known = cursors_.find(s.kind + " " + s.id);
-        const bool has_cursor = !damaged_ && known != cursors_.end() && !known->second.streams.empty();
-        if (has_cursor) {
-            for (const auto& one : known->second.streams) {
+    /// What cursors.json tells waits in the index for the containers it is about.
+    void load_cursors() {
+        db_.run("CREATE TEMP TABLE told_state (container TEXT PRIMARY KEY, state TEXT) STRICT, WITHOUT ROWID"
+        );
+        db_.run(
+            "CREATE TEMP TABLE told_cursor (container TEXT, folder TEXT, cursor TEXT, shape TEXT, "
+            "PRIMARY KEY (container, folder)) STRICT, WITHOUT ROWID"
+        );
+        const auto keep = [this](container_cursors c) {
+            const auto key = c.kind + " " + c.id;
+            db_.run("INSERT OR REPLACE INTO told_state VALUES (?,?)", key, c.state);
+            for (const auto& one : c.streams) {
                 db_.run(
-                    "INSERT INTO stream (container_id, remote_id, cursor, shape, cursor_state, round) VALUES "
-                    "(?1,?2,?3,?4,2,1) ON CONFLICT (container_id, remote_id) DO UPDATE SET cursor=?3, "
-                    "shape=?4, "
-                    "cursor_state=2, round=1",
-                    container_, one.folder, one.cursor, one.shape
+                    "INSERT OR REPLACE INTO told_cursor VALUES (?,?,?,?)", key, one.folder, one.cursor,
+                    one.shape
                 );
             }
+        };
+        if (auto read = read_cursors(root_, keep); !read) {
+            const bool missing = read.error().kind == core::error_kind::not_found;
+            log_.found(
+                {missing ? problem_kind::missing : problem_kind::damaged,
+                 std::string(tree::state_folder) + "/cursors.json",
+                 "every container that it does not tell of is enumerated from the start"}
+            );
+        }
+    }
+
+    void close_container(const tree::sidecar& s) {
+        const auto key = s.kind + " " + s.id;
+        std::int64_t cursors = 0;
+        if (!damaged_) {
+            cursors = db_.run(
+                "INSERT INTO stream (container_id, remote_id, cursor, shape, cursor_state, round) SELECT ?1, "
+                "folder, cursor, shape, 2, 1 FROM told_cursor WHERE container=?2 ON CONFLICT (container_id, "
+                "remote_id) DO UPDATE SET cursor=excluded.cursor, shape=excluded.shape, cursor_state=2, "
+                "round=1",
+                container_, key
+            );
+        }
+        if (cursors > 0) {
             db_.run("UPDATE container SET cursor_state=2, complete_round=1 WHERE id=?", container_);
         } else {
             ++out_.without_cursor;
         }
-        if (known != cursors_.end() && known->second.state == "departed") {
+        if (db_.text("SELECT state FROM told_state WHERE container=?", key) == "departed") {
             index::mark_departed(db_, static_cast<index::container_id>(container_), core::now_seconds());
         }
         db_.run(
@@ -513,7 +501,6 @@ private:
     tree::verify_log hashed_;
     std::unique_ptr<tree::hash_pool> pool_;
     std::vector<std::unique_ptr<sources::source>> sources_;
-    std::unordered_map<std::string, known_cursors> cursors_;
     std::optional<index::database::transaction> transaction_;
     rebuild_outcome out_;
     std::vector<std::string> upper_;

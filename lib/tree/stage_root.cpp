@@ -379,17 +379,26 @@ core::result<unique_fd> stage_root::open_file(const std::string& path) const {
     return fd;
 }
 
+core::result<void> stage_root::write_all(
+    const unique_fd& file, const std::string& path, std::string_view text
+) const {
+    while (!text.empty()) {
+        const auto n = ::write(file.get(), text.data(), text.size());
+        if (n < 0 && errno != EINTR) {
+            return fail("write", path, errno);
+        }
+        text.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
+    }
+    return core::result<void>();
+}
+
 core::result<file_facts> stage_root::write_file(const std::string& path, std::string_view text) const {
     auto fd = create(path);
     if (!fd) {
         return fd.error();
     }
-    while (!text.empty()) {
-        const auto n = ::write(fd->get(), text.data(), text.size());
-        if (n < 0 && errno != EINTR) {
-            return fail("write", path, errno);
-        }
-        text.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
+    if (auto written = write_all(*fd, path, text); !written) {
+        return written.error();
     }
     struct stat st{};
     if (::fstat(fd->get(), &st) != 0) {

@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/error.hpp"
@@ -26,6 +27,7 @@ public:
     unique_fd& operator=(unique_fd&& other) noexcept;
     ~unique_fd();
     int get() const { return fd_; }
+    int release() { return std::exchange(fd_, -1); }  ///< the caller closes it
     explicit operator bool() const { return fd_ >= 0; }
 
 private:
@@ -99,6 +101,9 @@ public:
     /// A new, empty file for writing, with the tree's mode and group.
     core::result<unique_fd> create(const std::string& path) const;
     core::result<unique_fd> open_file(const std::string& path) const;
+
+    /// All of the text at the file's end; `path` is for errors.
+    core::result<void> write_all(const unique_fd& file, const std::string& path, std::string_view text) const;
 
     /// Writes a small file whole (not atomically: write to spool/, then rename).
     core::result<file_facts> write_file(const std::string& path, std::string_view text) const;

@@ -1,15 +1,11 @@
 #include "sync/run/close.hpp"
 
-#include <nlohmann/json.hpp>
-
 #include "index/containers.hpp"
 #include "index/leases.hpp"
-#include "sync/state_file.hpp"
+#include "sync/cursors_file.hpp"
 
 namespace m365stage::sync {
 namespace {
-
-using nlohmann::json;
 
 // There while cursors.json is older than the tree.
 constexpr std::string_view cursors_due = "cursors_due";
@@ -58,58 +54,28 @@ void count_all(index::database& db, bool held, pass_summary& s) {
     s.items = db.number("SELECT sum(live_items) FROM container").value_or(0);
 }
 
-/// The containers and their cursors, for a rebuild on a bare machine. An older copy merely replays.
-std::string cursors_text(index::database& db) {
-    json containers = json::array();
-    for (const auto& c : index::containers(db)) {
-        if (c.at_key.empty()) {
-            continue;
-        }
-        json entry{{"path", c.at_key}, {"kind", c.kind}, {"id", c.remote_id}, {"state", c.state}};
-        // A rebuilt index knows nothing of what is owed or held: it has to hear of it again.
-        const bool open = db.number(
-                              "SELECT EXISTS (SELECT 1 FROM pending WHERE container_id=?1 AND content=1) OR "
-                              "EXISTS (SELECT 1 FROM item WHERE container_id=?1 AND dirty<>0)",
-                              c.id
-                          ) != 0;
-        if (c.cursor_state == index::cursor_state::complete && !open) {
-            for (const auto& one : index::streams(db, c.id)) {
-                if (!one.cursor.empty() && one.cursor_state == index::cursor_state::complete) {
-                    entry["streams"].push_back(
-                        {{"folder", one.remote_id}, {"cursor", one.cursor}, {"shape", one.shape}}
-                    );
-                }
-            }
-        }
-        containers.push_back(std::move(entry));
-    }
-    const json out{{"m365stage", 1}, {"containers", std::move(containers)}};
-    return out.dump(1) + "\n";
-}
-
 }  // namespace
 
 task<void> close_pass(pass_context& pass, pass_summary& summary) {
     const auto inside = co_await pass.gate.enter();
     const auto now = core::now_seconds();
-    auto number = [&summary, first = pass.first_generation, left = pass.left_generation, held = pass.held,
-                   now](index::database& db) {
+    auto number = [&pass, &summary, first = pass.first_generation, left = pass.left_generation,
+                   held = pass.held, now](index::database& db) -> core::result<void> {
         number_generation(db, first, left, now, summary);
         count_all(db, held, summary);
-        const bool due = !index::tree_is_held(db, now) && index::setting(db, cursors_due);
-        return due ? cursors_text(db) : std::string();
+        if (index::tree_is_held(db, now) || !index::setting(db, cursors_due)) {
+            return core::result<void>();  // nothing new, or an older cursors.json merely replays
+        }
+        auto written = write_cursors(db, pass.root);
+        if (written) {
+            db.run("DELETE FROM setting WHERE key=?", cursors_due);
+        }
+        return written;
     };
-    const std::string cursors = co_await pass.store.call(std::move(number));
-    if (cursors.empty()) {
-        co_return;  // nothing new, or the tree stands still: an older cursors.json merely replays
+    const auto done = co_await pass.store.call(std::move(number));
+    if (!done) {
+        throw core::fatal(done.error());
     }
-    auto write = [&pass, cursors] { return write_state_file(pass.root, "cursors.json", cursors); };
-    auto written = co_await pass.disk.run(std::move(write));
-    if (!written) {
-        throw core::fatal(written.error());
-    }
-    auto done = [](index::database& db) { return db.run("DELETE FROM setting WHERE key=?", cursors_due); };
-    co_await pass.store.call(std::move(done));
 }
 
 }  // namespace m365stage::sync
