@@ -86,8 +86,8 @@ struct item_change {
     std::string hash;        ///< as the service gives it, or what stands for the content; may be empty
     bool etag_is_exact =
         false;  ///< an etag that moves while nothing else does means that the content changed
-    bool etag_tells_place = false;  ///< a move alone moves the etag too: then it says nothing of the content
-    std::string meta;  ///< canonical JSON for the sidecar
+    bool etag_tells_place = false;   ///< a move alone moves the etag too: then it says nothing of the content
+    std::string meta;                ///< canonical JSON for the sidecar
     bool meta_with_content = false;  ///< `meta` is not all: the rest comes when the content is fetched
     std::string mark;      ///< what decides whether metadata changed: `meta` without what changes by itself
     std::string url;       ///< pre-authenticated download; secret; may be empty

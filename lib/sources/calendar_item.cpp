@@ -6,6 +6,7 @@
 #include "core/hash.hpp"
 #include "sources/event_times.hpp"
 #include "sources/fields.hpp"
+#include "sources/outlook.hpp"
 #include "tree/names.hpp"
 
 namespace m365stage::sources {
@@ -51,21 +52,14 @@ std::string calendar_owner(const json& element) {
 }
 
 std::optional<index::item_change> parse_calendar(const json& element) {
-    index::item_change c;
-    c.remote_id = text(element, "id");
-    if (c.remote_id.empty()) {
-        return std::nullopt;
+    auto c = change_of(element);
+    if (!c || c->removed) {
+        return c;
     }
-    c.type = index::item_type::folder;
-    c.parent_remote_id = calendars_root;
-    c.name = text(element, "name");
-    json meta = json::object();
-    for (const char* key : kept_of_calendar) {
-        if (const auto* value = member(element, key)) {
-            meta[key] = *value;
-        }
-    }
-    c.meta = c.mark = canonical(meta);
+    c->type = index::item_type::folder;
+    c->parent_remote_id = calendars_root;
+    c->name = text(element, "name");
+    c->meta = c->mark = canonical(chosen(element, kept_of_calendar));
     return c;
 }
 
@@ -76,25 +70,23 @@ std::string event_key(const json& event) {
 
 std::optional<index::item_change> parse_event(const json& element, const std::string& calendar) {
     const auto type = text(element, "type");
-    index::item_change c;
-    c.remote_id = text(element, "id");
-    if (c.remote_id.empty() || type == "occurrence" || type == "exception") {
+    if (type == "occurrence" || type == "exception") {
         return std::nullopt;
     }
-    if (member(element, "@removed") != nullptr) {
-        c.removed = true;
+    auto c = change_of(element);
+    if (!c || c->removed) {
         return c;
     }
-    c.type = index::item_type::file;
-    c.parent_remote_id = calendar;
-    c.mtime = core::clamp_mtime(core::parse_timestamp(text(element, "lastModifiedDateTime")).value_or(0));
-    c.name = event_file_name(element, c.remote_id);
-    c.etag = text(element, "changeKey");
-    c.content = true;
-    c.meta_with_content = true;
-    c.hash = event_key(element);
-    c.meta = "{}";
-    c.mark = c.hash;
+    c->type = index::item_type::file;
+    c->parent_remote_id = calendar;
+    c->mtime = core::clamp_mtime(core::parse_timestamp(text(element, "lastModifiedDateTime")).value_or(0));
+    c->name = event_file_name(element, c->remote_id);
+    c->etag = text(element, "changeKey");
+    c->content = true;
+    c->meta_with_content = true;
+    c->hash = event_key(element);
+    c->meta = "{}";
+    c->mark = c->hash;
     return c;
 }
 

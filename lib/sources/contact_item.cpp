@@ -26,13 +26,7 @@ constexpr std::array kept{
 }  // namespace
 
 std::string_view contact_members() {
-    static const std::string all = [] {
-        std::string out = "changeKey,lastModifiedDateTime,parentFolderId";
-        for (const char* key : kept) {
-            out += std::string(",") + key;
-        }
-        return out;
-    }();
+    static const auto all = selection("changeKey,lastModifiedDateTime,parentFolderId", kept);
     return all;
 }
 
@@ -79,12 +73,7 @@ std::string contact_name(const json& meta) {
 }
 
 json contact_facts(const json& element) {
-    json meta = json::object();
-    for (const char* key : kept) {
-        if (const auto* value = member(element, key)) {
-            meta[key] = *value;
-        }
-    }
+    json meta = chosen(element, kept);
     drop_empty(meta);
     return meta;
 }

@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 #include <unordered_set>
 
+#include "core/hash.hpp"
 #include "sources/contact_item.hpp"
 #include "sources/fields.hpp"
 #include "sources/ics_stream.hpp"
@@ -19,29 +20,6 @@ constexpr unsigned folders_a_page = 250;
 constexpr std::size_t most_folders = 10'000;  // of one mailbox; a list that never ends is a fault
 constexpr const char* folder_members = "displayName,parentFolderId";
 constexpr const char* top_id = "contacts";  // the root, where the service does not tell what is above
-
-/// Writes a photo behind its vCard property.
-class photo_lines final : public base64_lines {
-public:
-    explicit photo_lines(ics_stream& out) : base64_lines(out), out_(out) {}
-
-    task<core::result<void>> begin(const http::response& head) override {
-        if (!begun_) {
-            begun_ = true;
-            auto put = co_await out_.put(vcard_photo(head.fields.find("Content-Type").value_or("")));
-            if (!put) {
-                co_return put.error();
-            }
-        }
-        co_return co_await base64_lines::begin(head);
-    }
-
-    bool begun() const { return begun_; }
-
-private:
-    ics_stream& out_;
-    bool begun_ = false;
-};
 
 /// The folders of a mailbox, put together from all that tells of them: the list leaves out the default folder
 /// and some nested ones (contract 6.6, Q79).
@@ -138,7 +116,7 @@ public:
     bool has_folder_streams() const override { return true; }
 
     std::string shape(const index::stream& s) const override {
-        return s.is_main() ? "contact folders/1" : "contacts/1 " + members_of(s);
+        return s.is_main() ? "contact folders/1" : "contacts/2 " + core::short_tag(members_of(s));
     }
 
     /// Where nested folders are missing in the feed of folders, every round begins anew: then there is no
@@ -218,7 +196,9 @@ public:
         if (!put) {
             co_return put.error();
         }
-        photo_lines photo(card);
+        base64_after photo(card, "\r\n ", [](const http::response& head) {
+            return vcard_photo(head.fields.find("Content-Type").value_or(""));
+        });
         auto call = mailbox_call(
             c.owner_id, address(c) + "/contacts/" + segment(item.remote_id) + "/photo/$value", c.key
         );
@@ -239,11 +219,7 @@ public:
         if (!put) {
             co_return put.error();
         }
-        rendered_item made;
-        made.meta = item.meta;
-        made.mark = mark_of(meta);
-        made.hash = hash_of(meta);
-        co_return made;
+        co_return as_listed(*this, item);
     }
 
 private:

@@ -26,6 +26,23 @@ bool is_true(const json& object, std::string_view key) {
     return value != nullptr && *value == true;
 }
 
+json chosen(const json& object, std::span<const char* const> names) {
+    json out = json::object();
+    for (const char* key : names) {
+        if (const auto* value = member(object, key)) {
+            out[key] = *value;
+        }
+    }
+    return out;
+}
+
+std::string selection(std::string first, std::span<const char* const> names) {
+    for (const char* key : names) {
+        first += (first.empty() ? "" : ",") + std::string(key);
+    }
+    return first;
+}
+
 std::string canonical(const json& value) {
     return value.dump(-1, ' ', false, json::error_handler_t::replace);
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -15,6 +16,12 @@ const nlohmann::json* member(const nlohmann::json& object, std::string_view key)
 std::string text(const nlohmann::json& object, std::string_view key);
 
 bool is_true(const nlohmann::json& object, std::string_view key);
+
+/// An object of those members that are there.
+nlohmann::json chosen(const nlohmann::json& object, std::span<const char* const> names);
+
+/// "changeKey,subject": what to select. `first`: names in front of them.
+std::string selection(std::string first, std::span<const char* const> names);
 
 /// Compact text with sorted keys; what is no UTF-8 is replaced.
 std::string canonical(const nlohmann::json& value);

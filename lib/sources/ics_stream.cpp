@@ -42,6 +42,17 @@ task<core::result<void>> base64_lines::begin(const http::response&) {
     co_return core::result<void>();
 }
 
+task<core::result<void>> base64_after::begin(const http::response& head) {
+    if (!begun_) {
+        begun_ = true;
+        auto put = co_await out_.put(text_(head));
+        if (!put) {
+            co_return put.error();
+        }
+    }
+    co_return co_await base64_lines::begin(head);
+}
+
 task<core::result<void>> base64_lines::write(std::span<const std::byte> bytes) {
     const auto known = std::min<std::int64_t>(to_skip_, static_cast<std::int64_t>(bytes.size()));
     to_skip_ -= known;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -56,6 +57,22 @@ private:
     core::sha256 sum_;
     std::string sha256_;
     bool first_line_ = true;
+};
+
+/// The same behind some text, which is written once the service begins to send.
+class base64_after final : public base64_lines {
+public:
+    using introduction = std::function<std::string(const http::response& head)>;
+    base64_after(ics_stream& out, std::string joint, introduction text)
+        : base64_lines(out, std::move(joint)), out_(out), text_(std::move(text)) {}
+
+    task<core::result<void>> begin(const http::response& head) override;
+    bool begun() const { return begun_; }
+
+private:
+    ics_stream& out_;
+    introduction text_;
+    bool begun_ = false;
 };
 
 }  // namespace m365stage::sources

@@ -1,5 +1,6 @@
 #include <nlohmann/json.hpp>
 
+#include "core/hash.hpp"
 #include "sources/fields.hpp"
 #include "sources/mail_item.hpp"
 #include "sources/mail_known.hpp"
@@ -48,7 +49,7 @@ public:
             return std::string(s.listing ? "mail folder walk/1" : "mail folders/1") +
                    (enabled_.recoverable_items ? " recoverable" : "");
         }
-        return "messages/1 " + members_of(s);
+        return "messages/2 " + core::short_tag(members_of(s));
     }
 
     task<core::result<graph::page>> read_page(

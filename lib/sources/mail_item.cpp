@@ -6,6 +6,7 @@
 #include "core/hash.hpp"
 #include "core/time.hpp"
 #include "sources/fields.hpp"
+#include "sources/outlook.hpp"
 #include "tree/names.hpp"
 
 namespace m365stage::sources {
@@ -46,18 +47,10 @@ constexpr std::array in_content{"bccRecipients",  "bodyPreview",  "ccRecipients"
 
 /// Left out are changeKey and lastModifiedDateTime of what was sent or received: they move when it is moved.
 json metadata_of(const json& message) {
-    json out = json::object();
-    for (const char* key : kept) {
-        if (const auto* value = member(message, key)) {
-            out[key] = *value;
-        }
-    }
+    json out = chosen(message, kept);
     if (is_true(message, "isDraft")) {
-        for (const char* key : {"changeKey", "lastModifiedDateTime"}) {
-            if (const auto* value = member(message, key)) {
-                out[key] = *value;
-            }
-        }
+        constexpr std::array of_drafts{"changeKey", "lastModifiedDateTime"};
+        out.update(chosen(message, of_drafts));
     }
     // Meeting requests and their like.
     if (const auto type = text(message, "@odata.type"); !type.empty() && type != "#microsoft.graph.message") {
@@ -78,39 +71,26 @@ core::unix_seconds time_of(const json& message) {
 }  // namespace
 
 std::string_view message_members() {
-    static const std::string all = [] {
-        std::string out = "changeKey,lastModifiedDateTime,parentFolderId";
-        for (const char* key : kept) {
-            out += std::string(",") + key;
-        }
-        return out;
-    }();
+    static const auto all = selection("changeKey,lastModifiedDateTime,parentFolderId", kept);
     return all;
 }
 
 std::optional<index::item_change> parse_mail_folder(const json& element) {
-    index::item_change c;
-    c.remote_id = text(element, "id");
-    if (c.remote_id.empty() || text(element, "@odata.type") == "#microsoft.graph.mailSearchFolder") {
+    auto c = change_of(element);
+    if (!c || text(element, "@odata.type") == "#microsoft.graph.mailSearchFolder") {
         return std::nullopt;
     }
-    if (member(element, "@removed") != nullptr) {
-        c.removed = true;
+    if (c->removed) {
         return c;
     }
-    c.type = index::item_type::folder;
-    c.parent_remote_id = text(element, "parentFolderId");
-    c.name = text(element, "displayName");
-    if (c.parent_remote_id.empty() || c.parent_remote_id == c.remote_id) {
+    c->type = index::item_type::folder;
+    c->parent_remote_id = text(element, "parentFolderId");
+    c->name = text(element, "displayName");
+    if (c->parent_remote_id.empty() || c->parent_remote_id == c->remote_id) {
         return std::nullopt;
     }
-    json meta = json::object();
-    for (const char* key : {"isHidden", "wellKnownName"}) {
-        if (const auto* value = member(element, key)) {
-            meta[key] = *value;
-        }
-    }
-    c.meta = c.mark = canonical(meta);
+    constexpr std::array told{"isHidden", "wellKnownName"};
+    c->meta = c->mark = canonical(chosen(element, told));
     return c;
 }
 
@@ -123,13 +103,7 @@ std::string message_content_key(const json& meta) {
     if (is_true(meta, "isDraft")) {
         return "draft " + text(meta, "changeKey");
     }
-    json facts = json::object();
-    for (const char* key : in_content) {
-        if (const auto* value = member(meta, key)) {
-            facts[key] = *value;
-        }
-    }
-    return "mime " + core::short_tag(canonical(facts));
+    return "mime " + core::short_tag(canonical(chosen(meta, in_content)));
 }
 
 std::string message_file_name(
@@ -146,30 +120,25 @@ std::string message_file_name(
 }
 
 std::optional<index::item_change> parse_message(const json& element, const std::string& folder) {
-    index::item_change c;
-    c.remote_id = text(element, "id");
-    if (c.remote_id.empty()) {
-        return std::nullopt;
-    }
-    if (member(element, "@removed") != nullptr) {
-        c.removed = true;
+    auto c = change_of(element);
+    if (!c || c->removed) {
         return c;
     }
-    c.type = index::item_type::file;
-    c.parent_remote_id = text(element, "parentFolderId");
-    if (c.parent_remote_id.empty()) {
-        c.parent_remote_id = folder;
+    c->type = index::item_type::file;
+    c->parent_remote_id = text(element, "parentFolderId");
+    if (c->parent_remote_id.empty()) {
+        c->parent_remote_id = folder;
     }
-    c.mtime = time_of(element);
-    c.subfolder = core::format_timestamp(c.mtime).substr(0, 7);
-    c.name = message_file_name(c.mtime, text(element, "subject"), c.remote_id);
-    c.etag = text(element, "changeKey");
-    c.etag_is_exact = true;
-    c.etag_tells_place = true;
-    c.content = true;
+    c->mtime = time_of(element);
+    c->subfolder = core::format_timestamp(c->mtime).substr(0, 7);
+    c->name = message_file_name(c->mtime, text(element, "subject"), c->remote_id);
+    c->etag = text(element, "changeKey");
+    c->etag_is_exact = true;
+    c->etag_tells_place = true;
+    c->content = true;
     const auto meta = metadata_of(element);
-    c.hash = message_content_key(meta);
-    c.meta = c.mark = canonical(meta);
+    c->hash = message_content_key(meta);
+    c->meta = c->mark = canonical(meta);
     return c;
 }
 

@@ -116,52 +116,81 @@ task<core::result<owner_listing>> list_mailbox(
     co_return out;
 }
 
-std::optional<index::item_change> parse_record_folder(
-    const json& element, std::string parent, const json& meta
-) {
+std::optional<index::item_change> change_of(const json& element) {
     index::item_change c;
     c.remote_id = text(element, "id");
     if (c.remote_id.empty()) {
         return std::nullopt;
     }
-    if (member(element, "@removed") != nullptr) {
-        c.removed = true;
+    c.removed = member(element, "@removed") != nullptr;
+    return c;
+}
+
+task<core::result<json>> all_pages(graph::client& graph, graph::call next, std::size_t most) {
+    json out = json::array();
+    for (std::size_t pages = 0; pages < most; ++pages) {
+        auto page = co_await graph.get_page(next);
+        if (!page) {
+            co_return page.error();
+        }
+        for (auto& element : *page->value) {
+            out.push_back(std::move(element));
+        }
+        if (page->next_link.empty() || page->next_link == next.target) {
+            co_return out;
+        }
+        next.target = page->next_link;
+    }
+    core::error e(error_kind::protocol, "the list never ends");
+    e.object = next.object;
+    co_return e;
+}
+
+rendered_item as_listed(const source& s, const index::work_item& item) {
+    const auto meta = json::parse(item.meta, nullptr, false);
+    rendered_item made;
+    made.meta = item.meta;
+    made.mark = s.mark_of(meta);
+    made.hash = s.hash_of(meta);
+    return made;
+}
+
+std::optional<index::item_change> parse_record_folder(
+    const json& element, std::string parent, const json& meta
+) {
+    auto c = change_of(element);
+    if (!c || c->removed) {
         return c;
     }
-    c.type = index::item_type::folder;
-    c.parent_remote_id = std::move(parent);
-    c.name = text(element, "displayName");
-    if (c.parent_remote_id.empty() || c.parent_remote_id == c.remote_id) {
+    c->type = index::item_type::folder;
+    c->parent_remote_id = std::move(parent);
+    c->name = text(element, "displayName");
+    if (c->parent_remote_id.empty() || c->parent_remote_id == c->remote_id) {
         return std::nullopt;
     }
-    c.meta = c.mark = canonical(meta);
+    c->meta = c->mark = canonical(meta);
     return c;
 }
 
 std::optional<index::item_change> parse_record(const json& element, const json& meta) {
-    index::item_change c;
-    c.remote_id = text(element, "id");
-    if (c.remote_id.empty()) {
-        return std::nullopt;
-    }
-    if (member(element, "@removed") != nullptr) {
-        c.removed = true;
+    auto c = change_of(element);
+    if (!c || c->removed) {
         return c;
     }
-    c.type = index::item_type::file;
+    c->type = index::item_type::file;
     const auto modified = text(element, "lastModifiedDateTime");
     for (const auto& stamp : {modified, text(element, "createdDateTime")}) {
         if (const auto t = core::parse_timestamp(stamp)) {
-            c.mtime = core::clamp_mtime(*t);
+            c->mtime = core::clamp_mtime(*t);
             break;
         }
     }
     auto version = text(element, "changeKey");
     version = version.empty() ? text(element, "@odata.etag") : version;
-    c.etag = version.empty() && modified.empty() ? std::string() : version + " " + modified;
-    c.etag_is_exact = !c.etag.empty();
-    c.content = true;
-    c.meta = c.mark = canonical(meta);
+    c->etag = version.empty() && modified.empty() ? std::string() : version + " " + modified;
+    c->etag_is_exact = !c->etag.empty();
+    c->content = true;
+    c->meta = c->mark = canonical(meta);
     return c;
 }
 

@@ -60,6 +60,15 @@ bool is_root_element(const nlohmann::json& element);
 /// The change that makes the container's root.
 index::item_change root_change(const nlohmann::json& element);
 
+/// What every element says: its id, and whether it is gone. nullopt without id.
+std::optional<index::item_change> change_of(const nlohmann::json& element);
+
+/// All pages of a small list. Errors: those of the calls; protocol if there are more pages than `most`.
+task<core::result<nlohmann::json>> all_pages(graph::client& graph, graph::call next, std::size_t most);
+
+/// What is known of rendered content whose metadata came with the page.
+rendered_item as_listed(const source& s, const index::work_item& item);
+
 /// A folder of contacts or tasks, an element with id and displayName; nullopt without id or `parent`.
 std::optional<index::item_change> parse_record_folder(
     const nlohmann::json& element, std::string parent, const nlohmann::json& meta

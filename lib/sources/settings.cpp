@@ -47,11 +47,11 @@ public:
         if (!settings) {
             co_return settings.error();
         }
-        auto rules = co_await all(graph, call(c, "/mailFolders/inbox/messageRules"));
+        auto rules = co_await offered(graph, call(c, "/mailFolders/inbox/messageRules"));
         if (!rules) {
             co_return rules.error();
         }
-        auto categories = co_await all(graph, call(c, "/outlook/masterCategories"));
+        auto categories = co_await offered(graph, call(c, "/outlook/masterCategories"));
         if (!categories) {
             co_return categories.error();
         }
@@ -86,11 +86,7 @@ public:
         if (!put) {
             co_return put.error();
         }
-        rendered_item made;
-        made.meta = item.meta;
-        made.mark = mark_of(meta);
-        made.hash = hash_of(meta);
-        co_return made;
+        co_return as_listed(*this, item);
     }
 
 private:
@@ -100,26 +96,13 @@ private:
         );
     }
 
-    /// All pages of a collection; null where the service does not offer it.
-    static task<core::result<json>> all(graph::client& graph, graph::call next) {
-        json out = json::array();
-        for (std::size_t pages = 0; pages < most_pages; ++pages) {
-            auto page = co_await graph.get_page(next);
-            if (!page && is_not_offered(page.error())) {
-                co_return json();
-            }
-            if (!page) {
-                co_return page.error();
-            }
-            for (auto& element : *page->value) {
-                out.push_back(std::move(element));
-            }
-            if (page->next_link.empty() || page->next_link == next.target) {
-                co_return out;
-            }
-            next.target = page->next_link;
+    /// A whole collection; null where the service does not offer it.
+    static task<core::result<json>> offered(graph::client& graph, graph::call first) {
+        auto all = co_await all_pages(graph, std::move(first), most_pages);
+        if (!all && is_not_offered(all.error())) {
+            co_return json();
         }
-        co_return core::error(error_kind::protocol, "the list of rules or categories never ends");
+        co_return all;
     }
 
     enabled_kinds enabled_;

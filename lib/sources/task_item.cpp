@@ -56,12 +56,7 @@ std::string task_content_key(const json& meta) {
 }
 
 json task_facts(const json& element) {
-    json meta = json::object();
-    for (const char* key : kept) {
-        if (const auto* value = member(element, key)) {
-            meta[key] = *value;
-        }
-    }
+    json meta = chosen(element, kept);
     drop_empty(meta);
     return meta;
 }
@@ -81,13 +76,7 @@ std::optional<index::item_change> parse_task(const json& element, const std::str
 json task_parts(const json& elements, std::initializer_list<const char*> members) {
     std::vector<json> out;
     for (const auto& element : elements) {
-        json one = json::object();
-        for (const char* key : members) {
-            if (const auto* value = member(element, key)) {
-                one[key] = *value;
-            }
-        }
-        out.push_back(std::move(one));
+        out.push_back(chosen(element, members));
     }
     std::sort(out.begin(), out.end(), [](const json& a, const json& b) {
         const auto key = [](const json& part) {
@@ -104,12 +93,8 @@ std::string task_document(const json& meta, const json& checklist, const json& l
 }
 
 std::string task_attachment(const json& element, bool first) {
-    json one = json::object();
-    for (const char* key : {"@odata.type", "contentType", "name", "size"}) {
-        if (const auto* value = member(element, key)) {
-            one[key] = *value;
-        }
-    }
+    constexpr std::array told{"@odata.type", "contentType", "name", "size"};
+    json one = chosen(element, told);
     if (one.empty()) {
         one["name"] = "";
     }

@@ -15,29 +15,6 @@ using nlohmann::json;
 constexpr unsigned tasks_a_page = 500;
 constexpr std::size_t most_pages = 1000;  // of what belongs to one task
 
-/// An attachment's bytes as one JSON text, which begins when the service begins to send them.
-class text_of_bytes final : public base64_lines {
-public:
-    explicit text_of_bytes(ics_stream& out) : base64_lines(out, ""), out_(out) {}
-
-    task<core::result<void>> begin(const http::response& head) override {
-        if (!begun_) {
-            begun_ = true;
-            auto put = co_await out_.put(task_attachment_bytes);
-            if (!put) {
-                co_return put.error();
-            }
-        }
-        co_return co_await base64_lines::begin(head);
-    }
-
-    bool begun() const { return begun_; }
-
-private:
-    ics_stream& out_;
-    bool begun_ = false;
-};
-
 /// Writes one task's file.
 class task_renderer {
 public:
@@ -80,24 +57,9 @@ private:
         return mailbox_call(container_.owner_id, at_ + below, container_.key, tasks_a_page);
     }
 
-    /// All pages of what belongs to the task; empty where the service does not offer it.
-    task<core::result<json>> all(std::string below) {
-        json out = json::array();
-        auto next = call(below);
-        for (std::size_t pages = 0; pages < most_pages; ++pages) {
-            auto page = co_await graph_.get_page(next);
-            if (!page) {
-                co_return page.error();
-            }
-            for (auto& element : *page->value) {
-                out.push_back(std::move(element));
-            }
-            if (page->next_link.empty() || page->next_link == next.target) {
-                co_return out;
-            }
-            next.target = page->next_link;
-        }
-        co_return core::error(error_kind::protocol, "the list of what belongs to a task never ends");
+    /// All of what belongs to the task.
+    task<core::result<json>> all(const std::string& below) {
+        return all_pages(graph_, call(below), most_pages);
     }
 
     task<core::result<void>> attachments() {
@@ -124,7 +86,10 @@ private:
         if (!put) {
             co_return put.error();
         }
-        text_of_bytes bytes(out_);
+        // One JSON text, which begins when the service begins to send.
+        base64_after bytes(out_, "", [](const http::response&) {
+            return std::string(task_attachment_bytes);
+        });
         auto got =
             co_await graph_.download(call("/attachments/" + segment(text(element, "id")) + "/$value"), bytes);
         if (!got && !bytes.begun() && is_refused(got.error())) {
@@ -259,11 +224,7 @@ public:
         if (!done) {
             co_return done.error();
         }
-        rendered_item made;
-        made.meta = item.meta;
-        made.mark = mark_of(meta);
-        made.hash = hash_of(meta);
-        co_return made;
+        co_return as_listed(*this, item);
     }
 
 private:
