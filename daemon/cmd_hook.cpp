@@ -48,6 +48,18 @@ void say(const std::string& text) {
     std::printf("%s\n", line.c_str());
 }
 
+/// What a person shall do is never cut off: it goes on in the next line.
+void say_all(const std::string& begin, std::string text) {
+    const auto room = longest_line - begin.size();
+    while (text.size() > room) {
+        const auto blank = text.rfind(' ', room);
+        const bool found = blank != std::string::npos && blank > 0;
+        say(begin + text.substr(0, found ? blank : room));
+        text.erase(0, found ? blank + 1 : room);
+    }
+    say(begin + text);
+}
+
 /// The reason in one line; where it is too long, why matters more than what was tried, and what to do comes
 /// in a line of its own.
 int refuse(const char* what, core::error e) {
@@ -62,7 +74,7 @@ int refuse(const char* what, core::error e) {
     }
     say(begin + core::describe(e));
     if (!advice.empty()) {
-        say("m365stage: " + advice);
+        say_all("m365stage: ", advice);
     }
     return static_cast<int>(core::exit_code_for(e.kind));
 }

@@ -74,7 +74,7 @@ int sync_by_service(const global_options& global, const std::string& socket, con
 core::result<sync::pass_summary> run_to_end(
     boost::asio::io_context& io, connection& c, stage& st, const sync::pass_options& options
 ) {
-    progress display(*c.graph);
+    progress display(*c.graph, *c.transport);
     sync::tree_gate gate(io.get_executor());
     std::optional<sync::pass_summary> summary;
     std::exception_ptr failure;

@@ -10,7 +10,8 @@
 
 namespace m365stage::daemon {
 
-progress::progress(graph::client& graph) : graph_(graph), terminal_(::isatty(STDERR_FILENO) == 1) {}
+progress::progress(const graph::client& graph, const http::reach_watch& reach)
+    : graph_(graph), reach_(reach), terminal_(::isatty(STDERR_FILENO) == 1) {}
 
 std::string progress::count(std::uint64_t n) {
     auto digits = std::to_string(n);
@@ -43,6 +44,12 @@ std::string progress::duration(double seconds) {
 }
 
 std::string progress::line() const {
+    if (const auto& silence = reach_.trouble()) {
+        const auto since =
+            std::chrono::duration<double>(std::chrono::system_clock::now() - silence->since).count();
+        return "no answer for " + duration(std::max(since, 0.0)) +
+               ", trying again: " + core::describe(silence->why);
+    }
     const auto& c = pass_->counters;
     const auto elapsed = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
     std::string out = count(c.rounds_done) + "/" + count(c.containers) + " containers, " +

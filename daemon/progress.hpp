@@ -5,6 +5,7 @@
 #include <string>
 
 #include "graph/client.hpp"
+#include "http/reach.hpp"
 #include "sync/run/context.hpp"
 
 namespace m365stage::daemon {
@@ -12,7 +13,8 @@ namespace m365stage::daemon {
 /// Shows what a pass is doing on stderr: a live line on a terminal, a line every five seconds otherwise.
 class progress {
 public:
-    explicit progress(graph::client& graph);
+    /// Lifetime: both outlive it.
+    progress(const graph::client& graph, const http::reach_watch& reach);
 
     /// Runs beside the pass until it is cancelled.
     boost::asio::awaitable<void> show();
@@ -30,7 +32,8 @@ public:
 private:
     std::string line() const;
 
-    graph::client& graph_;
+    const graph::client& graph_;
+    const http::reach_watch& reach_;
     const sync::pass_context* pass_ = nullptr;
     std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
     bool terminal_;

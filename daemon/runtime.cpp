@@ -166,7 +166,7 @@ core::result<std::unique_ptr<connection>> connection::open(
         return transport.error();
     }
     auto c = std::make_unique<connection>();
-    c->transport = std::move(*transport);
+    c->transport = std::make_unique<http::reach_watch>(std::move(*transport));
     c->tokens = auth::make_token_source(*c->transport, credential_of(s, app));
     c->graph = graph::make_client(io, *c->transport, *c->tokens, graph_options_of(s));
     return c;

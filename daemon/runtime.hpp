@@ -7,7 +7,7 @@
 #include "auth/token_source.hpp"
 #include "config/config.hpp"
 #include "graph/client.hpp"
-#include "http/http.hpp"
+#include "http/reach.hpp"
 #include "index/store.hpp"
 #include "sync/pass.hpp"
 #include "tree/stage_root.hpp"
@@ -31,7 +31,7 @@ struct connection {
     static core::result<std::unique_ptr<connection>> open(
         boost::asio::io_context& io, const config::settings& s, const config::app_settings& app
     );
-    std::unique_ptr<http::transport> transport;
+    std::unique_ptr<http::reach_watch> transport;
     std::unique_ptr<auth::token_source> tokens;
     std::unique_ptr<graph::client> graph;
 };

@@ -24,6 +24,11 @@ std::int64_t held_deletions(index::database& db) {
     return db.number("SELECT sum(guard_held) FROM container").value_or(0);
 }
 
+/// The pass could not know what was wanted of it: nothing is wrong with the service.
+bool is_mistaken(const sync::pass_summary& s) {
+    return s.failure && s.failure->kind == error_kind::usage;
+}
+
 void log_end(const sync::pass_summary& s, const std::string& only) {
     if (s.failure) {
         return;  // told with the time of the next try
@@ -213,8 +218,9 @@ void staging_service::ended(sync::pass_summary summary) {
     auto& count = summary.outcome == "complete"   ? complete_
                   : summary.outcome == "degraded" ? degraded_
                                                   : failed_;
-    ++count;
-    if (summary.failure) {
+    if (is_mistaken(summary)) {
+        core::log(core::log_level::warning, core::describe(*summary.failure));
+    } else if (++count; summary.failure) {
         note_trouble(*summary.failure);
     } else {
         failures_ = 0;

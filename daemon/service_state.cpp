@@ -41,6 +41,11 @@ api::service_state staging_service::state() const {
     if (connection_) {
         s.allowances = connection_->graph->allowances();
     }
+    if (connection_ && connection_->transport->trouble()) {
+        const auto& silence = *connection_->transport->trouble();
+        s.no_answer_since = std::chrono::system_clock::to_time_t(silence.since);
+        s.no_answer = silence.why;
+    }
     s.not_ready = reasons();
     return s;
 }

@@ -84,6 +84,9 @@ std::string status_line(const service_state& s) {
     if (!s.not_ready.empty()) {
         return "not ready: " + core::describe(s.not_ready.front());
     }
+    if (s.no_answer) {
+        return "no answer, trying again: " + core::describe(*s.no_answer);
+    }
     if (s.pass_started_at != 0) {
         return "a pass runs since " + core::format_timestamp(s.pass_started_at);
     }

@@ -68,6 +68,8 @@ struct service_state {
     std::uint64_t passes_complete = 0, passes_degraded = 0, passes_failed = 0;
     graph::statistics service;                 ///< since the service started
     std::vector<graph::allowance> allowances;  ///< of Microsoft 365's limits; empty: none known, or unlimited
+    std::optional<core::error> no_answer;      ///< Microsoft 365 does not answer, it is tried again; why
+    core::unix_seconds no_answer_since = 0;    ///< set with it
     /// Why a backup must not run now, one line each, with the error's kind; empty: ready.
     std::vector<core::error> not_ready;
 };

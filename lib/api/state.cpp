@@ -67,6 +67,13 @@ json allowances_document(const std::vector<graph::allowance>& all) {
     return out;
 }
 
+json no_answer_document(const service_state& s) {
+    if (!s.no_answer) {
+        return nullptr;
+    }
+    return json{{"since", time_document(s.no_answer_since)}, {"error", error_document(*s.no_answer)}};
+}
+
 json reasons_document(const service_state& s, bool details) {
     json reasons = json::array();
     for (const auto& e : s.not_ready) {
@@ -104,7 +111,8 @@ json service_document(const service_state& s) {
          {{"complete", s.passes_complete}, {"degraded", s.passes_degraded}, {"failed", s.passes_failed}}},
         {"disk_free_bytes", s.disk_free_bytes},
         {"requests", requests_document(s.service)},
-        {"allowances", allowances_document(s.allowances)}
+        {"allowances", allowances_document(s.allowances)},
+        {"no_answer", no_answer_document(s)}
     };
 }
 

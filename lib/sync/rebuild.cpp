@@ -548,6 +548,9 @@ core::result<std::string> replace_index(const tree::stage_root& root, const std:
             return e;
         }
     }
+    if (auto given = root.give_to_owner(fresh); !given) {
+        return given.error();
+    }
     if (auto moved = root.rename(fresh, "index.db"); !moved) {
         return moved.error();
     }

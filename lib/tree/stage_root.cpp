@@ -107,6 +107,9 @@ core::result<std::unique_ptr<stage_root>> stage_root::open(const std::string& pa
         ::fstatat(root->root_.get(), "spool", &spool, 0) != 0) {
         return root->fail("look at", "tree", errno);
     }
+    if (auto given = root->give_to_owner("spool"); !given) {
+        return given.error();
+    }
     root->spool_ = unique_fd(open_folder(root->root_.get(), "spool"));
     if (!root->spool_) {
         return root->fail("open", "spool", errno);
@@ -141,6 +144,9 @@ core::result<unique_fd> stage_root::lock() {
     if (!fd) {
         return fail("lock", ".lock", errno);
     }
+    if (auto given = give_to_owner(".lock"); !given) {
+        return given.error();
+    }
     if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
         std::array<char, 64> text{};
         const auto size = ::pread(fd.get(), text.data(), text.size() - 1, 0);
@@ -158,6 +164,28 @@ core::result<unique_fd> stage_root::lock() {
         return fail("write", ".lock", errno);
     }
     return fd;
+}
+
+core::result<void> stage_root::give_to_owner(const std::string& path) const {
+    if (::geteuid() != 0) {
+        return done();
+    }
+    auto at = locate(path);
+    if (!at) {
+        return at.error();
+    }
+    struct stat mine{};
+    struct stat top{};
+    if (::fstat(root_.get(), &top) != 0 ||
+        ::fstatat(at->folder, at->leaf.c_str(), &mine, AT_SYMLINK_NOFOLLOW) != 0) {
+        return fail("look at", path, errno);
+    }
+    const bool needed = mine.st_uid == 0 && top.st_uid != 0;
+    if (needed &&
+        ::fchownat(at->folder, at->leaf.c_str(), top.st_uid, top.st_gid, AT_SYMLINK_NOFOLLOW) != 0) {
+        return fail("set the owner of", path, errno);
+    }
+    return done();
 }
 
 core::result<stage_root::place> stage_root::locate(const std::string& path) const {

@@ -113,6 +113,10 @@ public:
     /// Names in a folder, sorted by byte; without "." and "..".
     core::result<std::vector<std::string>> list(const std::string& path) const;
 
+    /// What root made in a root that is the service's becomes the service's: its user could not open it
+    /// otherwise. Nothing is done for anybody else.
+    core::result<void> give_to_owner(const std::string& path) const;
+
     /// One barrier for everything written and renamed before on this file system (syncfs(2)).
     core::result<void> barrier() const;
 

@@ -29,6 +29,7 @@ import cases.restore_calendar  # noqa: F401
 import cases.api  # noqa: F401
 import cases.trouble  # noqa: F401
 import cases.page  # noqa: F401
+import cases.mishaps  # noqa: F401
 from harness import Failed, Skipped
 
 

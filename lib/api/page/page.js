@@ -76,6 +76,8 @@ function verdict(s) {
   };
   const reasons = s.service?.not_ready ?? [];
   for (const r of reasons) raise('bad', (r.message ?? r.kind) + (r.hint ? ': ' + r.hint : ''));
+  const silence = s.service?.no_answer;
+  if (silence && !reasons.length) raise('care', 'no answer, the first failure ' + ago(silence.since) + ': ' + silence.error.message);
   if (!s.generation) raise('care', 'nothing has been staged yet: the first pass is not complete');
   const held = s.guard.filter((g) => !g.approved);
   if (held.length && !reasons.some((r) => r.kind === 'guard')) raise('care', many(held.reduce((n, g) => n + g.held, 0), 'held deletion') + ': m365stage guard list');

@@ -333,7 +333,7 @@ task<void> recover(pass_context& pass) {
     auto close = [now](index::database& db) { return index::close_generations(db, now); };
     pass.left_generation = co_await pass.store.call(std::move(close));
     co_await a.finish_cut_off();
-    co_await check_spool_after_boot(pass);
+    co_await check_spool_after_boot(pass.store, pass.root, pass.disk, this_boot());
     auto used = [](index::database& db) { return index::spool_files_in_use(db); };
     auto in_use = co_await pass.store.call(std::move(used));
     auto clean = [&pass, names = std::move(in_use)] { return clean_spool(pass.root, names); };

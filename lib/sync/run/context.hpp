@@ -16,6 +16,7 @@
 #include "index/store.hpp"
 #include "sources/source.hpp"
 #include "sync/plan/settle.hpp"
+#include "sync/run/room.hpp"
 #include "sync/tree_gate.hpp"
 #include "tree/stage_root.hpp"
 
@@ -102,6 +103,7 @@ struct pass_context {
     std::unordered_set<std::int64_t> enumerating;          ///< a round is being followed: no settling
     std::unordered_set<std::int64_t> settle;               ///< a complete round waits to be settled
     std::uint64_t spooled_bytes = 0;
+    promised_room promised;
     bool left_generation = false;  ///< a pass before this one changed the tree and did not come to its end
     std::unordered_set<std::int64_t> told;  ///< containers whose unreadable permissions were reported
     bool replayed = false;                  ///< what a crash cut off is finished

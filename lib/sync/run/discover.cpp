@@ -117,6 +117,9 @@ public:
             } else {
                 co_await sites();
             }
+            if (unreachable()) {
+                break;  // the next list would take as long to fail
+            }
         }
         if (failure_ && !answered_) {
             co_return std::move(failure_);  // nobody is there: not to be asked again for each owner
@@ -136,6 +139,10 @@ public:
     }
 
 private:
+    bool unreachable() const {
+        return failure_ && !answered_ && core::exit_code_for(failure_->kind) == core::exit_code::unreachable;
+    }
+
     bool selected(const sources::owner& o) const {
         return !pass_.options.selects || pass_.options.selects(o.kind, o.name);
     }

@@ -15,6 +15,24 @@ using core::error_kind;
 constexpr int most_resumes = 8;  // without a byte of progress between them: far fewer
 constexpr int most_fresh_addresses = 2;
 
+/// Announces a download to those who count the room on the disk.
+class announced_file final : public expected_file {
+public:
+    announced_file(promised_room& room, const spool_file& file, std::int64_t size)
+        : room_(room), file_(file), size_(size) {
+        room_.add(*this);
+    }
+    ~announced_file() override { room_.remove(*this); }
+    announced_file(const announced_file&) = delete;
+    announced_file& operator=(const announced_file&) = delete;
+    std::int64_t to_come() const override { return size_ - file_.received(); }
+
+private:
+    promised_room& room_;
+    const spool_file& file_;
+    const std::int64_t size_;
+};
+
 /// Fetching of one item; an object for the state that the steps share.
 class fetcher {
 public:
@@ -133,6 +151,15 @@ private:
         // Twice at the most: bytes that are not what was announced are fetched once more.
         for (int copy = 0; copy < 2; ++copy) {
             spool_file file(pass_.root, pass_.disk, spool_name());
+            auto full = co_await look_for_room();
+            if (full) {
+                co_return failure(std::move(*full));
+            }
+            const auto size = item_.size;
+            std::optional<announced_file> announced;
+            if (size >= large_file) {
+                announced.emplace(pass_.promised, file, size);
+            }
             auto transferred = co_await transfer(file);
             if (!transferred) {
                 co_await file.discard();
@@ -172,6 +199,23 @@ private:
         );
         e.hint = "usually the file is being edited; it is tried again";
         co_return failure(std::move(e), std::move(first));
+    }
+
+    /// Why a large file is not fetched now: it would fill the disk, and everything else would stop with it.
+    task<std::optional<core::error>> look_for_room() {
+        if (item_.size < large_file) {
+            co_return std::nullopt;
+        }
+        auto ask = [this] { return pass_.root.free_bytes(); };
+        const auto free = co_await pass_.disk.run(std::move(ask));
+        if (!free) {
+            throw core::fatal(free.error());
+        }
+        disk_room room;
+        room.free = *free;
+        room.promised = pass_.promised.bytes();
+        room.least_free = pass_.options.min_free_bytes;
+        co_return does_not_fit(item_.size, room);
     }
 
     /// Content that is made here, into `result_`; what came of it instead otherwise. What is made of several

@@ -143,6 +143,14 @@ void judge(pass_summary& s) {
     }
 }
 
+/// The asker's mistake: the pattern fits nothing that is known, and the pass just looked what there is.
+core::error matches_nothing(const std::string& only) {
+    core::error e(core::error_kind::usage, "no container matches '" + only + "'");
+    e.hint =
+        "'m365stage status --containers' lists them; they are named as in users/ann@contoso.com/onedrive";
+    return e;
+}
+
 graph::statistics since(const graph::statistics& before, graph::statistics now) {
     now.requests -= before.requests;
     now.retries -= before.retries;
@@ -177,6 +185,9 @@ task<pass_summary> run_pass(
         };
         pass.pass_id = co_await store.call(std::move(begin));
         co_await steps(pass, summary);
+        if (!options.only.empty() && pass.counters.containers == 0) {
+            summary.failure = matches_nothing(options.only);
+        }
     } catch (const core::fatal& f) {
         summary.failure = f.why();
     }

@@ -21,14 +21,6 @@ struct spooled {
     std::string name, sha256;  ///< file in spool/; 32 bytes
 };
 
-/// Empty where the kernel does not tell: then each start counts as the first one.
-std::string this_boot() {
-    std::ifstream file("/proc/sys/kernel/random/boot_id");
-    std::string id;
-    std::getline(file, id);
-    return id;
-}
-
 bool is_whole(const tree::stage_root& root, const spooled& s) {
     const auto fd = root.open_file("spool/" + s.name);
     if (!fd) {
@@ -79,36 +71,44 @@ bool fetch_again(index::database& db, const std::vector<std::int64_t>& items) {
 
 }  // namespace
 
-task<void> check_spool_after_boot(pass_context& pass) {
-    const auto boot = this_boot();
+std::string this_boot() {
+    std::ifstream file("/proc/sys/kernel/random/boot_id");
+    std::string id;
+    std::getline(file, id);
+    return id;
+}
+
+boost::asio::awaitable<std::size_t> check_spool_after_boot(
+    index::store& store, const tree::stage_root& root, async::worker& disk, std::string boot
+) {
     auto known = [boot](index::database& db) {
         return !boot.empty() && index::setting(db, boot_setting) == boot;
     };
-    const bool same_boot = co_await pass.store.call(std::move(known));
+    const bool same_boot = co_await store.call(std::move(known));
     if (same_boot) {
-        co_return;
+        co_return 0;
     }
     std::size_t lost = 0;
     for (std::int64_t after = 0;;) {
         auto list = [after](index::database& db) { return some_spooled(db, after); };
-        auto files = co_await pass.store.call(std::move(list));
+        auto files = co_await store.call(std::move(list));
         if (files.empty()) {
             break;
         }
         after = files.back().item;
-        auto look = [&pass, files = std::move(files)] {
+        auto look = [&root, files = std::move(files)] {
             std::vector<std::int64_t> broken;
             for (const auto& s : files) {
-                if (!is_whole(pass.root, s)) {
+                if (!is_whole(root, s)) {
                     broken.push_back(s.item);
                 }
             }
             return broken;
         };
-        auto broken = co_await pass.disk.run(std::move(look));
+        auto broken = co_await disk.run(std::move(look));
         lost += broken.size();
         auto note = [items = std::move(broken)](index::database& db) { return fetch_again(db, items); };
-        co_await pass.store.call(std::move(note));
+        co_await store.call(std::move(note));
     }
     if (lost > 0) {
         core::log(
@@ -120,7 +120,8 @@ task<void> check_spool_after_boot(pass_context& pass) {
         index::set_setting(db, boot_setting, boot);
         return true;
     };
-    co_await pass.store.call(std::move(remember));
+    co_await store.call(std::move(remember));
+    co_return lost;
 }
 
 }  // namespace m365stage::sync

@@ -88,7 +88,7 @@ def one_phase(w, dice, tally, phase, kills):
 
 def recover(stage):
     """A start that finishes what was cut off, and then has nothing to do."""
-    stage.sync("--only", "no such container", expect=(0, 1))
+    stage.finish()
 
 
 def judge_downloads(sim, tally, kills):

@@ -126,6 +126,8 @@ TEST_SUITE("api rules") {
         CHECK(status_line(s) == "degraded pass, generation 7");
         s.pass_started_at = 1'700'000'000;
         CHECK(status_line(s) == "a pass runs since 2023-11-14T22:13:20Z");
+        s.no_answer = core::error(error_kind::transport, "Connection refused");
+        CHECK(status_line(s) == "no answer, trying again: Connection refused");
         s.not_ready.emplace_back(error_kind::disk, "full");
         CHECK(status_line(s) == "not ready: full");
     }

@@ -1,0 +1,146 @@
+"""Mistakes of people and of machines that a pass must survive and tell of."""
+
+import os
+import pty
+import select
+import subprocess
+import time
+
+from cases import scenario
+from cases.disk import Mount
+from harness import Simulator, Stage, World, check, check_index, check_manners, compare, kill
+from running import ask, before, free_port, readiness, serving, wait_until
+
+
+def small(options, name, *more):
+    return World(options, name, "--seed", options.seed, "--users", 2, "--sites", 0, "--groups", 0, "--specials", 0,
+                 "--files-per-drive", 8, *more)
+
+
+@scenario
+def only_nothing(options):
+    """sync --only with a pattern that fits nothing: exit 2 and a sentence, with and without a service"""
+    with small(options, "onlynone") as w:
+        out = w.stage.sync("--only", "users/anna@*", expect=2)
+        line = out.stderr.strip().splitlines()[-1]
+        check("no container matches 'users/anna@*'" in line, f"it is not told: {line}")
+        w.stage.sync("--only", "users/ada@*", expect=0)
+        w.stage.sync(expect=0)
+        compare(w.stage, quiet=True)
+    with serving(options, "onlyserved", "--users", 1, "--sites", 0, "--specials", 0) as (w, service):
+        wait_until(lambda: readiness(w.stage)[0] == 200, "the first pass", longest=60)
+        out = w.stage.run("sync", "--only", "nobody")
+        check(out.exit == 2 and "no container matches" in out.stderr, f"exit {out.exit}: {out.told()}")
+        check(readiness(w.stage) == (200, []), "a mistaken request made the service unready")
+        before(w.stage, "1")
+    return line
+
+
+@scenario
+def larger_than_disk(options):
+    """a file larger than the disk is owed with the reason disk; all else is staged; with room it comes"""
+    with small(options, "toolarge") as w:
+        user = "ada@contoso.example"
+        with Mount(os.path.join(w.folder, "disk"), "64m") as disk:
+            stage = Stage(options.build, w.sim, w.folder, os.path.join(disk.folder, "stage"))
+            w.sim.op("create", user=user, path="huge.bin", type="file", size=90 << 20, seed=5)
+            w.sim.op("create", user=user, path="fits.bin", type="file", size=9 << 20, seed=6)
+            out = stage.sync(expect=1)
+            rows = stage.rows("SELECT reason, error FROM pending")
+            check([r["reason"] for r in rows] == ["disk"], f"owed: {[tuple(r) for r in rows]}")
+            check("90 MiB" in rows[0]["error"], f"it is not told how much: {rows[0]['error']}")
+            check(not w.sim.downloads().get(item_named(w, "huge.bin")), "it was begun all the same")
+            wanted = sum(item["type"] == "file" for item in w.sim.expected()) - 1
+            staged = stage.rows("SELECT count(*) FROM item WHERE type=1 AND sha256 IS NOT NULL")[0][0]
+            check(staged == wanted, f"{staged} files are staged, not {wanted}")
+            check_index(stage)
+            disk.remount("size=200m")
+            stage.hurry()
+            stage.sync(expect=0)
+            compare(stage, quiet=True)
+        check_manners(w.sim)
+    return out.stderr.strip().splitlines()[-1] if out.stderr.strip() else ""
+
+
+def item_named(w, name):
+    return next(item["id"] for item in w.sim.expected() if item["name"] == name)
+
+
+@scenario
+def nobody_answers(options):
+    """Microsoft 365 does not answer: a terminal, the log and the service say so while it is tried again"""
+    with small(options, "silent", "--port", free_port(), "--files-port", free_port()) as w:
+        w.stage.sync(expect=0)
+        kill(w.sim.process)
+        shown = on_terminal(w.stage, "no answer")
+        check("refused" in shown, f"the cause is not shown: {shown[-300:]}")
+        out = w.stage.sync(expect=4)
+        told = [line for line in out.stderr.splitlines() if "no answer, trying again" in line]
+        check(len(told) == 1, f"told {len(told)} times: {out.stderr}")
+        w.sim = w.stage.sim = Simulator(options.simulator, w.folder, *w.arguments)
+        w.stage.sync(expect=0)
+        compare(w.stage)
+    with serving(options, "silentserve", "--users", 1, "--sites", 0, "--specials", 0) as (w, service):
+        wait_until(lambda: readiness(w.stage)[0] == 200, "the first pass", longest=60)
+        kill(w.sim.process)
+        silence = wait_for_silence(w.stage)
+        check(silence["error"]["kind"] == "transport", f"another kind: {silence}")
+        check("no answer" in service.log(), "the log does not tell")
+    return told[0]
+
+
+def wait_for_silence(stage):
+    found = []
+
+    def silent():
+        service = ask(stage, "GET", "/api/v1/status").document()["service"]
+        found.append(service["no_answer"])
+        return found[-1] is not None
+
+    wait_until(silent, "the service says that nobody answers", longest=60)
+    return found[-1]
+
+
+def on_terminal(stage, wanted, longest=60):
+    """What a `sync` shows on a terminal, until it shows `wanted`; then it is stopped."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen([stage.binary, "--config", stage.config_file, "sync"], stderr=theirs,
+                               stdout=subprocess.DEVNULL)
+    os.close(theirs)
+    shown, until = "", time.monotonic() + longest
+    try:
+        while wanted not in shown and time.monotonic() < until:
+            ready, _, _ = select.select([ours], [], [], 1)
+            if ready:
+                try:
+                    shown += os.read(ours, 65536).decode(errors="replace")
+                except OSError:
+                    break  # it has ended
+    finally:
+        process.terminate()
+        process.wait(60)
+        os.close(ours)
+    check(wanted in shown, f"the terminal does not show '{wanted}': {shown[-500:]}")
+    return shown
+
+
+@scenario
+def rebuilt_by_root(options):
+    """root rebuilds the index of a service that has a user of its own: the user can open what was made"""
+    with small(options, "byroot") as w:
+        w.stage.sync(expect=0)
+        user = 65534
+        for folder, _, names in os.walk(w.stage.root):
+            for name in [folder, *(os.path.join(folder, n) for n in names)]:
+                os.chown(name, user, user)
+        for name in ("index.db", "index.db-wal", "index.db-shm", ".lock"):
+            path = os.path.join(w.stage.root, name)
+            if os.path.exists(path):
+                os.unlink(path)
+        out = w.stage.run("index", "rebuild")
+        check(out.exit == 0, f"rebuild: {out.told()}")
+        w.stage.sync(expect=0)
+        for name in os.listdir(w.stage.root):
+            check(os.stat(os.path.join(w.stage.root, name)).st_uid == user, f"{name} is root's")
+        compare(w.stage)
+    return ""
