@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Measures m365stage over mailboxes of m365sim, beside wrk on the same MIME.
 
-    mail_bench.py [--case first|limits|unchanged|million|move ...] [--mailboxes N] [--messages N] [--bytes N] [--build DIR]
+    mail_bench.py [--case first|limits|unchanged|million|folder|move ...] [--mailboxes N] [--messages N] [--bytes N] [--build DIR]
 
 first      a first pass; wrk says what the server could give for the same messages
 limits     the published limits of Exchange, windows shortened: share of the allowed rate used, requests refused
 unchanged  a first pass, then one over nothing new: requests per mailbox
 million    the same over a million messages: memory
+folder     the same over one folder with all messages in it
 move       every message of one folder goes to another one: nothing is downloaded
 
 Lines as those of bench.py. Standard library; wrk if it is installed.
@@ -26,7 +27,8 @@ CONCURRENCY, A_MAILBOX = 32, 4  # of m365stage: sync.concurrency and limits.mail
 
 # case: (mailboxes, messages of each, bytes of each)
 CASES = {"first": (50, 1000, 50_000), "limits": (8, 400, 8_000), "unchanged": (1000, 20, 2_000),
-         "million": (1000, 1000, 1_000), "move": (1, 10_000, 2_000)}
+         "million": (1000, 1000, 1_000),
+         "folder": (1, 100_000, 1_000), "move": (1, 10_000, 2_000)}
 
 
 class MailTenant(bench.Tenant):
@@ -67,9 +69,9 @@ class MailTenant(bench.Tenant):
 
 
 class MailBench(bench.Bench):
-    def __init__(self, build, folder, mailboxes, messages, size):
-        self.build, self.folder, self.size = build, folder, size
-        self.tenant = MailTenant(build, folder, mailboxes, messages, size)
+    def __init__(self, build, folder, mailboxes, messages, size, seeded=True):
+        self.build, self.folder, self.size, self.messages = build, folder, size, messages
+        self.tenant = MailTenant(build, folder, mailboxes, messages if seeded else 0, size)
         self.config = os.path.join(folder, "config.yaml")
         self.mailboxes = mailboxes
         self.items = sum(m["messages"] - m["recoverable"] for m in self.tenant.admin("exchange/tenant")["mailboxes"])
@@ -134,6 +136,14 @@ def unchanged(b, _):
 million = unchanged
 
 
+def folder(b, options):
+    mailbox = b.tenant.admin("exchange/tenant")["mailboxes"][0]["address"]
+    b.tenant.admin("exchange/bulk", {"mailbox": mailbox, "folder": "inbox", "messages": b.messages,
+                                     "message_size": b.size, "seed": 1})
+    b.items = b.messages
+    unchanged(b, options)
+
+
 def move(b, _):
     b.sync("m365stage, first pass", b.items, b.size)
     for m in b.tenant.messages():
@@ -159,15 +169,15 @@ def main():
         wanted = (options.mailboxes, options.messages, options.bytes)
         mailboxes, messages, size = (own if own is not None else usual for own, usual in zip(wanted, CASES[case]))
         bench.title(case, f"{mailboxes:,} mailboxes of {messages:,} messages of {size:,} bytes")
-        folder = tempfile.mkdtemp(prefix="m365bench.")
+        at = tempfile.mkdtemp(prefix="m365bench.")
         b = None
         try:
-            b = MailBench(options.build, folder, mailboxes, messages, size)
+            b = MailBench(options.build, at, mailboxes, messages, size, case != "folder")
             globals()[case](b, options)
         finally:
             if b:
                 b.stop()
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(at, ignore_errors=True)
     return 0
 
 

@@ -18,6 +18,7 @@ import cases.mail  # noqa: F401
 import cases.records  # noqa: F401
 import cases.mail_storms  # noqa: F401
 import cases.mail_trouble  # noqa: F401
+import cases.mail_extremes  # noqa: F401
 import cases.kills  # noqa: F401
 import cases.power  # noqa: F401
 import cases.service  # noqa: F401
