@@ -60,20 +60,6 @@ event_place named_event(const mailbox& b, const json& s) {
     return place;
 }
 
-attachment attachment_in(const json& j, std::uint32_t number, std::int64_t now) {
-    attachment a;
-    a.number = number;
-    a.name = j.value("name", "file.bin");
-    a.content_type = j.value("content_type", a.content_type);
-    a.content_id = j.value("content_id", "");
-    a.is_inline = j.value("inline", false);
-    a.broken = j.value("broken", false);
-    a.data.size = j.value("size", std::int64_t{0});
-    a.data.seed = j.value("seed", std::uint64_t{number});
-    a.modified = now;
-    return a;
-}
-
 /// An exception gets other properties; a whole event too.
 void set_properties(world& w, calendar_store& s, const event_place& place, const json& set) {
     if (place.day) {
@@ -249,21 +235,6 @@ private:
     rng& r_;
 };
 
-std::string weighted(const std::map<std::string, int>& weights, rng& r) {
-    int sum = 0;
-    for (const auto& [name, weight] : weights) {
-        sum += weight;
-    }
-    auto dice = static_cast<int>(r.below(static_cast<std::uint64_t>(std::max(sum, 1))));
-    for (const auto& [name, weight] : weights) {
-        dice -= weight;
-        if (dice < 0) {
-            return name;
-        }
-    }
-    throw std::runtime_error("change: all weights are 0");
-}
-
 json change_calendar(world& w, mailbox& b, const std::string& op, const json& s) {
     calendar_store& store = *b.calendars;
     std::uint32_t c = nowhere;
@@ -363,16 +334,7 @@ json precise_calendar_change(world& w, const json& s) {
 json random_calendar_changes(world& w, const json& s) {
     rng r(s.value("seed", std::uint64_t{1}));
     auto weights = s.contains("weights") ? s["weights"].get<std::map<std::string, int>>() : default_weights;
-    std::vector<mailbox*> boxes;
-    if (s.contains("mailbox") && s["mailbox"] != "all") {
-        boxes.push_back(&named_mailbox(w, s));
-    } else {
-        for (auto& b : w.exchange.mailboxes) {
-            if (!b->removed) {
-                boxes.push_back(b.get());
-            }
-        }
-    }
+    const auto boxes = named_mailboxes(w, s.value("mailbox", "all"));
     if (boxes.empty()) {
         throw std::runtime_error("change: there is no mailbox");
     }

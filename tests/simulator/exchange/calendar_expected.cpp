@@ -32,26 +32,12 @@ json calendar_line(const mailbox& b, std::uint32_t c) {
 }
 
 json attachments_line(const std::vector<attachment>& all, bool hashes) {
-    static const char* kinds[] = {"file", "item", "reference"};
     json out = json::array();
     for (const auto& a : all) {
-        json j = {
-            {"kind", kinds[static_cast<int>(a.kind)]},
-            {"name", a.name},
-            {"content_type", a.content_type},
-            {"inline", a.is_inline},
-            {"broken", a.broken},
-            {"content_id", a.content_id}
-        };
-        if (a.kind == attachment_kind::file) {
-            j["size"] = a.data.size;
-            if (hashes) {
-                j["sha256"] = sha256_of(a.data);
-            }
-        } else if (a.kind == attachment_kind::item) {
-            j["sha256"] = sha256_of(mime_of_item(*a.item));
+        out.push_back(attachment_line(a, hashes));
+        if (a.kind == attachment_kind::item) {
+            out.back()["sha256"] = sha256_of(mime_of_item(*a.item));
         }
-        out.push_back(std::move(j));
     }
     return out;
 }
@@ -110,17 +96,7 @@ json event_line(world& w, const mailbox& b, event_index e, bool hashes) {
 
 void write_expected_calendars(world& w, const std::string& which, bool hashes, const std::string& path) {
     std::ofstream out(path, std::ios::binary);
-    std::vector<mailbox*> boxes;
-    if (which == "all") {
-        for (const auto& b : w.exchange.mailboxes) {
-            if (!b->removed) {
-                boxes.push_back(b.get());
-            }
-        }
-    } else {
-        boxes.push_back(&named_mailbox(w, {{"mailbox", which}}));
-    }
-    for (mailbox* b : boxes) {
+    for (mailbox* b : named_mailboxes(w, which)) {
         calendar_store& s = calendars_of(w, *b);
         for (std::uint32_t c = 0; c < s.calendars.size(); ++c) {
             if (!s.calendars[c].deleted) {

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <vector>
 
 #include "../world.hpp"
 
@@ -14,6 +16,14 @@ mailbox& named_mailbox(world& w, const nlohmann::json& spec);
 folder_index named_folder(const mailbox& b, const std::string& name);
 /// A message by either id. Throws std::runtime_error when there is none.
 message_index named_message(const mailbox& b, const std::string& id);
+/// All mailboxes that are there, or the one of that name.
+std::vector<mailbox*> named_mailboxes(world& w, const std::string& which);
+/// One of the names, by its weight. Throws std::runtime_error when all weights are 0.
+std::string weighted(const std::map<std::string, int>& weights, rng& r);
+/// An attachment as a test describes it.
+attachment attachment_in(const nlohmann::json& spec, std::uint32_t number, std::int64_t now);
+/// What a copy of it should hold, but for the item of an item attachment.
+nlohmann::json attachment_line(const attachment& a, bool hashes);
 /// One precise change; README.md lists them. Throws std::runtime_error saying what is wrong with it.
 nlohmann::json precise_mail_change(world& w, const nlohmann::json& spec);
 /// A random batch by seed: {"seed","count","mailbox"?,"weights"?}. Returns what was done.

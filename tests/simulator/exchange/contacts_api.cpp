@@ -3,6 +3,7 @@
 #include <array>
 
 #include "../world.hpp"
+#include "attachments.hpp"
 #include "record_api.hpp"
 
 namespace m365stage::sim {
@@ -195,11 +196,8 @@ response serve_photo(const outlook_call& c, record_store& s, record_index i, std
         content data;
         data.size = static_cast<std::int64_t>(c.r.body.size());
         const std::string path = c.w.content_path();
-        if (std::FILE* f = std::fopen(path.c_str(), "wb")) {
-            const bool good = std::fwrite(c.r.body.data(), 1, c.r.body.size(), f) == c.r.body.size();
-            if (std::fclose(f) != 0 || !good) {
-                return graph_error(507, "ErrorQuotaExceeded", "The test tenant cannot store this photo.");
-            }
+        if (!append_bytes(path, c.r.body)) {
+            return graph_error(507, "ErrorQuotaExceeded", "The test tenant cannot store this photo.");
         }
         data.path = std::make_shared<const std::string>(path);
         r.photo = data;

@@ -1,9 +1,9 @@
 // Writing calendars and events, with the mails that Exchange sends for meetings (contract, 8.3, Q85, Q86).
 #include <algorithm>
-#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "../world.hpp"
+#include "attachments.hpp"
 #include "calendar_api.hpp"
 #include "recurrence.hpp"
 #include "time_zone.hpp"
@@ -13,9 +13,6 @@ namespace m365stage::sim {
 using nlohmann::json;
 
 namespace {
-
-constexpr std::int64_t inline_most = 3LL * 1024 * 1024;
-constexpr std::int64_t session_most = 150LL * 1024 * 1024;
 
 response no_object() {
     return graph_error(400, "RequestBodyRead", "The request body is no JSON object.");
@@ -217,84 +214,6 @@ std::uint32_t attach(world& w, calendar_store& s, const event_place& place, atta
     return list.all.back().number;
 }
 
-std::string text_in(const json& j, const char* key) {
-    return j.contains(key) && j[key].is_string() ? j[key].get<std::string>() : std::string();
-}
-
-bool keep_bytes(const std::string& path, std::string_view bytes) {
-    std::FILE* f = std::fopen(path.c_str(), "wb");
-    if (f == nullptr) {
-        return false;
-    }
-    bool good = std::fwrite(bytes.data(), 1, bytes.size(), f) == bytes.size();
-    return std::fclose(f) == 0 && good;
-}
-
-/// An attachment of a request's body. False: `out` is the answer.
-bool read_attachment(world& w, const json& body, attachment& a, response& out) {
-    std::string type = text_in(body, "@odata.type");
-    a.name = text_in(body, "name");
-    a.is_inline = body.value("isInline", false);
-    a.content_id = text_in(body, "contentId");
-    if (type.ends_with("itemAttachment") && body.contains("item") && body["item"].is_object()) {
-        a.kind = attachment_kind::item;
-        a.item = std::make_shared<json>(body["item"]);
-        return true;
-    }
-    auto bytes = base64_decode(text_in(body, "contentBytes"));
-    if (!type.ends_with("fileAttachment") || !bytes || a.name.empty()) {
-        out = graph_error(400, "ErrorInvalidRequest", "Attachments like this cannot be created: " + type);
-        return false;
-    }
-    if (static_cast<std::int64_t>(bytes->size()) > inline_most) {
-        out = graph_error(413, "RequestEntityTooLarge", "The attachment is larger than 3 MB.");
-        return false;
-    }
-    std::string content_type = text_in(body, "contentType");
-    a.content_type = content_type.empty() ? a.content_type : content_type;
-    std::string path = w.content_path();
-    if (!keep_bytes(path, *bytes)) {
-        out = graph_error(507, "ErrorQuotaExceeded", "The test tenant cannot store this attachment.");
-        return false;
-    }
-    a.data.path = std::make_shared<const std::string>(std::move(path));
-    a.data.size = static_cast<std::int64_t>(bytes->size());
-    return true;
-}
-
-response open_upload(const outlook_call& c, const event_place& place, const json& body) {
-    const json item = body.value("AttachmentItem", json::object());
-    std::int64_t size = item.value("size", std::int64_t{0});
-    if (text_in(item, "name").empty() || size <= 0) {
-        return graph_error(
-            400, "ErrorInvalidRequest", "An upload session needs AttachmentItem with name and size."
-        );
-    }
-    if (size > session_most) {
-        return graph_error(413, "ErrorAttachmentSizeLimitExceeded", "The attachment is larger than 150 MB.");
-    }
-    attachment_upload up;
-    up.mailbox = c.box.number;
-    up.event = place.event;
-    up.day = place.day;
-    up.what.name = text_in(item, "name");
-    up.what.content_id = text_in(item, "contentId");
-    up.what.is_inline = item.value("isInline", false);
-    std::string type = text_in(item, "contentType");
-    up.what.content_type = type.empty() ? up.what.content_type : type;
-    up.what.data.size = size;
-    up.path = c.w.content_path();
-    std::string id = c.w.fresh_id();
-    c.w.exchange.uploads[id] = std::move(up);
-    return json_response(
-        201, dump(
-                 {{"uploadUrl", c.w.files_origin + "/_upload/" + id + "?authtoken=" + hex64(hash_of(id))},
-                  {"expirationDateTime", iso_time(c.w.now() + 3600)},
-                  {"nextExpectedRanges", {"0-"}}}
-             )
-    );
-}
-
 response create_calendar(const outlook_call& c) {
     json body = json::parse(c.r.body, nullptr, false);
     std::string name = body.is_object() ? text_in(body, "name") : "";
@@ -351,7 +270,10 @@ response post_event_attachment(const outlook_call& c, const event_place& place, 
         return read_only();
     }
     if (c.rest.size() > at) {
-        return c.rest[at] == "createUploadSession" ? open_upload(c, place, body)
+        attachment_upload up;
+        up.event = place.event;
+        up.day = place.day;
+        return c.rest[at] == "createUploadSession" ? open_upload(c, body, std::move(up))
                                                    : unknown_segment(c.rest[at]);
     }
     attachment a;

@@ -217,35 +217,14 @@ private:
     std::vector<message_index> live_;
 };
 
-std::string weighted(const std::map<std::string, int>& weights, rng& r) {
-    int sum = 0;
-    for (const auto& [name, weight] : weights) {
-        sum += weight;
-    }
-    auto dice = static_cast<int>(r.below(static_cast<std::uint64_t>(std::max(sum, 1))));
-    for (const auto& [name, weight] : weights) {
-        dice -= weight;
-        if (dice < 0) {
-            return name;
-        }
-    }
-    throw std::runtime_error("change: all weights are 0");
-}
-
 }  // namespace
 
 json random_mail_changes(world& w, const json& s) {
     rng r(s.value("seed", std::uint64_t{1}));
     auto weights = s.contains("weights") ? s["weights"].get<std::map<std::string, int>>() : default_weights;
-    std::vector<mailbox*> boxes;
-    if (s.contains("mailbox") && s["mailbox"] != "all") {
-        boxes.push_back(&named_mailbox(w, s));
-    } else {
-        for (auto& b : w.exchange.mailboxes) {
-            if (!b->removed && b->owner_kind == "user") {
-                boxes.push_back(b.get());
-            }
-        }
+    auto boxes = named_mailboxes(w, s.value("mailbox", "all"));
+    if (s.value("mailbox", "all") == "all") {
+        std::erase_if(boxes, [](const mailbox* b) { return b->owner_kind != "user"; });
     }
     if (boxes.empty()) {
         throw std::runtime_error("change: there is no mailbox");

@@ -32,27 +32,6 @@ json folder_line(const mailbox& b, folder_index f) {
     };
 }
 
-json attachment_line(const attachment& a, bool hashes) {
-    static const char* kinds[] = {"file", "item", "reference"};
-    json j = {
-        {"kind", kinds[static_cast<int>(a.kind)]},
-        {"name", a.name},
-        {"content_type", a.content_type},
-        {"inline", a.is_inline},
-        {"broken", a.broken},
-        {"content_id", a.content_id}
-    };
-    if (a.kind == attachment_kind::file) {
-        j["size"] = a.data.size;
-        if (hashes) {
-            j["sha256"] = sha256_of(a.data);
-        }
-    } else if (a.kind == attachment_kind::item) {
-        j["item"] = *a.item;
-    }
-    return j;
-}
-
 json address_line(const mail_address& a) {
     return {{"name", a.name}, {"address", a.address}};
 }
@@ -74,6 +53,9 @@ json message_line(const mailbox& b, message_index m, bool hashes) {
     json attached = json::array();
     for (const auto& a : v.attachments) {
         attached.push_back(attachment_line(a, hashes));
+        if (a.kind == attachment_kind::item) {
+            attached.back()["item"] = *a.item;
+        }
     }
     json j = {
         {"type", "message"},
@@ -115,17 +97,7 @@ json message_line(const mailbox& b, message_index m, bool hashes) {
 
 void write_expected_mail(world& w, const std::string& which, bool hashes, const std::string& path) {
     std::ofstream out(path, std::ios::binary);
-    std::vector<const mailbox*> boxes;
-    if (which == "all") {
-        for (const auto& b : w.exchange.mailboxes) {
-            if (!b->removed) {
-                boxes.push_back(b.get());
-            }
-        }
-    } else {
-        boxes.push_back(&named_mailbox(w, {{"mailbox", which}}));
-    }
-    for (const mailbox* b : boxes) {
+    for (const mailbox* b : named_mailboxes(w, which)) {
         for (folder_index f = folder_root + 1; f < b->folders().size(); ++f) {
             if (!b->folder(f).deleted) {
                 out << dump(folder_line(*b, f)) << '\n';

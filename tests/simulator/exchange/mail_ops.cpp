@@ -11,29 +11,6 @@ using nlohmann::json;
 
 namespace {
 
-attachment attachment_in(const json& j, std::uint32_t number, std::int64_t now) {
-    attachment a;
-    a.number = number;
-    a.name = j.value("name", "file.bin");
-    a.content_type = j.value("content_type", a.content_type);
-    a.content_id = j.value("content_id", "");
-    a.is_inline = j.value("inline", false);
-    a.broken = j.value("broken", false);
-    a.modified = now;
-    std::string kind = j.value("kind", "file");
-    a.kind = kind == "item"        ? attachment_kind::item
-             : kind == "reference" ? attachment_kind::reference
-                                   : attachment_kind::file;
-    a.data.size = j.value("size", std::int64_t{0});
-    a.data.seed = j.value("seed", std::uint64_t{number});
-    if (a.kind == attachment_kind::item) {
-        a.item = std::make_shared<json>(
-            j.value("item", json{{"@odata.type", "#microsoft.graph.message"}, {"subject", a.name}})
-        );
-    }
-    return a;
-}
-
 follow_up flag_in(const std::string& name) {
     return name == "flagged"    ? follow_up::flagged
            : name == "complete" ? follow_up::complete

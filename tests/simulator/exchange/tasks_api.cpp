@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "../world.hpp"
+#include "attachments.hpp"
 #include "record_api.hpp"
 
 namespace m365stage::sim {
@@ -179,15 +180,6 @@ response serve_parts(
     return json_response(200, dump(part_json(s, i, *one)));
 }
 
-bool keep_bytes(const std::string& path, std::string_view bytes) {
-    std::FILE* f = std::fopen(path.c_str(), "ab");
-    if (f == nullptr) {
-        return false;
-    }
-    const bool good = std::fwrite(bytes.data(), 1, bytes.size(), f) == bytes.size();
-    return std::fclose(f) == 0 && good;
-}
-
 response attach(const outlook_call& c, record_store& s, record_index i, attachment a) {
     record& r = s.at(i);
     a.number = r.next_part++;
@@ -217,7 +209,7 @@ response post_attachment(const outlook_call& c, record_store& s, record_index i)
     }
     a.data.size = static_cast<std::int64_t>(bytes->size());
     a.data.path = std::make_shared<const std::string>(c.w.content_path());
-    if (!keep_bytes(*a.data.path, *bytes)) {
+    if (!append_bytes(*a.data.path, *bytes)) {
         return graph_error(507, "ErrorQuotaExceeded", "The test tenant cannot store this attachment.");
     }
     return attach(c, s, i, std::move(a));
@@ -295,7 +287,7 @@ response serve_session(const outlook_call& c, record_store& s, record_index i, s
     if (from != up.received) {
         return graph_error(416, "invalidRange", "The range does not follow the bytes that were received.");
     }
-    if (!keep_bytes(up.path, c.r.body)) {
+    if (!append_bytes(up.path, c.r.body)) {
         return graph_error(507, "ErrorQuotaExceeded", "The test tenant cannot store this attachment.");
     }
     up.received += size;
