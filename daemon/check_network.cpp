@@ -2,6 +2,7 @@
 #include <boost/asio/io_context.hpp>
 #include <ctime>
 
+#include "core/http_date.hpp"
 #include "daemon/check_report.hpp"
 #include "daemon/runtime.hpp"
 
@@ -28,12 +29,11 @@ T run_to_end(boost::asio::io_context& io, async::task<T> work) {
 }
 
 std::optional<std::chrono::seconds> skew_of(const http::response& r) {
-    const auto date = r.fields.find("Date");
-    std::tm tm{};
-    if (!date || ::strptime(std::string(*date).c_str(), "%a, %d %b %Y %H:%M:%S", &tm) == nullptr) {
+    const auto date = core::parse_http_date(r.fields.find("Date").value_or(""));
+    if (!date) {
         return std::nullopt;
     }
-    return std::chrono::seconds(core::now_seconds() - ::timegm(&tm));
+    return std::chrono::seconds(core::now_seconds() - *date);
 }
 
 /// Any HTTP answer means: there, and its certificate is good.

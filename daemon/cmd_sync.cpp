@@ -137,6 +137,7 @@ int run_sync(const global_options& global, const sync_arguments& arguments) {
         return fail(c.error());
     }
     options.only = arguments.only;
+    options.clock_lead = [&reach = *(*c)->transport] { return reach.clock_lead(); };
     auto summary = run_to_end(io, **c, **st, options);
     if (!summary) {
         return fail(summary.error());

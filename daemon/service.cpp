@@ -83,6 +83,7 @@ api::task<void> staging_service::run() {
     std::vector<api::task<void>> parts;
     parts.push_back(work());
     parts.push_back(watch_leases());
+    parts.push_back(watch_clock());
     parts.push_back(watch_disk());
     parts.push_back(announce());
     co_await async::run_all(io_.get_executor(), std::move(parts));
@@ -149,6 +150,7 @@ void staging_service::adopt(std::shared_ptr<stage> st) {
             db.number("SELECT max(finished_at) FROM pass WHERE outcome IN ('complete', 'degraded')")
                 .value_or(0);
         held_ = held_deletions(db);
+        index::bound_leases(db, gate_.clock.now() + settings_.lease.max_duration.count());
         leases_ = index::active_leases(db, 0);  // also those whose time went by while nobody looked
     } catch (const core::fatal& f) {
         failed(f.why());
@@ -200,6 +202,7 @@ api::task<void> staging_service::run_one(std::shared_ptr<stage> st) {
     const auto began = steady::now();
     auto options = pass_options_of(settings_);
     options.only = running_->only;
+    options.clock_lead = [&reach = *connection_->transport] { return reach.clock_lead(); };
     tell("pass begun");
     std::function<void(sync::pass_context*)> watch = [this](sync::pass_context* c) { running_->context = c; };
     auto summary = co_await sync::run_pass(
@@ -227,7 +230,7 @@ void staging_service::ended(sync::pass_summary summary) {
         trouble_.reset();
         authenticated_ = true;
         if (run->only.empty()) {
-            last_success_at_ = core::now_seconds();
+            last_success_at_ = gate_.clock.now();
         }
     }
     if (!summary.failure) {
@@ -273,7 +276,7 @@ void staging_service::note_trouble(const core::error& why) {
 }
 
 bool staging_service::is_served(const api::pass_request& r) const {
-    return running_ && api::serves(running_->only, running_->started_at, r, core::now_seconds());
+    return running_ && api::serves(running_->only, running_->started_at, r, gate_.clock.now());
 }
 
 std::shared_ptr<staging_service::ticket> staging_service::enqueue(api::pass_request request) {
@@ -286,7 +289,7 @@ std::shared_ptr<staging_service::ticket> staging_service::enqueue(api::pass_requ
 
 api::task<core::result<sync::pass_summary>> staging_service::pass(api::pass_request request) {
     const bool fresh =
-        last_ && last_->whole && api::serves("", last_->started_at, request, core::now_seconds());
+        last_ && last_->whole && api::serves("", last_->started_at, request, gate_.clock.now());
     if (fresh) {
         co_return *last_;
     }

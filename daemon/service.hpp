@@ -100,6 +100,8 @@ private:
     task<core::result<void>> reload_leases(std::shared_ptr<stage> st);
     task<core::result<void>> expire_due(std::shared_ptr<stage> st);
     task<void> watch_leases();
+    task<core::result<void>> follow_clock();
+    task<void> watch_clock();
     void tree_may_move();
 
     // State (service_state.cpp).

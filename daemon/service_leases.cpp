@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "api/rules.hpp"
+#include "core/duration.hpp"
 #include "core/log.hpp"
 #include "daemon/service_parts.hpp"
 #include "index/containers.hpp"
@@ -39,9 +40,8 @@ struct staging_service::lease_case {
     sync::tree_facts facts;
     std::optional<core::error> refused;
 
-    static lease_case of(index::database& db, const api::lease_request& r) {
+    static lease_case of(index::database& db, const api::lease_request& r, unix_seconds now) {
         lease_case c;
-        const auto now = core::now_seconds();
         c.present = index::find_lease(db, r.job_id, now);
         c.held = index::tree_is_held(db, now);
         if (!c.present) {
@@ -130,9 +130,9 @@ api::task<core::result<bool>> staging_service::freshen(
 ) {
     using api::lease_step;
     const auto asked_at = core::now_seconds();
-    auto look = [](index::database& db) {
+    auto look = [this](index::database& db) {
         api::tree_look seen;
-        seen.held = index::tree_is_held(db, core::now_seconds());
+        seen.held = index::tree_is_held(db, gate_.clock.now());
         seen.whole = index::tree_is_whole(db);
         seen.fresh_at = index::tree_fresh_since(db).value_or(0);
         return seen;
@@ -204,7 +204,7 @@ api::task<core::result<std::optional<api::lease_grant>>> staging_service::try_le
         co_return answer(usable.error());
     }
     const auto st = *usable;
-    auto look = [&r](index::database& db) { return lease_case::of(db, r); };
+    auto look = [&r, now = gate_.clock.now()](index::database& db) { return lease_case::of(db, r, now); };
     const auto found = co_await st->store->call(std::move(look));
     if (!found.present && running_ && running_->context != nullptr) {
         running_->context->generation = 0;
@@ -234,7 +234,7 @@ api::task<core::result<std::optional<api::lease_grant>>> staging_service::try_le
     index::lease_row given;
     given.job_id = r.job_id;
     given.holder = r.job_name;
-    given.since = core::now_seconds();
+    given.since = gate_.clock.now();
     const auto longest = settings_.lease.max_duration.count();
     given.until = given.since + (r.duration > 0 ? std::min<unix_seconds>(r.duration, longest) : longest);
     auto write = [&found, &given, &r, copy](index::database& db) {
@@ -269,8 +269,8 @@ api::task<core::result<void>> staging_service::note_read(std::string job_id, std
     if (!st) {
         co_return st.error();
     }
-    auto write = [&job_id, &status](index::database& db) {
-        return index::record_job_read(db, job_id, status, core::now_seconds());
+    auto write = [&job_id, &status, now = gate_.clock.now()](index::database& db) {
+        return index::record_job_read(db, job_id, status, now);
     };
     const auto job = co_await (*st)->store->call(std::move(write));
     const auto reloaded = co_await reload_leases(*st);
@@ -299,8 +299,8 @@ api::task<core::result<void>> staging_service::note_ended(std::string job_id, st
     if (!st) {
         co_return st.error();
     }
-    auto write = [&job_id, &status](index::database& db) {
-        return index::record_job_ended(db, job_id, status, core::now_seconds());
+    auto write = [&job_id, &status, now = gate_.clock.now()](index::database& db) {
+        return index::record_job_ended(db, job_id, status, now);
     };
     const auto job = co_await (*st)->store->call(std::move(write));
     const auto reloaded = co_await reload_leases(*st);
@@ -325,7 +325,9 @@ api::task<core::result<void>> staging_service::end_early(std::string job_id) {
     if (!st) {
         co_return st.error();
     }
-    auto write = [&job_id](index::database& db) { return index::end_lease(db, job_id, core::now_seconds()); };
+    auto write = [&job_id, now = gate_.clock.now()](index::database& db) {
+        return index::end_lease(db, job_id, now);
+    };
     const bool there = co_await (*st)->store->call(std::move(write));
     const auto reloaded = co_await reload_leases(*st);
     if (!reloaded) {
@@ -380,7 +382,7 @@ void staging_service::tree_may_move() {
 }
 
 api::task<core::result<void>> staging_service::expire_due(std::shared_ptr<stage> st) {
-    auto end = [](index::database& db) { return index::expire_leases(db, core::now_seconds()); };
+    auto end = [now = gate_.clock.now()](index::database& db) { return index::expire_leases(db, now); };
     const auto over = co_await st->store->call(std::move(end));
     for (const auto& l : over) {
         core::log(
@@ -389,6 +391,50 @@ api::task<core::result<void>> staging_service::expire_due(std::shared_ptr<stage>
         );
     }
     co_return co_await reload_leases(std::move(st));
+}
+
+/// Somebody set the clock: leases last as long as they would have, and nothing looks older or younger.
+api::task<core::result<void>> staging_service::follow_clock() {
+    const auto inside = co_await gate_.enter();
+    const auto by = gate_.clock.follow();
+    auto move_time = [by](unix_seconds& t) { t += t == 0 ? 0 : by; };
+    move_time(last_success_at_);
+    move_time(next_pass_at_);
+    if (last_) {
+        move_time(last_->started_at);
+    }
+    if (running_) {
+        move_time(running_->started_at);
+    }
+    core::log(
+        core::log_level::warning, "the clock was set " + std::string(by < 0 ? "back" : "forward") + " by " +
+                                      core::format_duration(std::chrono::seconds(std::abs(by))) +
+                                      (leases_.empty() ? "" : ": leases last as long as they would have")
+    );
+    const auto st = stage_;
+    if (!st || leases_.empty()) {
+        co_return core::result<void>();
+    }
+    auto move = [by](index::database& db) {
+        index::move_leases(db, by);
+        return true;
+    };
+    co_await st->store->call(std::move(move));
+    co_return co_await reload_leases(st);
+}
+
+api::task<void> staging_service::watch_clock() {
+    async::event tick(io_.get_executor());
+    for (;;) {
+        co_await tick.wait_for(std::chrono::seconds(1));
+        if (!gate_.clock.has_been_set()) {
+            continue;
+        }
+        const auto followed = co_await shielded(follow_clock());
+        if (!followed) {
+            core::log_error(core::log_level::error, followed.error(), "");
+        }
+    }
 }
 
 api::task<void> staging_service::watch_leases() {
@@ -401,9 +447,9 @@ api::task<void> staging_service::watch_leases() {
         const auto first = std::min_element(leases_.begin(), leases_.end(), [](const auto& a, const auto& b) {
             return a.until < b.until;
         });
-        const auto left = first->until - core::now_seconds();
+        const auto left = first->until - gate_.clock.now();
         if (left > 0) {
-            // Not longer, since the clock may be set.
+            // Not longer, since the machine may have slept.
             co_await changed_.wait_for(std::chrono::seconds(std::min<unix_seconds>(left, 60)));
             continue;
         }

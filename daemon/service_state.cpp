@@ -53,7 +53,7 @@ api::service_state staging_service::state() const {
 std::vector<core::error> staging_service::reasons() const {
     api::readiness_facts f;
     f.trouble = trouble_;
-    f.now = core::now_seconds();
+    f.now = gate_.clock.now();
     f.last_success_at = last_success_at_;
     f.interval = settings_.sync.interval;
     f.held = held_;

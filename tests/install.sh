@@ -9,7 +9,7 @@ build="clang-19 lld-19 cmake ninja-build ccache pkg-config libboost1.81-dev libs
 libsqlite3-dev libyaml-cpp-dev doctest-dev libspdlog-dev libfmt-dev libcli11-dev libvalijson-dev zlib1g-dev
 libsystemd-dev libical-dev libgmime-3.0-dev prometheus-cpp-dev ca-certificates"
 test="clang-format-19 clang-tidy-19 libclang-rt-19-dev g++ python3 curl openssl sqlite3 rclone nodejs npm
-systemd procps python3-icalendar python3-dateutil python3-vobject python3-yaml python3-jsonschema prometheus python3-seccomp chromium
+systemd procps faketime python3-icalendar python3-dateutil python3-vobject python3-yaml python3-jsonschema prometheus python3-seccomp chromium
 bacula-director bacula-director-sqlite3 bacula-sd bacula-fd bacula-console lintian groff-base man-db"
 case $mode in
     build) wanted=$build ;;

@@ -15,6 +15,12 @@ core::error reason(error_kind kind, std::string why, std::string hint) {
     return e;
 }
 
+/// A pass of the future is one of before the clock was set back: nobody knows how old it is.
+bool is_fresh(core::unix_seconds began, core::unix_seconds max_age, core::unix_seconds now) {
+    constexpr core::unix_seconds correction = 60;
+    return max_age > 0 && began >= now - max_age && began <= now + correction;
+}
+
 /// In whole minutes: nobody needs it finer, and the text stays the same for a while.
 std::string age(core::unix_seconds seconds) {
     return core::format_duration(std::chrono::minutes(seconds / 60));
@@ -31,7 +37,7 @@ std::chrono::seconds retry_pause(unsigned failures, std::chrono::seconds interva
 bool serves(
     std::string_view only, core::unix_seconds began, const pass_request& wanted, core::unix_seconds now
 ) {
-    return (only.empty() || only == wanted.only) && wanted.max_age > 0 && began >= now - wanted.max_age;
+    return (only.empty() || only == wanted.only) && is_fresh(began, wanted.max_age, now);
 }
 
 std::string next_scope(const std::vector<pass_request>& waiting, bool due) {
@@ -73,7 +79,7 @@ std::vector<core::error> reasons_against(const readiness_facts& f) {
 }
 
 lease_step next_step(const tree_look& seen, core::unix_seconds max_age, core::unix_seconds now) {
-    const bool fresh = seen.whole && max_age > 0 && seen.fresh_at != 0 && seen.fresh_at >= now - max_age;
+    const bool fresh = seen.whole && seen.fresh_at != 0 && is_fresh(seen.fresh_at, max_age, now);
     if (seen.held) {
         return fresh || max_age == 0 ? lease_step::share : lease_step::wait_for_others;
     }

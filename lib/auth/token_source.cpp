@@ -23,7 +23,6 @@ using steady = std::chrono::steady_clock::time_point;
 struct cached {
     auth::token token;
     steady renew;
-    steady end;
 };
 
 // One renewal in flight. Waiters share its outcome; it lives on while any of them or itself does.
@@ -169,7 +168,7 @@ void keep(shared_state& s, token_answer answer, const std::string& used_claims) 
     fresh.token.value = std::move(answer.value);
     fresh.token.expires = s.clock.wall() + answer.life;
     fresh.renew = s.clock.now() + renewal_age(answer.life);
-    fresh.end = s.clock.now() + answer.life;
+    fresh.token.ends = s.clock.now() + answer.life;
     s.current = std::move(fresh);
     s.refusal.reset();
     if (s.claims == used_claims) {
@@ -230,7 +229,7 @@ public:
         if (s->refusal && now < s->refused_until) {
             co_return *s->refusal;
         }
-        if (s->current && now < s->current->end) {
+        if (s->current && now < s->current->token.ends) {
             if (now >= s->current->renew && now >= s->not_before && !s->running) {
                 start(s, executor);
             }

@@ -38,8 +38,9 @@ struct credential {
 
 struct token {
     token() = default;
-    std::string value;  ///< secret
-    std::chrono::system_clock::time_point expires;
+    std::string value;                              ///< secret
+    std::chrono::system_clock::time_point expires;  ///< for people: the clock may be set meanwhile
+    std::chrono::steady_clock::time_point ends = std::chrono::steady_clock::time_point::max();
 };
 
 /// Hands out access tokens: cached, renewed ahead of expiry, one renewal for all concurrent callers.

@@ -197,14 +197,14 @@ private:
     // Leave of the scope and a token that is valid now; nothing is awaited between this and sending.
     task<core::result<void>> prepare(std::shared_ptr<const call> c, std::shared_ptr<hop> h) {
         while (true) {
-            auto expires = std::chrono::system_clock::time_point::max();
+            auto ends = steady_point::max();
             if (h->authorised) {
                 auto token = co_await tokens_.get();
                 if (!token) {
                     co_return token.error();
                 }
                 h->used_token = std::move(token->value);
-                expires = token->expires;
+                ends = token->ends;
             }
             auto asked_at = clock_.now();
             if (auto paused = too_long(*c, asked_at)) {
@@ -213,7 +213,7 @@ private:
             h->leave = co_await governor_.admit(c->where, c->resource_units);
             stats_.waited_for_service += clock_.now() - asked_at;
             // A long pause may have outlived the token.
-            if (clock_.now() == asked_at || clock_.wall() < expires) {
+            if (clock_.now() < ends) {
                 co_return core::result<void>();
             }
             h->leave.end();

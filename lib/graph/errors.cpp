@@ -4,6 +4,7 @@
 #include <array>
 
 #include "auth/encoding.hpp"
+#include "core/http_date.hpp"
 #include "graph/error_body.hpp"
 #include "graph/error_table.hpp"
 #include "graph/json.hpp"
@@ -158,7 +159,10 @@ verdict judge(const asked& request, const http::response& answer) {
     out.why.cause = sentence(answer.status, body, answer.body);
     out.why.request_id = scrub(answer.fields.find("request-id").value_or(body.request_id));
     if (auto text = answer.fields.find("Retry-After")) {
-        out.why.retry_after = parse_retry_after(*text, request.now);
+        // A date is one of the service's clock, which tells its own time in every answer.
+        const auto there = core::parse_http_date(answer.fields.find("Date").value_or(""));
+        const auto now = there ? std::chrono::system_clock::from_time_t(*there) : request.now;
+        out.why.retry_after = parse_retry_after(*text, now);
     }
     status_row by_status = row_of(answer.status);
     out.why.kind = by_status.kind;

@@ -31,7 +31,7 @@ struct asked {
     http::method verb = http::method::get;
     bool preauthenticated = false;  ///< a file host's URL: its errors come as they are
     std::string object;
-    std::chrono::system_clock::time_point now;  ///< for a Retry-After that is a date
+    std::chrono::system_clock::time_point now;  ///< for a Retry-After that is a date, in answers without one
 };
 
 /// Judges an answer with status 400 or more, whatever its body is (contract 2.3 to 2.6, 4.5). Never fails.

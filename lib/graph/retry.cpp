@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <ctime>
+
+#include "core/http_date.hpp"
 
 namespace m365stage::graph {
 
@@ -86,13 +87,11 @@ std::optional<milliseconds> parse_retry_after(
         }
         return milliseconds(static_cast<std::int64_t>(std::ceil(seconds * 1000)));
     }
-    std::tm parts{};
-    std::string copy(text.substr(0, 64));
-    const char* rest = ::strptime(copy.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
-    if (rest == nullptr || *rest != '\0') {
+    const auto date = core::parse_http_date(text);
+    if (!date) {
         return std::nullopt;
     }
-    auto at = std::chrono::system_clock::from_time_t(::timegm(&parts));
+    const auto at = std::chrono::system_clock::from_time_t(*date);
     return std::max(milliseconds(0), std::chrono::ceil<milliseconds>(at - now));
 }
 

@@ -1,5 +1,6 @@
 #include "http/reach.hpp"
 
+#include "core/http_date.hpp"
 #include "core/log.hpp"
 
 namespace m365stage::http {
@@ -23,6 +24,11 @@ void reach_watch::note(const core::result<response>& answer) {
     const auto now = clock_.now();
     if (answer) {
         answered_ = now;
+        if (const auto there = core::parse_http_date(answer->fields.find("Date").value_or(""))) {
+            clock_lead_ = std::chrono::floor<std::chrono::seconds>(
+                clock_.wall() - std::chrono::system_clock::from_time_t(*there)
+            );
+        }
         if (trouble_) {
             trouble_.reset();
             core::log(core::log_level::info, "Microsoft 365 answers again");

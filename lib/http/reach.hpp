@@ -17,8 +17,9 @@ struct no_answer {
 
 /// Passes every request on and knows whether anybody answers at all. Those who ask try again for a while
 /// before they give up; meanwhile this says what is wrong: in the log, once at the beginning and once at the
-/// end, and to whom asks. Any status is an answer. A single failure among answers is nothing to talk about.
-/// Threads: the io_context's thread only. Lifetime: `clock` outlives it.
+/// end, and to whom asks. Their dates tell besides how wrong the clock here is. Any status is an answer. A
+/// single failure among answers is nothing to talk about. Threads: the io_context's thread only. Lifetime:
+/// `clock` outlives it.
 class reach_watch final : public transport {
 public:
     explicit reach_watch(std::unique_ptr<transport> next, async::timing& clock = async::system_timing());
@@ -29,6 +30,10 @@ public:
     /// nullopt: the last that was heard is an answer, or nothing was asked yet.
     const std::optional<no_answer>& trouble() const { return trouble_; }
 
+    /// How far the clock here is ahead of theirs (behind: below 0), by the last answer that told its date;
+    /// nullopt: none did.
+    std::optional<std::chrono::seconds> clock_lead() const { return clock_lead_; }
+
 private:
     void note(const core::result<response>& answer);
 
@@ -36,6 +41,7 @@ private:
     async::timing& clock_;
     std::optional<std::chrono::steady_clock::time_point> answered_;
     std::optional<no_answer> trouble_;
+    std::optional<std::chrono::seconds> clock_lead_;
 };
 
 }  // namespace m365stage::http

@@ -148,6 +148,14 @@ bool end_lease(database& db, std::string_view job_id, unix_seconds now) {
     return there;
 }
 
+void move_leases(database& db, unix_seconds by) {
+    db.run("UPDATE lease SET since=since+?1, until=until+?1", by);
+}
+
+void bound_leases(database& db, unix_seconds latest) {
+    db.run("UPDATE lease SET until=?1 WHERE until>?1", latest);
+}
+
 std::vector<lease_row> expire_leases(database& db, unix_seconds now) {
     std::vector<lease_row> over;
     database::transaction t(db);

@@ -61,6 +61,12 @@ std::optional<lease_row> find_lease(database& db, std::string_view job_id, unix_
 /// Gives the lease and records the job, in one transaction. A job that comes again gets a new record.
 void add_lease(database& db, const lease_row& lease, const job_row& job);
 
+/// Moves the times of all leases, since the clock was set.
+void move_leases(database& db, unix_seconds by);
+
+/// None lasts longer than to `latest`: one that does was given by a clock that has been set back since.
+void bound_leases(database& db, unix_seconds latest);
+
 /// Why a lease ended before the job said that it had read the tree; stored as `job.read_status`.
 inline constexpr std::string_view lease_expired = "lease expired",
                                   lease_ended_by_hand = "lease ended by hand";

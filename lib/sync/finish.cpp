@@ -63,8 +63,8 @@ none place_waiting(
 
 }  // namespace
 
-core::result<bool> finish_cut_off(index::database& db, const tree::stage_root& root) {
-    if (index::tree_is_held(db, core::now_seconds())) {
+core::result<bool> finish_cut_off(index::database& db, const tree::stage_root& root, core::unix_seconds now) {
+    if (index::tree_is_held(db, now)) {
         return false;
     }
     for (const char* folder : {"spool/trash", "spool/parked"}) {
@@ -82,7 +82,7 @@ core::result<bool> finish_cut_off(index::database& db, const tree::stage_root& r
 }
 
 core::result<void> finish_interrupted(index::database& db, const tree::stage_root& root, guard_limits guard) {
-    const auto finished = finish_cut_off(db, root);
+    const auto finished = finish_cut_off(db, root, core::now_seconds());
     if (!finished) {
         return finished.error();
     }

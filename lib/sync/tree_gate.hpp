@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "async/event.hpp"
+#include "sync/lease_clock.hpp"
 
 namespace m365stage::sync {
 
@@ -38,6 +39,9 @@ public:
 
     /// Waits until nobody else is inside. Cancel: at the wait.
     async::task<stay> enter();
+
+    /// By which all who come in judge leases.
+    lease_clock clock;
 
 private:
     void leave(std::uint64_t ticket);

@@ -31,6 +31,8 @@ import cases.api  # noqa: F401
 import cases.trouble  # noqa: F401
 import cases.page  # noqa: F401
 import cases.mishaps  # noqa: F401
+import cases.clock  # noqa: F401
+import cases.bad_input  # noqa: F401
 from harness import Failed, Skipped
 
 

@@ -27,11 +27,14 @@ public:
     explicit fake_timing(boost::asio::io_context& io) : io_(io) {}
 
     steady now() const override { return now_; }
-    std::chrono::system_clock::time_point wall() const override { return wall_start_ + (now_ - start_); }
+    std::chrono::system_clock::time_point wall() const override {
+        return wall_start_ + wall_set_by + (now_ - start_);
+    }
     std::unique_ptr<async::alarm> make_alarm() override { return std::make_unique<fake_alarm>(*this); }
     double random() override { return chance; }
 
-    double chance = 0.5;  ///< what random() says
+    double chance = 0.5;                  ///< what random() says
+    std::chrono::seconds wall_set_by{0};  ///< somebody set the clock
 
     double seconds_passed() const { return std::chrono::duration<double>(now_ - start_).count(); }
     void advance(std::chrono::steady_clock::duration by) { move_to(now_ + by); }

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "core/duration.hpp"
 #include "core/log.hpp"
+#include "index/clock.hpp"
 #include "index/items.hpp"
 #include "index/leases.hpp"
 #include "index/work.hpp"
@@ -84,7 +86,9 @@ private:
 
     /// The renames in the journal, and the files that were on their way into the tree.
     task<void> replay() {
-        auto finish = [this](index::database& db) { return sync::finish_cut_off(db, pass_.root); };
+        auto finish = [this, now = pass_.gate.clock.now()](index::database& db) {
+            return sync::finish_cut_off(db, pass_.root, now);
+        };
         const auto finished = co_await pass_.store.call(std::move(finish));
         if (!finished) {
             throw core::fatal(finished.error());
@@ -313,7 +317,7 @@ core::result<void> clean_spool(const tree::stage_root& root, const std::vector<s
 }  // namespace
 
 task<bool> tree_is_held(pass_context& pass) {
-    auto ask = [now = core::now_seconds()](index::database& db) { return index::tree_is_held(db, now); };
+    auto ask = [now = pass.gate.clock.now()](index::database& db) { return index::tree_is_held(db, now); };
     co_return co_await pass.store.call(std::move(ask));
 }
 
@@ -327,9 +331,26 @@ task<void> apply_waiting(pass_context& pass) {
     co_await a.drain();
 }
 
+namespace {
+
+task<void> note_time(pass_context& pass, core::unix_seconds now) {
+    auto note = [now](index::database& db) { return index::note_time(db, now); };
+    const auto back = co_await pass.store.call(std::move(note));
+    if (back > 0) {
+        core::log(
+            core::log_level::warning, "the clock was set back by " +
+                                          core::format_duration(std::chrono::seconds(back)) +
+                                          ": what is owed is tried now, retention begins anew"
+        );
+    }
+}
+
+}  // namespace
+
 task<void> recover(pass_context& pass) {
     applier a(pass);
     const auto now = core::now_seconds();
+    co_await note_time(pass, now);
     auto close = [now](index::database& db) { return index::close_generations(db, now); };
     pass.left_generation = co_await pass.store.call(std::move(close));
     co_await a.finish_cut_off();
@@ -368,7 +389,10 @@ task<void> recover(pass_context& pass) {
 }
 
 task<void> purge_departed(pass_context& pass) {
-    const auto before = core::now_seconds() - pass.options.departed_retention;
+    // Nothing is deleted because the clock here is wrong: the service's has to have come as far.
+    const auto lead = clock_lead(pass.options).value_or(std::chrono::seconds(0)).count();
+    const auto before =
+        core::now_seconds() - std::max<core::unix_seconds>(0, lead) - pass.options.departed_retention;
     auto find = [before](index::database& db) {
         std::vector<index::container_id> rows;
         db.query(

@@ -60,10 +60,11 @@ task<void> close_pass(pass_context& pass, pass_summary& summary) {
     const auto inside = co_await pass.gate.enter();
     const auto now = core::now_seconds();
     auto number = [&pass, &summary, first = pass.first_generation, left = pass.left_generation,
-                   held = pass.held, now](index::database& db) -> core::result<void> {
+                   held = pass.held, now,
+                   lease_now = pass.gate.clock.now()](index::database& db) -> core::result<void> {
         number_generation(db, first, left, now, summary);
         count_all(db, held, summary);
-        if (index::tree_is_held(db, now) || !index::setting(db, cursors_due)) {
+        if (index::tree_is_held(db, lease_now) || !index::setting(db, cursors_due)) {
             return core::result<void>();  // nothing new, or an older cursors.json merely replays
         }
         auto written = write_cursors(db, pass.root);

@@ -40,8 +40,14 @@ struct pass_options {
     std::string only;  ///< pattern over container keys; empty: all
     std::function<bool(std::string_view kind, std::string_view name)> selects;  ///< owners; empty: all
     std::vector<std::string> owner_kinds{"user", "site", "group"};
+    /// How far the clock here is ahead of the service's; nullopt: not known. Empty: nobody can tell.
+    std::function<std::optional<std::chrono::seconds>()> clock_lead;
     sources::enabled_kinds kinds;
 };
+
+inline std::optional<std::chrono::seconds> clock_lead(const pass_options& o) {
+    return o.clock_lead ? o.clock_lead() : std::nullopt;
+}
 
 /// What a pass has done so far; read by the progress display while it runs. Network thread only.
 struct pass_counters {

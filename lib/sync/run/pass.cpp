@@ -95,7 +95,9 @@ task<void> steps(pass_context& pass, pass_summary& summary) {
     stages.push_back(fetch_all(pass));
     stages.push_back(apply_all(pass));
     co_await async::run_all(pass.executor, std::move(stages));
-    co_await purge_departed(pass);
+    if (!missed || clock_lead(pass.options)) {
+        co_await purge_departed(pass);
+    }
     co_await close_pass(pass, summary);
 }
 

@@ -205,7 +205,9 @@ def name_collisions(options):
         user = "ada@contoso.example"
         root = next(d["root"] for d in w.sim.get("tenant")["drives"] if d["owner_kind"] == "user")
         for n, name in enumerate((".m365", ".m365stage", "a\u0001b.txt", "x" * 255, "ü" * 200 + ".docx", "y" * 250,
-                                  "z" * 251, "~" * 3, "con", "a.json", ".hidden", "trailing.")):
+                                  "z" * 251, "~" * 3, "con", "a.json", ".hidden", "trailing.", "..", ".", "two\nlines.txt",
+                                  "nul\u0000.txt", "a/b", "../../../etc/passwd", "/etc/passwd", "\u0000", "\r\n",
+                                  "esc\u001b[2J.txt", "rtl\u202egpj.exe")):
             w.sim.op("create", user=user, parent=root, name=name, type="file" if n % 2 else "folder", size=10, seed=n,
                      force=True)
         first = w.sim.op("create", user=user, path="twin.txt", type="file", text="first")

@@ -65,7 +65,8 @@ TEST_SUITE("api rules") {
         CHECK(serves("users/*", 100, wants("users/*", 50), 150));
         CHECK_FALSE(serves("users/*", 100, wants("", 50), 150));
         CHECK_FALSE(serves("users/*", 100, wants("sites/*", 50), 150));
-        CHECK_FALSE(serves("", 150, wants("", 0), 150));  // 0 asks for a new one
+        CHECK_FALSE(serves("", 150, wants("", 0), 150));   // 0 asks for a new one
+        CHECK_FALSE(serves("", 500, wants("", 50), 150));  // begun before the clock was set back
     }
 
     TEST_CASE("the next pass covers all if that is due or wanted, otherwise what waits longest") {
@@ -111,7 +112,8 @@ TEST_SUITE("api rules") {
         CHECK(next_step(look(false, true, 99), 50, 150) == wait_for_pass);
         CHECK(next_step(look(false, false, 100), 50, 150) == wait_for_pass);
         CHECK(next_step(look(false, true, 150), 0, 150) == wait_for_pass);
-        CHECK(next_step(look(false, true, 0), 500, 150) == wait_for_pass);  // no pass has ended yet
+        CHECK(next_step(look(false, true, 500), 50, 150) == wait_for_pass);  // the clock was set back
+        CHECK(next_step(look(false, true, 0), 500, 150) == wait_for_pass);   // no pass has ended yet
         CHECK(next_step(look(true, true, 100), 50, 150) == share);
         CHECK(next_step(look(true, true, 1), 0, 150) == share);
         CHECK(next_step(look(true, true, 99), 50, 150) == wait_for_others);

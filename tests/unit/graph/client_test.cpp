@@ -23,7 +23,10 @@ public:
         }
         auth::token out;
         out.value = "token-" + std::to_string(number);
-        out.expires = clock == nullptr ? std::chrono::system_clock::time_point::max() : clock->wall() + life;
+        if (clock != nullptr) {
+            out.expires = clock->wall() + life;
+            out.ends = clock->now() + life;
+        }
         ++asked;
         co_return out;
     }
@@ -82,6 +85,32 @@ TEST_SUITE("graph") {
         CHECK(w.net.field(1, "Content-Type") == "application/json");
         CHECK(w.net.field(0, "client-request-id") != w.net.field(1, "client-request-id"));
         CHECK(w.client->stats().requests == 2);
+    }
+
+    TEST_CASE("client: a token is good for its time, whatever becomes of the clock meanwhile") {
+        for (const auto set_by : {std::chrono::hours(24 * 365), std::chrono::hours(-24 * 365)}) {
+            world w;
+            w.tokens.clock = &w.clock;
+            w.net.respond = [](const http::request&) { return answer(200, "{}"); };
+            CHECK(w.clock.run(w.client->get_json(w.call("/v1.0/x"))).has_value());
+            w.tokens.life = std::chrono::seconds(60);
+            w.clock.wall_set_by = set_by;
+            CHECK(w.clock.run(w.client->get_json(w.call("/v1.0/x"))).has_value());
+            CHECK(w.tokens.asked == 2);
+            CHECK(w.net.requests.size() == 2);
+        }
+    }
+
+    TEST_CASE("client: a Retry-After that is a date is one of the service's clock") {
+        world w;
+        w.clock.wall_set_by = std::chrono::hours(-24 * 365);
+        auto refused = answer(429, "", "Retry-After", "Wed, 18 Nov 2026 11:07:10 GMT");
+        refused.fields.set("Date", "Wed, 18 Nov 2026 11:07:00 GMT");
+        w.net.script(refused);
+        w.net.script(answer(200, "{}"));
+        CHECK(w.clock.run(w.client->get_json(w.call("/v1.0/x"))).has_value());
+        CHECK(w.clock.seconds_passed() >= 10);
+        CHECK(w.clock.seconds_passed() < 12);
     }
 
     TEST_CASE("client: a transient failure is tried again, a permanent one is not") {

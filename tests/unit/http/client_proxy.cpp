@@ -1,3 +1,5 @@
+#include <atomic>
+
 #include "client_fixture.hpp"
 
 namespace m365stage::test {
@@ -78,7 +80,7 @@ TEST_SUITE("http: proxy") {
 
     TEST_CASE("a proxy that closes or hangs") {
         client_fixture f(echo);
-        bool hang = false;
+        std::atomic<bool> hang = false;
         server proxy([&](peer& p) {
             p.read_request();
             if (hang) {

@@ -71,6 +71,18 @@ TEST_SUITE("http: reach") {
         CHECK(w.silent());
     }
 
+    TEST_CASE("how far the clock here is ahead is told by the dates of answers") {
+        watched w;
+        w.ask(answer(200, "{}"));
+        w.ask(answer(200, "{}", "Date", "yesterday"));
+        CHECK_FALSE(w.reach->clock_lead());
+        w.ask(answer(200, "{}", "Date", "Wed, 18 Nov 2026 11:06:00 GMT"));
+        CHECK(w.reach->clock_lead() == 40s);
+        w.clock.wall_set_by = -1h;
+        w.download(answer(404, "", "Date", "Wed, 18 Nov 2026 11:06:00 GMT"));
+        CHECK(w.reach->clock_lead() == 40s - 1h);
+    }
+
     TEST_CASE("downloads count as well, and what is no matter of the network does not") {
         watched w;
         w.ask(core::error(error_kind::protocol, "not HTTP"));

@@ -93,6 +93,21 @@ TEST_SUITE("index") {
         CHECK_FALSE(record_job_read(f.db, "none", "OK", 210));
     }
 
+    TEST_CASE("leases: they move with the clock, and none outlasts what a lease may last") {
+        one_file f;
+        f.job("1", 1);
+        move_leases(f.db, 1000);
+        CHECK(tree_is_held(f.db, 1199));
+        CHECK_FALSE(tree_is_held(f.db, 1200));
+        move_leases(f.db, -1000);
+        CHECK(tree_is_held(f.db, 199));
+        CHECK_FALSE(tree_is_held(f.db, 200));
+        bound_leases(f.db, 300);
+        CHECK(tree_is_held(f.db, 199));
+        bound_leases(f.db, 120);
+        CHECK_FALSE(tree_is_held(f.db, 120));
+    }
+
     TEST_CASE("leases: one whose job the Director calls ended is over, though nobody said that it had read") {
         one_file f;
         f.job("1", 1);
