@@ -268,11 +268,12 @@ int run_restore(const global_options& global, restore_arguments& a) {
     const scratch_folder scratch;
     std::error_code ec;
     const bool begun = std::filesystem::exists(a.asked.state_folder + "/" + tag, ec);
+    // Outlives the threads of the journal: one may still be waking it when the last work is done.
+    boost::asio::io_context io(1);
     auto log = restore::journal::open(a.dry_run && !begun ? scratch.path() : a.asked.state_folder, tag);
     if (!log) {
         return fail(log.error());
     }
-    boost::asio::io_context io(1);
     auto c = connection::open(io, *settings, *settings->restore_app);
     if (!c) {
         return fail(c.error());

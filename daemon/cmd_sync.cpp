@@ -124,6 +124,8 @@ int run_sync(const global_options& global, const sync_arguments& arguments) {
     }
     configure_log(settings->log);
     auto options = pass_options_of(*settings);
+    // Outlives the threads of the stage: one may still be waking it when the last work is done.
+    boost::asio::io_context io(1);
     auto st = stage::open(*settings);
     if (!st && st.error().kind == core::error_kind::busy && service_answers(settings->api.socket)) {
         return sync_by_service(global, settings->api.socket, arguments.only);
@@ -131,7 +133,6 @@ int run_sync(const global_options& global, const sync_arguments& arguments) {
     if (!st) {
         return fail(st.error());
     }
-    boost::asio::io_context io(1);
     auto c = connection::open(io, *settings, settings->app);
     if (!c) {
         return fail(c.error());

@@ -50,7 +50,7 @@ struct spool {
 
     std::size_t check(const std::string& boot) {
         std::size_t lost = 0;
-        test::run_coro([&]() -> boost::asio::awaitable<void> {
+        test::run_coro(io, [&]() -> boost::asio::awaitable<void> {
             lost = co_await sync::check_spool_after_boot(store, stage.root(), disk, boot);
         });
         return lost;
@@ -67,6 +67,7 @@ struct spool {
             .value_or(0);
     }
 
+    boost::asio::io_context io;  // outlives the threads, which may still be waking it
     test::temp_stage stage;
     index::store store;
     async::worker disk{2};
