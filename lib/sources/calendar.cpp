@@ -83,7 +83,8 @@ public:
     }
 
     bool is_sparse(const json& element, const index::stream& s) const override {
-        return s.ids_only && element.is_object() && !element.contains("start");
+        return s.ids_only && element.is_object() && !element.contains("@removed") &&
+               !element.contains("start");
     }
 
     std::optional<index::item_change> parse_item(const json& element, const index::stream& s) const override {
