@@ -6,6 +6,7 @@
 #include "auth/token_source.hpp"
 #include "graph/client_parts.hpp"
 #include "graph/errors.hpp"
+#include "graph/flat_json.hpp"
 #include "graph/governor.hpp"
 #include "graph/json.hpp"
 #include "graph/page.hpp"
@@ -85,11 +86,13 @@ public:
 
     task<core::result<page>> get_page(call c) override {
         std::string object = c.object;
+        const bool flat = c.flat;
         auto answer = co_await send(std::move(c));
         if (!answer) {
             co_return answer.error();
         }
-        auto parsed = parse_page(answer->body, rules_);
+        auto parsed =
+            flat ? parse_flat_page(std::move(answer->body), rules_) : parse_page(answer->body, rules_);
         if (!parsed) {
             co_return told(parsed.error(), *answer, object);
         }

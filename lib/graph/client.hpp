@@ -19,6 +19,8 @@ class token_source;
 
 namespace m365stage::graph {
 
+class flat_json;
+
 template <class T>
 using task = boost::asio::awaitable<T>;
 
@@ -52,6 +54,7 @@ struct call {
     /// `paused_code`. For those who have other work meanwhile.
     std::optional<std::chrono::seconds> longest_pause;
     unsigned max_attempts = 0;  ///< for transient failures; 0: as in `client_options`
+    bool flat = false;          ///< of a page: `page::flat` is wanted, not `page::value`
     bool idempotent = true;     ///< false: transient failures after the request was sent are not repeated
     std::string object;         ///< what it is about, in the user's words, for errors
 };
@@ -65,9 +68,10 @@ struct page {
     page& operator=(page&&) noexcept;
     ~page();
     std::unique_ptr<nlohmann::json> value;  ///< always an array; elements may be anything
-    std::string next_link;                  ///< exactly one of the two is set in a delta feed;
-    std::string delta_link;                 ///< a plain collection's last page has neither
-    bool repaired = false;  ///< the JSON had to be mended (lone surrogates, raw control characters)
+    std::unique_ptr<flat_json> flat;  ///< in place of `value`, if the call asked for it: the whole answer
+    std::string next_link;            ///< exactly one of the two is set in a delta feed;
+    std::string delta_link;           ///< a plain collection's last page has neither
+    bool repaired = false;            ///< the JSON had to be mended (lone surrogates, raw control characters)
 };
 
 /// Time spent, by what it was spent on, and what the service said, since start; for `status` and the metrics.

@@ -1,77 +1,13 @@
 #include "graph/json.hpp"
 
-#include <array>
-#include <cstdint>
 #include <nlohmann/json.hpp>
-#include <optional>
+
+#include "graph/json_text.hpp"
 
 namespace m365stage::graph {
 namespace {
 
 constexpr std::string_view replacement = "\xEF\xBF\xBD";
-constexpr int deepest = 64;
-
-// How many bytes at `at` form one valid UTF-8 character; 0 if none do.
-std::size_t character_length(std::string_view text, std::size_t at) {
-    auto byte = [&](std::size_t i) {
-        return at + i < text.size() ? static_cast<unsigned char>(text[at + i]) : 0u;
-    };
-    auto tail = [&](std::size_t i) { return (byte(i) & 0xC0u) == 0x80u; };
-    unsigned first = byte(0);
-    if (first < 0x80) {
-        return 1;
-    }
-    if (first >= 0xC2 && first <= 0xDF) {
-        return tail(1) ? 2 : 0;
-    }
-    if (first >= 0xE0 && first <= 0xEF) {
-        bool overlong = first == 0xE0 && byte(1) < 0xA0;
-        bool surrogate = first == 0xED && byte(1) > 0x9F;
-        return tail(1) && tail(2) && !overlong && !surrogate ? 3 : 0;
-    }
-    if (first >= 0xF0 && first <= 0xF4) {
-        bool overlong = first == 0xF0 && byte(1) < 0x90;
-        bool beyond = first == 0xF4 && byte(1) > 0x8F;
-        return tail(1) && tail(2) && tail(3) && !overlong && !beyond ? 4 : 0;
-    }
-    return 0;
-}
-
-std::optional<unsigned> hex4(std::string_view text, std::size_t at) {
-    if (at + 4 > text.size()) {
-        return std::nullopt;
-    }
-    unsigned out = 0;
-    for (char c : text.substr(at, 4)) {
-        unsigned digit = 0;
-        if (c >= '0' && c <= '9') {
-            digit = static_cast<unsigned>(c - '0');
-        } else if (c >= 'a' && c <= 'f') {
-            digit = static_cast<unsigned>(c - 'a') + 10;
-        } else if (c >= 'A' && c <= 'F') {
-            digit = static_cast<unsigned>(c - 'A') + 10;
-        } else {
-            return std::nullopt;
-        }
-        out = out * 16 + digit;
-    }
-    return out;
-}
-
-std::optional<unsigned> unicode_escape(std::string_view text, std::size_t at) {
-    if (at + 6 > text.size() || text[at] != '\\' || text[at + 1] != 'u') {
-        return std::nullopt;
-    }
-    return hex4(text, at + 2);
-}
-
-bool is_high(unsigned unit) {
-    return unit >= 0xD800 && unit <= 0xDBFF;
-}
-
-bool is_low(unsigned unit) {
-    return unit >= 0xDC00 && unit <= 0xDFFF;
-}
 
 // Copies one escape at `at` and returns its length.
 std::size_t mend_escape(std::string_view text, std::size_t at, std::string& out) {
@@ -119,7 +55,7 @@ bool is_too_deep(std::string_view body) {
         } else if (c == '"') {
             in_string = true;
         } else if (c == '{' || c == '[') {
-            if (++depth > deepest) {
+            if (++depth > deepest_json) {
                 return true;
             }
         } else if (c == '}' || c == ']') {
@@ -210,7 +146,7 @@ core::result<parsed_object> parse_object(std::string_view body) {
     using nlohmann::json;
     core::error bad(core::error_kind::protocol, "");
     if (is_too_deep(body)) {
-        bad.cause = "the answer's JSON is nested deeper than " + std::to_string(deepest) + " levels";
+        bad.cause = "the answer's JSON is nested deeper than " + std::to_string(deepest_json) + " levels";
         return bad;
     }
     parsed_object out;

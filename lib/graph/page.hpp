@@ -11,4 +11,7 @@ namespace m365stage::graph {
 /// Errors: protocol (no object, no `value` array, a link that is no text or leaves the Graph host).
 core::result<page> parse_page(std::string_view body, const link_rules& rules);
 
+/// The same with `page::flat` in place of `page::value`.
+core::result<page> parse_flat_page(std::string body, const link_rules& rules);
+
 }  // namespace m365stage::graph

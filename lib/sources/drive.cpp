@@ -1,5 +1,6 @@
 #include <nlohmann/json.hpp>
 
+#include "graph/flat_json.hpp"
 #include "sources/drive_item.hpp"
 #include "sources/fields.hpp"
 #include "sources/source.hpp"
@@ -85,6 +86,7 @@ public:
                         ? sharepoint_call(root + "/delta?$top=" + top, graph::units::query, c.key)
                         : sharepoint_call(s.cursor, graph::units::delta_with_token, c.key);
         prefer(call);
+        call.flat = true;
         co_return co_await graph.get_page(std::move(call));
     }
 
@@ -112,6 +114,16 @@ public:
 
     std::optional<index::item_change> parse_item(const json& element, const index::stream&) const override {
         return parse_drive_item(element);
+    }
+
+    std::vector<index::item_change> parse_flat(const graph::flat_json& page) const override {
+        std::vector<index::item_change> out;
+        for (const auto& element : page.root().member("value").elements()) {
+            if (auto change = parse_drive_item(element)) {
+                out.push_back(std::move(*change));
+            }
+        }
+        return out;
     }
 
     std::string mark_of(const json& meta) const override { return drive_item_mark(meta); }

@@ -1,7 +1,6 @@
 #include "sources/drive_item.hpp"
 
-#include <array>
-#include <limits>
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "core/time.hpp"
@@ -12,149 +11,182 @@ namespace {
 
 using nlohmann::json;
 
+using graph::flat_value;
+
 /// Sizes as announced; negative and absurd ones count as unknown (0), the bytes decide.
-std::int64_t size_of(const json& object) {
-    const auto* value = member(object, "size");
-    if (value == nullptr || !value->is_number_integer()) {
-        return 0;
-    }
-    if (value->is_number_unsigned()) {
-        constexpr auto most = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
-        const auto n = value->get<std::uint64_t>();
-        return n <= most ? static_cast<std::int64_t>(n) : 0;
-    }
-    return std::max<std::int64_t>(0, value->get<std::int64_t>());
+std::int64_t size_of(const flat_value& item) {
+    return std::max<std::int64_t>(0, item.member("size").integer().value_or(0));
 }
 
-index::item_type type_of(const json& item) {
-    if (member(item, "remoteItem") != nullptr) {
+index::item_type type_of(const flat_value& item) {
+    if (item.member("remoteItem")) {
         return index::item_type::shortcut;
     }
-    if (member(item, "package") != nullptr) {
+    if (item.member("package")) {
         return index::item_type::package;
     }
-    if (member(item, "folder") != nullptr || member(item, "root") != nullptr) {
+    if (item.member("folder") || item.member("root")) {
         return index::item_type::folder;
     }
     return index::item_type::file;
 }
 
 /// fileSystemInfo.lastModifiedDateTime, or the service's own time where that is missing or unreadable.
-core::unix_seconds mtime_of(const json& item) {
-    const auto* info = member(item, "fileSystemInfo");
-    if (info != nullptr) {
-        if (auto t = core::parse_timestamp(text(*info, "lastModifiedDateTime"))) {
-            return core::clamp_mtime(*t);
-        }
+core::unix_seconds mtime_of(const flat_value& item) {
+    constexpr std::string_view name = "lastModifiedDateTime";
+    auto t = core::parse_timestamp(item.member("fileSystemInfo").member(name).text());
+    if (!t) {
+        t = core::parse_timestamp(item.member(name).text());
     }
-    return core::clamp_mtime(core::parse_timestamp(text(item, "lastModifiedDateTime")).value_or(0));
+    return core::clamp_mtime(t.value_or(0));
 }
 
-/// The quickXorHash; absent ones and the all-A string of items without content count as unknown
-/// (contract 5.4).
-std::string hash_of(const json& item) {
-    const auto* file = member(item, "file");
-    const auto* hashes = file != nullptr ? member(*file, "hashes") : nullptr;
-    auto hash = hashes != nullptr ? text(*hashes, "quickXorHash") : std::string();
-    if (hash == "AAAAAAAAAAAAAAAAAAAAAAAAAAA=") {
-        hash.clear();
+/// The quickXorHash; the all-A string of items without content counts as unknown (contract 5.4).
+std::string known_hash(std::string_view hash) {
+    return hash == "AAAAAAAAAAAAAAAAAAAAAAAAAAA=" ? std::string() : std::string(hash);
+}
+
+/// Canonical JSON of an object, put together member by member; names come in their order.
+class object_writer {
+public:
+    void add(std::string_view name, const flat_value& value) {
+        if (value) {
+            begin(name);
+            value.write_canonical(text_);
+        }
     }
-    return hash;
+
+    void add_text(std::string_view name, std::string_view json) {
+        begin(name);
+        text_ += json;
+    }
+
+    /// An object with those members of `value` that have these names; nothing if it has none of them.
+    void add_some(
+        std::string_view name, const flat_value& value, std::initializer_list<std::string_view> names
+    ) {
+        object_writer inner;
+        for (const auto& each : names) {
+            inner.add(each, value.member(each));
+        }
+        if (!inner.text_.empty()) {
+            add_text(name, inner.finish());
+        }
+    }
+
+    std::string finish() { return "{" + std::move(text_) + "}"; }
+
+private:
+    void begin(std::string_view name) {
+        text_.append(text_.empty() ? "\"" : ",\"").append(name).append("\":");
+    }
+
+    std::string text_;
+};
+
+/// What is shared from elsewhere, without what moves there by itself and without addresses.
+std::string remote_item(const flat_value& value) {
+    std::string out;
+    value.write_canonical(out);
+    if (value.is_object()) {
+        auto kept = json::parse(out);
+        for (const char* key :
+             {"@microsoft.graph.downloadUrl", "webUrl", "size", "eTag", "cTag", "lastModifiedDateTime"}) {
+            kept.erase(key);
+        }
+        out = canonical(kept);
+    }
+    return out;
 }
 
 /// Members that a restore or a person needs and that stay as they are while nobody changes the item. Left out
 /// on purpose: eTag and cTag (move by themselves), webUrl and parentReference.path (move with an ancestor's
 /// name), size and childCount of folders, download URLs (secret), media facets (derived from the content).
-json metadata_of(const json& item, index::item_type type) {
-    static constexpr std::array kept{"createdBy",      "createdDateTime", "description",
-                                     "fileSystemInfo", "lastModifiedBy",  "lastModifiedDateTime",
-                                     "malware",        "package",         "publication",
-                                     "remoteItem",     "retentionLabel",  "shared",
-                                     "specialFolder"};
-    json out = json::object();
-    for (const char* key : kept) {
-        if (const auto* value = member(item, key)) {
-            out[key] = *value;
+std::string metadata_of(const flat_value& item, bool is_file) {
+    object_writer out;
+    const auto keep = [&](std::initializer_list<std::string_view> names) {
+        for (const auto& name : names) {
+            out.add(name, item.member(name));
         }
+    };
+    keep({"createdBy", "createdDateTime", "description"});
+    if (is_file) {
+        out.add_some("file", item.member("file"), {"hashes", "mimeType"});
     }
-    if (const auto* parent = member(item, "parentReference")) {
-        for (const char* key : {"driveId", "driveType", "siteId"}) {
-            if (const auto* value = member(*parent, key)) {
-                out["parentReference"][key] = *value;
-            }
-        }
+    keep({"fileSystemInfo", "lastModifiedBy", "lastModifiedDateTime", "malware", "package"});
+    out.add_some("parentReference", item.member("parentReference"), {"driveId", "driveType", "siteId"});
+    keep({"publication"});
+    if (const auto remote = item.member("remoteItem")) {
+        out.add_text("remoteItem", remote_item(remote));
     }
-    if (type == index::item_type::file) {
-        out["size"] = size_of(item);
-        if (const auto* file = member(item, "file")) {
-            for (const char* key : {"mimeType", "hashes"}) {
-                if (const auto* value = member(*file, key)) {
-                    out["file"][key] = *value;
-                }
-            }
-        }
+    keep({"retentionLabel", "shared"});
+    if (is_file) {
+        out.add_text("size", std::to_string(size_of(item)));
     }
-    if (auto* remote = out.contains("remoteItem") ? &out["remoteItem"] : nullptr;
-        remote != nullptr && remote->is_object()) {
-        for (const char* key :
-             {"@microsoft.graph.downloadUrl", "webUrl", "size", "eTag", "cTag", "lastModifiedDateTime"}) {
-            remote->erase(key);
-        }
-    }
-    return out;
+    keep({"specialFolder"});
+    return out.finish();
 }
 
-void read_refusal(const json& item, index::item_change& c) {
-    if (member(item, "malware") != nullptr) {
+void read_refusal(const flat_value& item, index::item_change& c) {
+    if (item.member("malware")) {
         c.refusal = "malware";
         c.refusal_text = "Microsoft 365 found malware in the file and does not serve it";
-    } else if (c.type == index::item_type::file && member(item, "file") == nullptr && c.url.empty()) {
+    } else if (c.type == index::item_type::file && !item.member("file") && c.url.empty()) {
         c.refusal = "unsupported";
         c.refusal_text = "the item is neither file nor folder and has no download address";
     }
 }
 
+/// Where an item is and what it is called; false for one that has no place in any folder.
+bool read_place(const flat_value& item, index::item_change& c) {
+    c.root = static_cast<bool>(item.member("root"));
+    c.type = type_of(item);
+    c.name = item.member("name").text();
+    if (!c.root) {
+        c.parent_remote_id = item.member("parentReference").member("id").text();
+        return !c.parent_remote_id.empty() && c.parent_remote_id != c.remote_id;
+    }
+    return true;
+}
+
 }  // namespace
 
-std::optional<index::item_change> parse_drive_item(const json& element) {
+std::optional<index::item_change> parse_drive_item(const flat_value& element) {
     index::item_change c;
-    c.remote_id = text(element, "id");
+    c.remote_id = element.member("id").text();
     if (c.remote_id.empty()) {
         return std::nullopt;
     }
     // Tombstones carry the facet; feeds of other services mark with @removed (contract 4.2): both are taken.
-    if (member(element, "deleted") != nullptr || member(element, "@removed") != nullptr) {
+    if (element.member("deleted") || element.member("@removed")) {
         c.removed = true;
         return c;
     }
-    c.root = member(element, "root") != nullptr;
-    c.type = type_of(element);
-    c.name = text(element, "name");
-    if (const auto* parent = member(element, "parentReference"); parent != nullptr && !c.root) {
-        c.parent_remote_id = text(*parent, "id");
-    }
-    if (!c.root && (c.parent_remote_id.empty() || c.parent_remote_id == c.remote_id)) {
-        return std::nullopt;  // no place in any folder; a full round would bring it again
+    if (!read_place(element, c)) {
+        return std::nullopt;  // a full round would bring it again
     }
     c.size = size_of(element);
     c.mtime = mtime_of(element);
-    c.etag = text(element, "eTag");
-    c.ctag = text(element, "cTag");
-    c.hash = hash_of(element);
-    c.url = text(element, "@microsoft.graph.downloadUrl");
+    c.etag = element.member("eTag").text();
+    c.ctag = element.member("cTag").text();
+    c.hash = known_hash(element.member("file").member("hashes").member("quickXorHash").text());
+    c.url = element.member("@microsoft.graph.downloadUrl").text();
     c.content = c.type == index::item_type::file;
-    c.permissions = member(element, "shared") != nullptr && !c.root;
-    const auto* changed = member(element, "@microsoft.graph.sharedChanged");
-    c.permissions_changed = changed != nullptr && (*changed == "True" || *changed == true);
-    if (const auto* folder = member(element, "folder"); folder != nullptr) {
-        const auto* count = member(*folder, "childCount");
-        c.children = count != nullptr && count->is_number_integer() ? count->get<std::int64_t>() : 0;
-    }
+    c.permissions = element.member("shared") && !c.root;
+    const auto changed = element.member("@microsoft.graph.sharedChanged");
+    c.permissions_changed = changed.text() == "True" || changed.is_true();
+    c.children = element.member("folder").member("childCount").integer().value_or(0);
     read_refusal(element, c);
-    const auto meta = metadata_of(element, c.type);
-    c.meta = canonical(meta);
-    c.mark = meta.contains("file") ? c.meta : drive_item_mark(meta);
+    c.meta = metadata_of(element, c.content);
+    const auto file = element.member("file");
+    const bool plain = c.content && (file.member("hashes") || file.member("mimeType"));
+    c.mark = plain ? c.meta : drive_item_mark(json::parse(c.meta));
     return c;
+}
+
+std::optional<index::item_change> parse_drive_item(const json& element) {
+    const auto flat = graph::flat_json::parse(canonical(element));
+    return flat ? parse_drive_item(flat->root()) : std::nullopt;
 }
 
 std::string drive_item_mark(const json& meta) {
@@ -172,7 +204,9 @@ std::string drive_item_mark(const json& meta) {
 }
 
 std::string drive_item_hash(const json& meta) {
-    return hash_of(meta);
+    const auto* file = member(meta, "file");
+    const auto* hashes = file != nullptr ? member(*file, "hashes") : nullptr;
+    return known_hash(hashes != nullptr ? text(*hashes, "quickXorHash") : std::string());
 }
 
 json own_permissions(const json& list) {

@@ -4,12 +4,14 @@
 #include <optional>
 #include <string>
 
+#include "graph/flat_json.hpp"
 #include "index/rows.hpp"
 
 namespace m365stage::sources {
 
 /// A driveItem of a delta page or of GET item as a change (contract 5.3 to 5.5). Tolerates every missing,
 /// mistyped and unknown member; nullopt if it has no id.
+std::optional<index::item_change> parse_drive_item(const graph::flat_value& element);
 std::optional<index::item_change> parse_drive_item(const nlohmann::json& element);
 
 /// What decides whether a driveItem's metadata changed: all of `meta` but the modification times of folders,

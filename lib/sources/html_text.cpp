@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "graph/json_text.hpp"
 #include "sources/ics_event.hpp"
 
 namespace m365stage::sources {
@@ -13,25 +14,6 @@ std::string lower(std::string_view s) {
         c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
     }
     return out;
-}
-
-void append_utf8(std::string& out, std::uint32_t c) {
-    auto put = [&out](std::uint32_t byte) { out += static_cast<char>(byte); };
-    if (c < 0x80) {
-        put(c);
-    } else if (c < 0x800) {
-        put(0xC0 | c >> 6);
-        put(0x80 | (c & 0x3F));
-    } else if (c < 0x10000) {
-        put(0xE0 | c >> 12);
-        put(0x80 | (c >> 6 & 0x3F));
-        put(0x80 | (c & 0x3F));
-    } else {
-        put(0xF0 | c >> 18);
-        put(0x80 | (c >> 12 & 0x3F));
-        put(0x80 | (c >> 6 & 0x3F));
-        put(0x80 | (c & 0x3F));
-    }
 }
 
 /// "&amp;", "&#228;", "&#xe4;" at the front of `s`: appends what it stands for. How long it is; 0: none.
@@ -68,7 +50,7 @@ std::size_t take_entity(std::string& out, std::string_view s) {
     }
     const bool character = code >= 0x20 && code <= 0x10FFFF && (code < 0xD800 || code > 0xDFFF);
     if (character) {
-        append_utf8(out, code);
+        graph::append_utf8(out, code);
     }
     return end + 1;
 }

@@ -166,20 +166,26 @@ task<stream_follower::next_step> stream_follower::take(graph::page page) {
 }
 
 void stream_follower::parse(const graph::page& page, index::delta_page& rows) {
-    for (std::size_t i = 0; i < page.value->size(); ++i) {
-        const auto given = given_.find(i);
-        auto change = given == given_.end() ? source_.parse_item((*page.value)[i], stream_)
-                                            : std::optional(std::move(given->second));
-        if (!change) {
-            continue;
+    if (page.flat) {
+        rows.items = source_.parse_flat(*page.flat);
+    } else {
+        rows.items.reserve(page.value->size());
+        for (std::size_t i = 0; i < page.value->size(); ++i) {
+            const auto given = given_.find(i);
+            auto change = given == given_.end() ? source_.parse_item((*page.value)[i], stream_)
+                                                : std::optional(std::move(given->second));
+            if (change) {
+                rows.items.push_back(std::move(*change));
+            }
         }
-        if (!full_ && index::is_folder(change->type) && !change->root && change->children > 0 &&
-            new_folders_.size() < most_new_folders) {
-            new_folders_.push_back(change->remote_id);
-        }
-        rows.items.push_back(std::move(*change));
+        given_.clear();
     }
-    given_.clear();
+    for (const auto& change : rows.items) {
+        if (!full_ && index::is_folder(change.type) && !change.root && change.children > 0 &&
+            new_folders_.size() < most_new_folders) {
+            new_folders_.push_back(change.remote_id);
+        }
+    }
 }
 
 void stream_follower::count(const index::page_outcome& outcome, bool last) {

@@ -77,6 +77,9 @@ struct stream_follower::questions {
 
 /// Elements that tell only what changed are replaced by what the service says when it is asked for them.
 task<core::result<bool>> stream_follower::complete_sparse(graph::page& page) {
+    if (page.flat) {
+        co_return true;  // of sources that tell everything
+    }
     if (stream_.ids_only) {
         co_await leave_known(page);
     }

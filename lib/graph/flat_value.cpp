@@ -1,0 +1,140 @@
+#include <algorithm>
+#include <charconv>
+#include <nlohmann/json.hpp>
+
+#include "graph/flat_json.hpp"
+
+namespace m365stage::graph {
+
+flat_value flat_json::root() const {
+    return nodes_.empty() ? flat_value() : flat_value(*this, 0);
+}
+
+flat_value flat_value::member(std::string_view name) const {
+    flat_value found;
+    if (!is_object()) {
+        return found;
+    }
+    const auto& nodes = of_->nodes_;
+    for (auto key = at_ + 1; key < node().after; key = nodes[key + 1].after) {
+        if (of_->text_of(nodes[key]) == name) {
+            found = flat_value(*of_, key + 1);
+        }
+    }
+    return found.is(flat_json::kind::null) ? flat_value() : found;
+}
+
+std::string_view flat_value::text() const {
+    return is_string() ? of_->text_of(node()) : std::string_view();
+}
+
+std::optional<std::int64_t> flat_value::integer() const {
+    if (!is(flat_json::kind::integer)) {
+        return std::nullopt;
+    }
+    const auto digits = of_->text_of(node());
+    std::int64_t out = 0;
+    const auto [end, ec] = std::from_chars(digits.data(), digits.data() + digits.size(), out);
+    return ec == std::errc{} ? std::optional(out) : std::nullopt;
+}
+
+std::vector<flat_value> flat_value::elements() const {
+    std::vector<flat_value> out;
+    if (is_array()) {
+        for (auto at = at_ + 1; at < node().after; at = of_->nodes_[at].after) {
+            out.push_back(flat_value(*of_, at));
+        }
+    }
+    return out;
+}
+
+void flat_value::write_canonical(std::string& out) const {
+    using kind = flat_json::kind;
+    const auto& n = node();
+    // Integers of up to so many characters are written as they came; but for "-0", which is 0.
+    constexpr std::uint32_t plain_integer = 18;
+    switch (n.what) {
+        case kind::object:
+            write_object(out);
+            return;
+        case kind::array: {
+            out += '[';
+            const char* separator = "";
+            for (const auto& element : elements()) {
+                out += separator;
+                element.write_canonical(out);
+                separator = ",";
+            }
+            out += ']';
+            return;
+        }
+        case kind::string:
+            if (n.escaped) {
+                write_json_string(out, of_->text_of(n));
+            } else {
+                out.append(1, '"').append(of_->text_of(n)).append(1, '"');
+            }
+            return;
+        case kind::null:
+            out += "null";
+            return;
+        case kind::truth:
+            out += "true";
+            return;
+        case kind::untruth:
+            out += "false";
+            return;
+        case kind::integer:
+        case kind::real:
+            break;
+    }
+    const auto digits = of_->text_of(n);
+    const bool as_it_is = n.what == kind::integer && n.size <= plain_integer && digits != "-0";
+    out.append(as_it_is ? std::string(digits) : nlohmann::json::parse(digits).dump());
+}
+
+void flat_value::write_object(std::string& out) const {
+    const auto& nodes = of_->nodes_;
+    std::vector<std::uint32_t> keys;
+    for (auto key = at_ + 1; key < node().after; key = nodes[key + 1].after) {
+        keys.push_back(key);
+    }
+    const auto name = [&](std::uint32_t key) { return of_->text_of(nodes[key]); };
+    std::sort(keys.begin(), keys.end(), [&](auto a, auto b) {
+        const auto order = name(a).compare(name(b));
+        return order < 0 || (order == 0 && a < b);
+    });
+    out += '{';
+    const char* separator = "";
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+        if (i + 1 < keys.size() && name(keys[i]) == name(keys[i + 1])) {
+            continue;
+        }
+        out += separator;
+        separator = ",";
+        flat_value(*of_, keys[i]).write_canonical(out);
+        out += ':';
+        flat_value(*of_, keys[i] + 1).write_canonical(out);
+    }
+    out += '}';
+}
+
+void write_json_string(std::string& out, std::string_view text) {
+    constexpr std::string_view named = "\b\t\n\f\r\"\\";
+    constexpr std::string_view names = "btnfr\"\\";
+    constexpr std::string_view hex = "0123456789abcdef";
+    out += '"';
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (const auto known = named.find(c); known != std::string_view::npos) {
+            out.append(1, '\\').append(1, names[known]);
+        } else if (byte < 0x20) {
+            out.append("\\u00").append(1, hex[byte >> 4]).append(1, hex[byte & 15]);
+        } else {
+            out += c;
+        }
+    }
+    out += '"';
+}
+
+}  // namespace m365stage::graph
