@@ -13,7 +13,7 @@ constexpr std::int64_t most_quiet_tries = 3;
 
 }  // namespace
 
-std::vector<work_item> due_work(database& db, container_id c, unix_seconds now, int limit) {
+std::vector<work_item> due_work(database& db, container_id c, unix_seconds now, int limit, item_id after) {
     std::vector<work_item> out;
     db.query(
         "SELECT p.item_id, p.container_id, i.remote_id, i.name, p.version, p.content, p.permissions, p.size, "
@@ -22,8 +22,8 @@ std::vector<work_item> due_work(database& db, container_id c, unix_seconds now, 
         "iif((i.at_parent IS NOT NULL OR i.parked) AND p.hash<>'', i.sha256, NULL), q.remote_id "
         "FROM pending AS p INDEXED BY pending_due JOIN item AS i ON i.id=p.item_id LEFT JOIN item AS q ON "
         "q.id=i.parent "
-        "WHERE p.container_id=?1 AND p.state=0 AND p.next_try<=?2 AND i.gone_round=0 "
-        "ORDER BY p.next_try, p.item_id LIMIT ?3",
+        "WHERE p.container_id=?1 AND p.state=0 AND p.next_try<=?2 AND (p.item_id>?4 OR p.next_try>0) AND "
+        "i.gone_round=0 ORDER BY p.next_try, p.item_id LIMIT ?3",
         [&](row r) {
             work_item w;
             w.id = static_cast<item_id>(r.integer(0));
@@ -45,7 +45,7 @@ std::vector<work_item> due_work(database& db, container_id c, unix_seconds now, 
             w.parent_remote_id = r.text(16);
             out.push_back(std::move(w));
         },
-        c, now, limit
+        c, now, limit, after
     );
     return out;
 }

@@ -9,8 +9,11 @@
 namespace m365stage::index {
 
 /// Work of one container that is due now, the longest due first; at most `limit`. Items that the service has
-/// removed in the meantime are left out. What is being fetched already is still in the list.
-std::vector<work_item> due_work(database& db, container_id c, unix_seconds now, int limit);
+/// removed in the meantime are left out. What is being fetched already is still in the list. Of what was
+/// never tried, only items behind `after`: for those who know that they have been given the ones before.
+std::vector<work_item> due_work(
+    database& db, container_id c, unix_seconds now, int limit, item_id after = item_id{}
+);
 
 /// Containers that have work which is due now.
 std::vector<container_id> containers_with_due_work(database& db, unix_seconds now);

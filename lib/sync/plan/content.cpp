@@ -1,5 +1,6 @@
 #include "sync/plan/content.hpp"
 
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "core/hash.hpp"
@@ -188,24 +189,44 @@ void plan_content(
 
 namespace {
 
-void mark_staged(index::database& db, const placement& p, const placed& how) {
-    if (p.place) {
-        db.run("UPDATE item SET at_parent=?, at_name=? WHERE id=?", p.place->parent, p.place->name, p.id);
+/// By how many bytes each container grew.
+using growths = std::map<index::container_id, std::int64_t>;
+
+/// What lies in the tree now. One statement for a file and its place: this runs for every file of a first
+/// pass.
+void mark_staged(index::database& db, const placement& p, const placed& how, growths& grown) {
+    if (!p.content) {
+        if (p.place) {
+            db.run("UPDATE item SET at_parent=?, at_name=? WHERE id=?", p.place->parent, p.place->name, p.id);
+        }
+        if (p.mtime) {
+            db.run("UPDATE item SET mtime=? WHERE id=?", *p.mtime, p.id);
+        }
+        return;
     }
-    if (p.content) {
+    grown[p.container] += *p.sidecar.size - db.number("SELECT size FROM item WHERE id=?", p.id).value_or(0);
+    const auto sha256 = bytes_of_hex(p.sidecar.sha256);
+    const auto hash = p.hash.empty() ? std::nullopt : std::optional(std::string_view(p.hash));
+    const auto verdict =
+        p.sidecar.verdict.empty() ? std::nullopt : std::optional(std::string_view(p.sidecar.verdict));
+    if (p.place) {
         db.run(
-            "UPDATE container SET live_bytes=live_bytes+?-coalesce((SELECT size FROM item WHERE id=?), 0) "
-            "WHERE id=?",
-            *p.sidecar.size, p.id, p.container
+            "UPDATE item SET at_parent=?, at_name=?, inode=?, size=?, sha256=?, hash=?, ctag=?, mtime=?, "
+            "verdict=? WHERE id=?",
+            p.place->parent, p.place->name, how.inode, *p.sidecar.size, index::as_blob(sha256), hash, p.ctag,
+            p.item_mtime, verdict, p.id
         );
+    } else {
         db.run(
             "UPDATE item SET inode=?, size=?, sha256=?, hash=?, ctag=?, mtime=?, verdict=? WHERE id=?",
-            how.inode, *p.sidecar.size, index::as_blob(bytes_of_hex(p.sidecar.sha256)),
-            p.hash.empty() ? std::nullopt : std::optional(p.hash), p.ctag, p.item_mtime,
-            p.sidecar.verdict.empty() ? std::nullopt : std::optional(p.sidecar.verdict), p.id
+            how.inode, *p.sidecar.size, index::as_blob(sha256), hash, p.ctag, p.item_mtime, verdict, p.id
         );
-    } else if (p.mtime) {
-        db.run("UPDATE item SET mtime=? WHERE id=?", *p.mtime, p.id);
+    }
+}
+
+void note_growths(index::database& db, const growths& grown) {
+    for (const auto& [container, bytes] : grown) {
+        db.run("UPDATE container SET live_bytes=live_bytes+? WHERE id=?", bytes, container);
     }
 }
 
@@ -233,6 +254,7 @@ void finish_content(
     const std::vector<placed>& files, std::int64_t generation
 ) {
     index::database::transaction t(db);
+    growths grown;
     for (std::size_t i = 0; i < batch.files.size(); ++i) {
         const auto& p = batch.files[i];
         if (files[i].missing) {
@@ -243,10 +265,11 @@ void finish_content(
             );
             continue;
         }
-        mark_staged(db, p, files[i]);
+        mark_staged(db, p, files[i], grown);
         record_change(db, p, files[i], generation);
         db.run("DELETE FROM pending WHERE item_id=? AND version=?", p.id, p.version);
     }
+    note_growths(db, grown);
     db.run("DELETE FROM placing");
     t.commit();
     finish_batch(db, batch.folders, folders);
@@ -267,14 +290,16 @@ core::result<void> adopt_placed(index::database& db, const tree::stage_root& roo
         return synced;
     }
     index::database::transaction t(db);
+    growths grown;
     for (const auto& p : rows) {
         const auto there = root.look("tree/" + p.path);
         if (there && there->inode == p.inode) {
             placed how;
             how.inode = p.inode;
-            mark_staged(db, p, how);
+            mark_staged(db, p, how, grown);
         }
     }
+    note_growths(db, grown);
     db.run("DELETE FROM placing");
     t.commit();
     return core::result<void>();

@@ -161,28 +161,51 @@ private:
     }
 
     task<bool> refill_from(std::int64_t id, graph::scope where, std::size_t share) {
-        // What is in flight is still in the list, in front.
-        const auto busy = in_flight_of_.find(id);
-        const auto limit = static_cast<int>(share + (busy == in_flight_of_.end() ? 0 : busy->second));
+        // From behind what was taken last. At the end of the list it begins anew, since more may have come;
+        // what is in flight is then in front.
+        const auto known = behind_.find(id);
+        for (auto after = known == behind_.end() ? 0 : known->second;; after = 0) {
+            const auto busy = in_flight_of_.find(id);
+            const auto limit = share + (after > 0 || busy == in_flight_of_.end() ? 0 : busy->second);
+            const auto found = co_await due_behind(id, after, limit);
+            const bool more = found.size() >= limit;
+            behind_.erase(id);
+            if (more) {
+                behind_.emplace(id, static_cast<std::int64_t>(found.back().id));
+            }
+            const bool took = take(id, where, found);
+            if (more || took) {
+                pass_.due.insert(id);
+            }
+            if (took || after == 0) {
+                co_return took;
+            }
+        }
+    }
+
+    task<std::vector<index::work_item>> due_behind(std::int64_t id, std::int64_t after, std::size_t limit) {
         const auto now = core::now_seconds();
-        auto find = [id, now, limit](index::database& db) {
-            return index::due_work(db, static_cast<index::container_id>(id), now, limit);
+        auto find = [id, now, limit, after](index::database& db) {
+            return index::due_work(
+                db, static_cast<index::container_id>(id), now, static_cast<int>(limit),
+                static_cast<index::item_id>(after)
+            );
         };
         pass_.due.erase(id);  // a page that comes meanwhile puts it back
-        auto found = co_await pass_.store.call(std::move(find));
-        const bool more = found.size() >= static_cast<std::size_t>(limit);
+        co_return co_await pass_.store.call(std::move(find));
+    }
+
+    /// Puts what nobody fetches yet into the queue; false if there was nothing.
+    bool take(std::int64_t id, const graph::scope& where, const std::vector<index::work_item>& found) {
         bool took = false;
-        for (auto& item : found) {
+        for (const auto& item : found) {
             if (in_flight_.insert(static_cast<std::int64_t>(item.id)).second) {
                 ++in_flight_of_[id];
-                queue_.add(where, most_of(where), std::move(item));
+                queue_.add(where, most_of(where), item);
                 took = true;
             }
         }
-        if (more || took) {
-            pass_.due.insert(id);
-        }
-        co_return took;
+        return took;
     }
 
     /// The next item that may be fetched now; nullopt at the end.
@@ -352,7 +375,8 @@ private:
     pass_context& pass_;
     async::event queue_changed_, results_changed_;
     fetch_queue queue_;
-    std::int64_t last_served_ = 0;  ///< container that got a share of the queue last
+    std::unordered_map<std::int64_t, std::int64_t> behind_;  ///< by container: the item taken last
+    std::int64_t last_served_ = 0;                           ///< container that got a share of the queue last
     std::vector<done_item> results_;
     std::unordered_set<std::int64_t> in_flight_;
     std::unordered_map<std::int64_t, std::size_t> in_flight_of_;
