@@ -1,10 +1,6 @@
 #include "sync/rebuild.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -15,6 +11,7 @@
 #include "index/items.hpp"
 #include "sources/source.hpp"
 #include "sync/cursors_file.hpp"
+#include "sync/staged_folder.hpp"
 #include "sync/verify.hpp"
 #include "tree/names.hpp"
 
@@ -24,10 +21,6 @@ namespace {
 using index::item_type;
 using nlohmann::json;
 using tree::problem_kind;
-
-std::string below(const std::string& path, std::string_view name) {
-    return path.empty() ? std::string(name) : path + "/" + std::string(name);
-}
 
 std::string text(const json& object, const char* key) {
     const auto found = object.is_object() ? object.find(key) : object.end();
@@ -91,65 +84,11 @@ private:
         std::int64_t item = 0;
     };
 
-    /// What lies in one folder: names, and the sidecar of each.
-    struct contents {
-        std::vector<std::pair<std::string, std::optional<tree::sidecar>>> objects;
-        std::vector<std::pair<std::string, tree::sidecar>>
-            alone;  ///< sidecars without an object, by file name
-        bool damaged = false;
-    };
-
-    contents read_folder(const std::string& path, bool inside) {
-        contents c;
-        auto names = root_.list("tree/" + path);
-        if (!names) {
-            log_.found(tree::problem_of(names.error(), path));
-            c.damaged = true;
-            return c;
-        }
-        ++log_.folders;
-        std::unordered_map<std::string, std::size_t> by_sidecar;
-        bool sidecars = false;
-        for (auto& name : *names) {
-            if (name == tree::sidecar_folder) {
-                sidecars = true;
-            } else if (inside || name != tree::state_folder) {
-                by_sidecar.emplace(tree::sidecar_name(name), c.objects.size());
-                c.objects.emplace_back(std::move(name), std::nullopt);
-            }
-        }
-        if (sidecars) {
-            read_sidecars(below(path, tree::sidecar_folder), by_sidecar, c);
-        }
-        return c;
-    }
-
-    void read_sidecars(
-        const std::string& folder, const std::unordered_map<std::string, std::size_t>& by_sidecar, contents& c
-    ) {
-        auto names = root_.list("tree/" + folder);
-        for (const auto& name : names ? *names : std::vector<std::string>()) {
-            ++log_.sidecars;
-            auto s = tree::read_sidecar(root_, "tree/" + below(folder, name));
-            if (!s) {
-                log_.found(tree::problem_of(s.error(), below(folder, name)));
-                c.damaged = true;
-                continue;
-            }
-            const auto object = by_sidecar.find(name);
-            if (object != by_sidecar.end()) {
-                c.objects[object->second].second = std::move(*s);
-            } else {
-                c.alone.emplace_back(name, std::move(*s));
-            }
-        }
-    }
-
     /// A folder above containers: users/, users/ann@contoso.com/, ...
     void upper_folder(const std::string& path) {
-        auto found = read_folder(path, false);
+        auto found = read_staged_folder(root_, log_, path, false);
         for (auto& [name, s] : found.objects) {
-            const auto at = below(path, name);
+            const auto at = path_below(path, name);
             auto facts = root_.look("tree/" + at);
             if (!facts) {
                 log_.found(tree::problem_of(facts.error(), at));
@@ -162,7 +101,7 @@ private:
             }
         }
         for (const auto& [name, s] : found.alone) {
-            log_.found({problem_kind::missing, below(path, s.name), "only its sidecar is there"});
+            log_.found({problem_kind::missing, path_below(path, s.name), "only its sidecar is there"});
         }
     }
 
@@ -261,7 +200,7 @@ private:
     }
 
     void folder(const place& at) {
-        auto found = read_folder(at.path, true);
+        auto found = read_staged_folder(root_, log_, at.path, true);
         damaged_ = damaged_ || found.damaged;
         for (auto& [name, s] : found.objects) {
             object(at, name, s ? &*s : nullptr);
@@ -272,7 +211,7 @@ private:
     }
 
     void object(const place& at, const std::string& name, const tree::sidecar* s) {
-        const auto path = below(at.path, name);
+        const auto path = path_below(at.path, name);
         auto facts = root_.look("tree/" + path);
         if (!facts) {
             log_.found(tree::problem_of(facts.error(), path));
@@ -292,7 +231,7 @@ private:
     void folder_object(
         const place& at, const std::string& name, const tree::sidecar* s, const tree::file_facts& facts
     ) {
-        const auto path = below(at.path, name);
+        const auto path = path_below(at.path, name);
         tree::sidecar guessed;
         if (s == nullptr || (s->type != "folder" && s->type != "package")) {
             damaged_ = true;
@@ -311,10 +250,10 @@ private:
 
     tree::sidecar guess_folder(const std::string& path, const std::string& name) {
         tree::sidecar s;
-        const auto folder = below(path, tree::sidecar_folder);
+        const auto folder = path_below(path, tree::sidecar_folder);
         auto names = root_.list("tree/" + folder);
         for (const auto& file : names ? *names : std::vector<std::string>()) {
-            auto child = tree::read_sidecar(root_, "tree/" + below(folder, file));
+            auto child = tree::read_sidecar(root_, "tree/" + path_below(folder, file));
             if (child && !child->parent_id.empty()) {
                 s.type = "folder";
                 s.id = child->parent_id;
@@ -328,7 +267,7 @@ private:
     void file_object(
         const place& at, const std::string& name, const tree::sidecar& s, const tree::file_facts& facts
     ) {
-        const auto path = below(at.path, name);
+        const auto path = path_below(at.path, name);
         ++log_.files;
         const auto row = insert(at, name, s, facts);
         if (!row) {
@@ -368,7 +307,7 @@ private:
         }
         log_.found(
             {problem_kind::missing,
-             below(at.path, file.ends_with(ending) ? file.substr(0, file.size() - ending.size()) : file),
+             path_below(at.path, file.ends_with(ending) ? file.substr(0, file.size() - ending.size()) : file),
              "only its sidecar is there"}
         );
         if (s.type == "file" && place_of_parent(at, s) == at.item) {
@@ -425,7 +364,7 @@ private:
         if (!type || present) {
             damaged_ = true;
             log_.found(
-                {problem_kind::extra, below(at.path, name.value_or(s.name)),
+                {problem_kind::extra, path_below(at.path, name.value_or(s.name)),
                  present ? "the same item lies somewhere else as well; left alone"
                          : "an item of unknown type; left alone"}
             );
@@ -525,39 +464,6 @@ core::result<rebuild_outcome> rebuild_index(
 ) {
     rebuilder r(db, root, log, read_content);
     return r.run();
-}
-
-core::result<std::string> replace_index(const tree::stage_root& root, const std::string& fresh) {
-    std::string kept;
-    if (root.look("index.db")) {
-        kept = "index.db.old-" + std::to_string(core::now_seconds());
-        // The log first: it must never lie beside an index that it does not belong to. The index itself gets
-        // a second name, so that there is one at every moment: without any, everything would be fetched
-        // again.
-        for (const char* part : {"-wal", "-shm"}) {
-            auto moved = root.rename("index.db" + std::string(part), kept + part);
-            if (!moved && moved.error().kind != core::error_kind::not_found) {
-                return moved.error();
-            }
-        }
-        const auto folder = root.path() + "/";
-        if (::link((folder + "index.db").c_str(), (folder + kept).c_str()) != 0) {
-            core::error e(core::error_kind::disk, std::strerror(errno));
-            e.operation = "keep";
-            e.object = folder + "index.db";
-            return e;
-        }
-    }
-    if (auto given = root.give_to_owner(fresh); !given) {
-        return given.error();
-    }
-    if (auto moved = root.rename(fresh, "index.db"); !moved) {
-        return moved.error();
-    }
-    if (auto synced = root.barrier(); !synced) {
-        return synced.error();
-    }
-    return kept;
 }
 
 }  // namespace m365stage::sync
