@@ -2,6 +2,7 @@
 
 #include <openssl/rand.h>
 
+#include <algorithm>
 #include <array>
 
 namespace m365stage::auth {
@@ -77,8 +78,18 @@ std::optional<std::string> base64_decode(std::string_view text) {
 }
 
 std::string fresh_guid() {
-    std::array<unsigned char, 16> bytes{};
-    RAND_bytes(bytes.data(), static_cast<int>(bytes.size()));
+    // Every request takes one: random bytes are asked for by the kilobyte, since asking costs more than
+    // making.
+    constexpr std::size_t size = 16;
+    thread_local std::array<unsigned char, 64 * size> stock{};
+    thread_local std::size_t used = stock.size();
+    if (used == stock.size()) {
+        RAND_bytes(stock.data(), static_cast<int>(stock.size()));
+        used = 0;
+    }
+    std::array<unsigned char, size> bytes{};
+    std::copy_n(stock.begin() + static_cast<std::ptrdiff_t>(used), size, bytes.begin());
+    used += size;
     bytes[6] = static_cast<unsigned char>((bytes[6] & 0x0F) | 0x40);
     bytes[8] = static_cast<unsigned char>((bytes[8] & 0x3F) | 0x80);
     std::string out;

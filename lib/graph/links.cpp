@@ -67,7 +67,7 @@ core::result<void> link_rules::check_download(std::string_view url) const {
     if (!parts || !is_plain(url)) {
         return refusal("the service gave a download link that is no URL");
     }
-    if (is_graph(url)) {
+    if (!graph_origin_.empty() && parts->origin() == graph_origin_) {
         return {};
     }
     bool loopback = loopback_ && is_loopback(parts->host);

@@ -420,19 +420,12 @@ core::result<void> stage_root::write_all(
     return core::result<void>();
 }
 
-core::result<file_facts> stage_root::write_file(const std::string& path, std::string_view text) const {
+core::result<void> stage_root::write_file(const std::string& path, std::string_view text) const {
     auto fd = create(path);
     if (!fd) {
         return fd.error();
     }
-    if (auto written = write_all(*fd, path, text); !written) {
-        return written.error();
-    }
-    struct stat st{};
-    if (::fstat(fd->get(), &st) != 0) {
-        return fail("look at", path, errno);
-    }
-    return facts_of(st);
+    return write_all(*fd, path, text);
 }
 
 core::result<std::string> stage_root::read_file(const std::string& path, std::size_t limit) const {

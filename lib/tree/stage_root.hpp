@@ -106,7 +106,7 @@ public:
     core::result<void> write_all(const unique_fd& file, const std::string& path, std::string_view text) const;
 
     /// Writes a small file whole (not atomically: write to spool/, then rename).
-    core::result<file_facts> write_file(const std::string& path, std::string_view text) const;
+    core::result<void> write_file(const std::string& path, std::string_view text) const;
     /// At most `limit` bytes; `too_large` beyond that.
     core::result<std::string> read_file(const std::string& path, std::size_t limit) const;
 

@@ -91,10 +91,12 @@ private:
         }
     }
 
-    /// What a container's items wait for together.
-    graph::scope scope_of(const index::container& c) const {
-        return pass_.source_of(c.kind).item_call(c, "item").where;
-    }
+    /// A container, and what its items wait for together.
+    struct known_container {
+        explicit known_container(index::container c) : row(std::move(c)) {}
+        index::container row;
+        graph::scope scope;
+    };
 
     /// Drives leave some workers to mailboxes, whose requests come fast while SharePoint's units are short.
     std::size_t most_of(const graph::scope& s) const {
@@ -147,7 +149,7 @@ private:
                 break;
             }
             const auto container = co_await container_of(static_cast<index::container_id>(id));
-            const auto where = scope_of(container);
+            const auto& where = container->scope;
             if (is_paused(where) || queue_.waiting_in(where) >= share) {
                 continue;
             }
@@ -233,10 +235,9 @@ private:
             if (queue_.size() < queue_target() / 2) {
                 pass_.work_changed.notify_all();
             }
-            auto container = co_await container_of(done.item.container);
-            const auto scope = scope_of(container);
-            done.outcome = co_await fetch_one(pass_, container, done.item);
-            queue_.done(scope);
+            const auto container = co_await container_of(done.item.container);
+            done.outcome = co_await fetch_one(pass_, container->row, done.item);
+            queue_.done(container->scope);
             if (queue_.size() > 0) {
                 queue_changed_.notify_all();  // somebody may wait for this scope's turn
             }
@@ -248,19 +249,21 @@ private:
     }
 
     /// Rows of containers are small and read often; they are kept for the pass.
-    task<index::container> container_of(index::container_id id) {
+    task<std::shared_ptr<const known_container>> container_of(index::container_id id) {
         const auto key = static_cast<std::int64_t>(id);
-        auto known = containers_.find(key);
-        if (known == containers_.end()) {
-            auto read = [id](index::database& db) { return index::find_container(db, id); };
-            auto found = co_await pass_.store.call(std::move(read));
-            constexpr std::size_t most = 1000;
-            if (containers_.size() >= most) {
-                containers_.clear();
-            }
-            known = containers_.insert_or_assign(key, std::move(found).value()).first;
+        if (const auto known = containers_.find(key); known != containers_.end()) {
+            co_return known->second;
         }
-        co_return known->second;
+        auto read = [id](index::database& db) { return index::find_container(db, id); };
+        auto found = co_await pass_.store.call(std::move(read));
+        constexpr std::size_t most = 1000;
+        if (containers_.size() >= most) {
+            containers_.clear();
+        }
+        auto made = std::make_shared<known_container>(std::move(found).value());
+        made->scope = pass_.source_of(made->row.kind).item_call(made->row, "item").where;
+        containers_.insert_or_assign(key, made);
+        co_return made;
     }
 
     /// Records results in groups: while one transaction runs, the next group gathers, and a small one is
@@ -380,7 +383,7 @@ private:
     std::vector<done_item> results_;
     std::unordered_set<std::int64_t> in_flight_;
     std::unordered_map<std::int64_t, std::size_t> in_flight_of_;
-    std::unordered_map<std::int64_t, index::container> containers_;
+    std::unordered_map<std::int64_t, std::shared_ptr<const known_container>> containers_;
     std::chrono::steady_clock::time_point next_disk_check_{}, next_save_{};
     bool finished_ = false;
 };

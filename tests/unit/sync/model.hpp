@@ -217,9 +217,10 @@ public:
                 r.id = w.id;
                 r.version = w.version;
                 r.spool = std::to_string(static_cast<std::int64_t>(w.id)) + "-" + std::to_string(w.version);
-                auto facts = stage.root().write_file("spool/" + r.spool, text);
-                REQUIRE(facts.has_value());
+                REQUIRE(stage.root().write_file("spool/" + r.spool, text).has_value());
                 REQUIRE(stage.root().set_mtime("spool/" + r.spool, w.mtime).has_value());
+                const auto facts = stage.root().look("spool/" + r.spool);
+                REQUIRE(facts.has_value());
                 r.spool_inode = static_cast<std::int64_t>(facts->inode);
                 r.size = static_cast<std::int64_t>(text.size());
                 const auto digest = core::sha256::of(text);
