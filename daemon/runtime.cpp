@@ -1,7 +1,9 @@
 #include "daemon/runtime.hpp"
 
 #include <grp.h>
+#include <pthread.h>
 
+#include <array>
 #include <charconv>
 #include <cstdlib>
 
@@ -172,6 +174,25 @@ core::result<std::unique_ptr<connection>> connection::open(
     return c;
 }
 
+namespace {
+
+/// Threads begin with the name of the one that makes them: so ps and top show what each of ours is for.
+class names_new_threads {
+public:
+    explicit names_new_threads(const char* name) {
+        ::pthread_getname_np(::pthread_self(), before_.data(), before_.size());
+        ::pthread_setname_np(::pthread_self(), name);
+    }
+    ~names_new_threads() { ::pthread_setname_np(::pthread_self(), before_.data()); }
+    names_new_threads(const names_new_threads&) = delete;
+    names_new_threads& operator=(const names_new_threads&) = delete;
+
+private:
+    std::array<char, 16> before_{};
+};
+
+}  // namespace
+
 core::result<std::unique_ptr<stage>> stage::open(const config::settings& s) {
     auto root = open_root(s.stage);
     if (!root) {
@@ -185,10 +206,12 @@ core::result<std::unique_ptr<stage>> stage::open(const config::settings& s) {
     st->root = std::move(*root);
     st->lock = std::move(*lock);
     try {
+        const names_new_threads name("m365-index");
         st->store = std::make_unique<index::store>(s.stage.root + "/index.db");
     } catch (const core::fatal& f) {
         return f.why();
     }
+    const names_new_threads name("m365-disk");
     st->disk = std::make_unique<async::worker>(2);
     return st;
 }

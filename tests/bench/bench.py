@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
 """Measures m365stage against m365sim, beside rclone, curl and wrk on the same content.
 
-    bench.py [--case small|big|million|rename|nothing-changed|limits ...] [--items N] [--bytes N] [--build DIR]
+    bench.py [--case small|where|big|million|rename|nothing-changed|limits|onedrive ...] [--items N] [--bytes N]
+             [--build DIR]
 
 small            first pass over many small files; wrk says what the server could give, rclone what others get
+onedrive         the same beside abraunegg's onedrive (as root: it gets its authorities by a bind mount)
+where            where the time of such a pass goes: by thread, kernel, server, and by system call
 nothing-changed  a first pass, then one over nothing new
 big              one large file against curl
-million          a first pass that is all metadata (empty files), then a pass over nothing new
-rename           a folder of many files gets another name
+million          memory of a first pass over a tenth and over all of so many items (empty files); then, with all of
+                 them, a pass over nothing new, and how long the questions of a person and of a backup job take
+rename           a folder of many files gets another name: requests, renames, rows of the index that moved
 limits           published budget switched on, windows shortened: share of it used, requests refused
 
 A line per program: seconds, items/s, MB/s, requests at the server, CPU seconds and peak memory of the client.
@@ -26,6 +30,9 @@ import sys
 import tempfile
 import time
 import urllib.request
+
+import breakdown
+import large
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 USER = "bench@contoso.example"
@@ -139,6 +146,7 @@ class Bench:
             "endpoints": {"login": facts["login"], "graph": facts["graph"], "ca_file": facts["ca_file"]},
             "stage": {"root": os.path.join(folder, "stage"), "min_free_bytes": 0},
             "kinds": ["onedrive"],
+            "api": {"socket": os.path.join(folder, "api.sock")},
         }
         with open(self.config, "w", encoding="utf-8") as out:
             json.dump(config, out)  # JSON is YAML
@@ -161,9 +169,19 @@ class Bench:
         show(name, seconds, items, items * size, self.tenant.requests() - before, cpu, peak)
         return seconds, cpu, peak
 
+    @property
+    def binary(self):
+        return os.path.join(self.build, "daemon/m365stage")
+
     def sync(self, name, items, size):
-        binary = os.path.join(self.build, "daemon/m365stage")
-        return self.measured(name, [binary, "--config", self.config, "sync"], items, size)
+        return self.measured(name, [self.binary, "--config", self.config, "sync"], items, size)
+
+    def sync_only(self, name, user, items):
+        only = ["--only", f"users/{user}/*"]
+        return self.measured(name, [self.binary, "--config", self.config, "sync", *only], items, 0)
+
+    def start_over(self):
+        shutil.rmtree(os.path.join(self.folder, "stage"))
 
     def wrk(self, seconds):
         if not shutil.which("wrk"):
@@ -223,26 +241,35 @@ def small(bench, options):
         print(f"m365stage is {ours / (bench.items / others[0]):.1f} times as fast as rclone")
 
 
+def where(bench, _):
+    command = [bench.binary, "--config", bench.config, "sync"]
+    with open(os.path.join(bench.folder, "client.log"), "w", encoding="utf-8") as log:
+        seen = breakdown.run_watched(command, log, bench.tenant.process.pid)
+        breakdown.show_threads(bench.items, *seen)
+        os.rename(os.path.join(bench.folder, "stage"), os.path.join(bench.folder, "first"))
+        breakdown.show_calls(bench.items, command, log, os.path.join(bench.folder, "strace"))
+
+
 def nothing_changed(bench, _):
     bench.sync("m365stage, first pass", bench.items, bench.size)
     bench.sync("m365stage, nothing new", bench.items, 0)
 
 
 def big(bench, _):
-    bench.sync("m365stage", 1, bench.size)
+    ours = bench.sync("m365stage", 1, bench.size)[0]
     paths = os.path.join(bench.folder, "paths")
     origin = bench.tenant.download_paths(paths)
     with open(paths, encoding="utf-8") as f:
         url = origin + f.readline().strip()
-    bench.measured("curl", ["curl", "-sSf", "--cacert", bench.tenant.facts["ca_file"], "-o",
-                            os.path.join(bench.folder, "curl.out"), url], 1, bench.size)
+    theirs = bench.measured("curl", ["curl", "-sSf", "--cacert", bench.tenant.facts["ca_file"], "-o",
+                                     os.path.join(bench.folder, "curl.out"), url], 1, bench.size)[0]
+    print(f"m365stage reaches {theirs / ours:.2f} of curl's rate")
 
 
-def rename(bench, _):
-    bench.sync("m365stage, first pass", bench.items, bench.size)
-    folder = bench.tenant.first_folder()
-    bench.tenant.admin("op", {"op": "rename", "drive": bench.tenant.drive, "path": folder, "name": "renamed"})
-    bench.sync("m365stage, folder renamed", bench.items, 0)
+def onedrive(bench, _):
+    ours = bench.sync("m365stage, first pass", bench.items, bench.size)[0]
+    if theirs := large.onedrive(bench):
+        print(f"m365stage is {theirs / ours:.1f} times as fast as onedrive")
 
 
 def limits(bench, options):
@@ -256,8 +283,10 @@ CASES = {
     "small": (small, 20_000, 4096, 100, "small files"),
     "nothing-changed": (nothing_changed, 20_000, 4096, 100, "a pass over nothing new"),
     "big": (big, 1, 4 << 30, 1, "one large file"),
-    "million": (nothing_changed, 1_000_000, 0, 1000, "memory and time of very many items"),
-    "rename": (rename, 100_000, 0, 1, "a folder with everything in it gets another name"),
+    "where": (where, 20_000, 4096, 100, "where the time goes"),
+    "onedrive": (onedrive, 20_000, 4096, 100, "small files, beside onedrive"),
+    "million": (large.million, 1_000_000, 0, 1000, "memory and time of very many items"),
+    "rename": (large.rename, 100_000, 0, 1, "a folder with everything in it gets another name"),
     "limits": (limits, 20_000, 4096, 100, "the published budget"),
 }
 
