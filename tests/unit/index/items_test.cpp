@@ -259,6 +259,23 @@ TEST_SUITE("index") {
         CHECK(again[0].size == 20);
     }
 
+    TEST_CASE_FIXTURE(
+        fixture, "items: work is read on from what was taken last; what failed before comes along"
+    ) {
+        round({root(), file("a", "root", "a"), file("b", "root", "b"), file("c", "root", "c")});
+        const auto all = due_work(db, id, 1000, 10);
+        REQUIRE(all.size() == 3);
+        const auto behind = due_work(db, id, 1000, 10, all[0].id);
+        REQUIRE(behind.size() == 2);
+        CHECK(behind[0].id == all[1].id);
+        CHECK(due_work(db, id, 1000, 10, all[2].id).empty());
+        const core::error why(core::error_kind::transport, "gone");
+        record_failure(db, all[0].id, all[0].version, why, 1000, "");
+        const auto later = due_work(db, id, 1000 + 86'400, 10, all[2].id);
+        REQUIRE(later.size() == 1);
+        CHECK(later[0].id == all[0].id);
+    }
+
     TEST_CASE_FIXTURE(fixture, "items: bytes that came out the same are no content to place") {
         round({root(), file("f", "root", "f")});
         fetch_result r;
