@@ -145,7 +145,8 @@ core::result<std::optional<card_photo>> find_photo(const tree::stage_root& root,
         return !head ? head.error() : end.error();
     }
     const auto colon = head->find(':');
-    if (colon == std::string::npos || *end < 0) {
+    // A colon behind the end is that of another line.
+    if (colon == std::string::npos || *end <= after + static_cast<std::int64_t>(colon)) {
         return odd_file(path);
     }
     card_photo out;

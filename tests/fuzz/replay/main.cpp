@@ -21,7 +21,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
 namespace {
 
-constexpr int mutations = 2'000;
+constexpr int usual_mutations = 2'000;
 constexpr std::size_t longest_input = 65'536;
 constexpr const char* crash_file = "fuzz_replay_crash.bin";
 
@@ -115,10 +115,11 @@ private:
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 2) {
-        std::fprintf(stderr, "usage: %s FOLDER-OR-FILE\n", argv[0]);
+    if (argc != 2 && argc != 3) {
+        std::fprintf(stderr, "usage: %s FOLDER-OR-FILE [MUTATIONS]\n", argv[0]);
         return 2;
     }
+    const int mutations = argc == 3 ? std::atoi(argv[2]) : usual_mutations;
     for (int signal_number : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL}) {
         ::signal(signal_number, keep_input);
     }
