@@ -1,8 +1,8 @@
 #!/bin/bash
 # The tests of m365stage, all of them, from a fresh checkout on Debian 12. See tests/README.md.
 #   tests/run.sh               everything but the sanitizer builds (about 20 minutes on two cores when nothing is built)
-#   tests/run.sh --sanitizers  these too: g++ 12 with ASan, then with UBSan as well and all scenarios
-#   tests/run.sh --only STAGE  one stage: install lint build unit scenario thirdparty package e2e lifetime bench sanitizers
+#   tests/run.sh --sanitizers  these too: g++ 12 with ASan, then with UBSan as well and all scenarios; clang++-19 with TSan
+#   tests/run.sh --only STAGE  one stage: install lint build unit scenario thirdparty package e2e lifetime bench sanitizers threads
 # The last line is "N passed, N failed" (stages); the exit code is 1 if any stage failed.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
@@ -31,7 +31,7 @@ while [ $# -gt 0 ]; do
     shift
 done
 case $only in
-    "" | install | lint | build | unit | scenario | thirdparty | package | e2e | lifetime | bench | sanitizers) ;;
+    "" | install | lint | build | unit | scenario | thirdparty | package | e2e | lifetime | bench | sanitizers | threads) ;;
     *)
         usage >&2
         exit 2
@@ -99,18 +99,18 @@ ctest_in() {
     ctest --test-dir "$folder" --output-on-failure --no-tests=error -j "$jobs" --timeout 600 "$@"
 }
 
-# sanitized FOLDER TESTS CMAKE-OPTION...: builds m365stage and the targets that match TESTS with g++ 12, and runs these
-# and the caller's `scenarios`. Only there do the errors show that this compiler makes with coroutines.
+# sanitized FOLDER COMPILER TESTS CMAKE-OPTION...: builds m365stage and the targets that match TESTS, and runs these and
+# the caller's `scenarios`.
 sanitized() {
-    local folder=$1 tests=$2
-    shift 2
+    local folder=$1 compiler=$2 tests=$3
+    shift 3
     # Two of the largest files at once need 3.5 GB.
     local memory_kb parallel=$jobs
     memory_kb=$(sed -n 's/^MemTotal: *\([0-9]*\) kB/\1/p' /proc/meminfo)
     if [ $((memory_kb / 2000000)) -lt "$parallel" ]; then
         parallel=$((memory_kb / 2000000 > 0 ? memory_kb / 2000000 : 1))
     fi
-    configure "$folder" g++ -DCMAKE_BUILD_TYPE=None "$@" || return 1
+    configure "$folder" "$compiler" -DCMAKE_BUILD_TYPE=None "$@" || return 1
     local targets
     mapfile -t targets < <(ninja -C "$folder" -t targets all | sed -nE "s/^(($tests)_[a-z0-9_]+): phony\$/\1/p")
     if [ ${#targets[@]} -eq 0 ]; then
@@ -124,16 +124,28 @@ sanitized() {
     tests/scenario/run.sh --build "$folder" --simulator build "${scenarios[@]}"
 }
 
+# With g++ 12: only there do the errors show that this compiler makes with coroutines.
 # What CI affords: each module's coroutines, and the daemon through odd answers, lost cursors and a full disk.
 lifetime() {
     local scenarios=(--only fault_kinds --only gone_cursors --only full_disk --only expired_urls --only revoked_tokens)
-    sanitized build-lifetime unit -DM365STAGE_SANITIZE=lifetime
+    sanitized build-lifetime g++ unit -DM365STAGE_SANITIZE=lifetime
 }
 
 # Everything, with UBSan as well.
 sanitizers() {
     local scenarios=()
-    sanitized build-asan "unit|fuzz_replay" -DCMAKE_CXX_FLAGS=-O1 -DM365STAGE_SANITIZE=address
+    sanitized build-asan g++ "unit|fuzz_replay" -DCMAKE_CXX_FLAGS=-O1 -DM365STAGE_SANITIZE=address
+}
+
+# Where threads meet: the network thread, the index', those for the disk, the API.
+threads() {
+    local scenarios=() name
+    for name in random_changes kills lease lease_ends stops reload service_alone full_disk polled \
+        restore_round_trip; do
+        scenarios+=(--only "$name")
+    done
+    export TSAN_OPTIONS="halt_on_error=1 second_deadlock_stack=1 exitcode=66"
+    sanitized build-tsan clang++-19 "unit" -DCMAKE_CXX_FLAGS=-O1 -DM365STAGE_SANITIZE=thread
 }
 
 stage install "packages of Debian 12" sh tests/install.sh test
@@ -150,6 +162,10 @@ fi
 optional bench "a small benchmark run" tests/bench/smoke.sh
 if [ "$sanitize" = yes ] || [ "$only" = sanitizers ]; then
     stage sanitizers "unit tests and all scenarios, g++ 12 with address and undefined behaviour sanitizers" sanitizers
+fi
+
+if [ "$sanitize" = yes ] || [ "$only" = threads ]; then
+    stage threads "unit tests and scenarios in which threads meet, clang++-19 with the thread sanitizer" threads
 fi
 
 printf '\n=== summary (%d min %d s)\n' $((SECONDS / 60)) $((SECONDS % 60))
