@@ -256,13 +256,17 @@ def nothing_changed(bench, _):
 
 
 def big(bench, _):
-    ours = bench.sync("m365stage", 1, bench.size)[0]
+    """curl goes before and after: on a virtual machine the first to fill that much page cache pays for getting it."""
     paths = os.path.join(bench.folder, "paths")
     origin = bench.tenant.download_paths(paths)
     with open(paths, encoding="utf-8") as f:
         url = origin + f.readline().strip()
-    theirs = bench.measured("curl", ["curl", "-sSf", "--cacert", bench.tenant.facts["ca_file"], "-o",
-                                     os.path.join(bench.folder, "curl.out"), url], 1, bench.size)[0]
+    target = os.path.join(bench.folder, "curl.out")
+    command = ["curl", "-sSf", "--cacert", bench.tenant.facts["ca_file"], "-o", target, url]
+    bench.measured("curl, the first time", command, 1, bench.size)
+    os.remove(target)
+    ours = bench.sync("m365stage", 1, bench.size)[0]
+    theirs = bench.measured("curl", command, 1, bench.size)[0]
     print(f"m365stage reaches {theirs / ours:.2f} of curl's rate")
 
 
