@@ -35,7 +35,7 @@ struct pass_options {
     std::size_t mailbox_concurrency = 4;  ///< downloads from one mailbox at the same time
     std::uint64_t spool_max_bytes = std::uint64_t{10} << 30;
     std::uint64_t min_free_bytes = 0;  ///< below that nothing more is fetched
-    core::unix_seconds departed_retention = 90 * 86'400;
+    core::unix_seconds departed_retention = core::unix_seconds{90} * 86'400;
     guard_limits guard;
     std::string only;  ///< pattern over container keys; empty: all
     std::function<bool(std::string_view kind, std::string_view name)> selects;  ///< owners; empty: all
