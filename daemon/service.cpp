@@ -134,6 +134,9 @@ api::task<void> staging_service::attempt() {
 }
 
 api::task<void> staging_service::open_stage() {
+    for (async::event tick(io_.get_executor()); !former_.expired();) {
+        co_await tick.wait_for(std::chrono::milliseconds(50));  // else we would be busy with ourselves
+    }
     auto work = [settings = settings_] { return stage::open(settings); };
     auto opened = co_await background_.run(std::move(work));
     if (opened) {
@@ -264,6 +267,7 @@ void staging_service::note_trouble(const core::error& why) {
     }
     if (why.kind == error_kind::index) {
         // Opened anew for the next try: meanwhile a person may mend it or put another in its place.
+        former_ = stage_ ? stage_ : former_.lock();
         stage_.reset();
         leases_.clear();
     }

@@ -121,6 +121,7 @@ private:
     unsigned stages_ = 0;         ///< how many there were
     std::shared_ptr<stage>
         stage_;  ///< shared with who is in the middle of a question to it; null: not usable now
+    std::weak_ptr<stage> former_;  ///< the one before: it has the lock until the last question ends
     sync::tree_gate gate_;
     async::worker background_{1};  ///< opening, which may block for long
 
