@@ -56,9 +56,9 @@ public:
         }
     }
 
-    void add_text(std::string_view name, std::string_view json) {
+    void add_text(std::string_view name, std::string_view canonical_text) {
         begin(name);
-        text_ += json;
+        text_ += canonical_text;
     }
 
     /// An object with those members of `value` that have these names; nothing if it has none of them.
