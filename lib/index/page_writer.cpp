@@ -236,6 +236,7 @@ void page_writer::update(const item_change& c, const known_item& have) {
                                    : (!have.sha256 || content_differs(have.staged, now))));
     const bool etag_alone = etag != have.etag && !other_content && meta == have.meta && !elsewhere;
     const bool permissions = c.permissions && (c.permissions_changed || etag_alone);
+    const bool columns = c.columns && etag != have.etag;
 
     if (elsewhere || meta != have.meta || etag != have.etag || have.seen_round != container_.round) {
         db_.run(
@@ -256,7 +257,7 @@ void page_writer::update(const item_change& c, const known_item& have) {
             "UPDATE container SET root_item=? WHERE id=? AND root_item IS NOT ?1", have.id, container_.id
         );
     }
-    if (other_content || other_meta || permissions || was_placeholder) {
+    if (other_content || other_meta || permissions || columns || was_placeholder) {
         ++outcome.changed;
         const auto cause = was_placeholder ? work_cause::created
                            : other_content ? work_cause::content
@@ -278,16 +279,18 @@ void page_writer::enqueue(item_id id, const item_change& c, bool content, work_c
     const bool permissions = c.permissions;
     const bool refused = !c.refusal.empty();
     outcome.to_fetch += content && !refused ? 1 : 0;
-    const auto state = (content || permissions) ? work_state::to_fetch : work_state::to_apply;
+    const bool fetch = content || permissions || c.columns;
+    const auto state = fetch ? work_state::to_fetch : work_state::to_apply;
     // What the service refuses to serve is looked at again once a day, not at every pass.
     constexpr unix_seconds refused_pause = 86'400;
     db_.run(
         "INSERT INTO pending (item_id, container_id, state, version, content, permissions, cause, meta, "
         "size, hash, "
-        "ctag, mtime, url, url_until, owed_since, attempts, next_try, reason, error) "
-        "VALUES (?1,?2,?3,1,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18) "
+        "ctag, mtime, url, url_until, owed_since, attempts, next_try, reason, error, columns) "
+        "VALUES (?1,?2,?3,1,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19) "
         "ON CONFLICT (item_id) DO UPDATE SET state=excluded.state, version=version+1, "
         "content=excluded.content, permissions=excluded.permissions, access=NULL, "
+        "columns=excluded.columns, column_values=NULL, "
         "cause=max(cause, excluded.cause), meta=excluded.meta, "
         "size=excluded.size, hash=excluded.hash, ctag=excluded.ctag, mtime=excluded.mtime, "
         "url=excluded.url, "
@@ -296,7 +299,7 @@ void page_writer::enqueue(item_id id, const item_change& c, bool content, work_c
         "reason=excluded.reason, error=excluded.error",
         id, container_.id, state, content, permissions, cause, c.meta, c.size, c.hash, mark(c.ctag), c.mtime,
         maybe(c.url), url_until_, now_, refused ? 1 : 0, refused ? now_ + refused_pause : 0, maybe(c.refusal),
-        maybe(c.refusal_text)
+        maybe(c.refusal_text), c.columns
     );
 }
 

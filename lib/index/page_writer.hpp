@@ -48,7 +48,8 @@ private:
     void update(const item_change& c, const known_item& have);
 
     /// Puts the work on the list, or replaces what is there. Failures of an older version are forgotten.
-    /// Permissions are read whenever the sidecar is written anew: nothing but the old sidecar has them.
+    /// Permissions and columns are read whenever the sidecar is written anew: nothing but the old sidecar has
+    /// them.
     void enqueue(item_id id, const item_change& c, bool content, work_cause cause);
 
     void note_folder(const item_change& c);

@@ -94,6 +94,7 @@ struct item_change {
     bool content = false;  ///< has content to be fetched
     bool permissions = false;          ///< has permissions of its own
     bool permissions_changed = false;  ///< the service said so
+    bool columns = false;              ///< the values of its library's own columns belong to its metadata
     std::int64_t children = 0;         ///< folders: how many children the service says it has; a hint only
     bool same = false;                 ///< nothing is known but that it is as it was and where it was
     bool unreadable = false;  ///< nothing is known but that it is there: the service can't tell of it
@@ -117,7 +118,7 @@ struct work_item {
     container_id container{};
     std::string remote_id, parent_remote_id, name;
     std::int64_t version = 0;
-    bool content = false, permissions = false;
+    bool content = false, permissions = false, columns = false;
     std::int64_t size = 0;
     std::string hash;
     unix_seconds mtime = 0;
@@ -141,6 +142,7 @@ struct fetch_result {
     std::string sha256;                 ///< 32 bytes
     std::string verdict;                ///< "", "altered_by_service"
     std::optional<std::string> access;  ///< permissions, canonical JSON; nullopt: not read
+    std::optional<std::string> columns;  ///< values of columns, canonical JSON; nullopt: not read
     // A fresh look at the item may have brought newer facts than the page did.
     std::optional<std::string> meta, mark;
     std::optional<std::string> hash;

@@ -19,7 +19,7 @@ std::vector<work_item> due_work(database& db, container_id c, unix_seconds now, 
         "SELECT p.item_id, p.container_id, i.remote_id, i.name, p.version, p.content, p.permissions, p.size, "
         "p.hash, "
         "p.mtime, p.url, p.url_until, p.attempts, p.first_bytes, p.meta, "
-        "iif((i.at_parent IS NOT NULL OR i.parked) AND p.hash<>'', i.sha256, NULL), q.remote_id "
+        "iif((i.at_parent IS NOT NULL OR i.parked) AND p.hash<>'', i.sha256, NULL), q.remote_id, p.columns "
         "FROM pending AS p INDEXED BY pending_due JOIN item AS i ON i.id=p.item_id LEFT JOIN item AS q ON "
         "q.id=i.parent "
         "WHERE p.container_id=?1 AND p.state=0 AND p.next_try<=?2 AND (p.item_id>?4 OR p.next_try>0) AND "
@@ -43,6 +43,7 @@ std::vector<work_item> due_work(database& db, container_id c, unix_seconds now, 
             w.meta = r.text(14);
             w.staged_sha256 = r.bytes(15);
             w.parent_remote_id = r.text(16);
+            w.columns = r.integer(17) != 0;
             out.push_back(std::move(w));
         },
         c, now, limit, after
@@ -69,7 +70,7 @@ std::vector<bool> record_fetched(database& db, const std::vector<fetch_result>& 
         const auto changed = db.run(
             "UPDATE pending SET state=1, spool=?3, spool_inode=?4, spool_size=?5, spool_sha256=?6, "
             "verdict=?7, "
-            "access=coalesce(?8, access), meta=coalesce(?9, meta), hash=coalesce(?10, hash), "
+            "access=coalesce(?8, access), column_values=coalesce(?14, column_values), meta=coalesce(?9, meta), hash=coalesce(?10, hash), "
             "mtime=coalesce(?11, mtime), content=iif(?12, 0, content), cause=iif(?12, min(cause, ?13), "
             "cause), "
             "url=NULL, first_bytes=NULL, next_try=0, reason=NULL, error=NULL WHERE item_id=?1 AND version=?2 "
@@ -79,7 +80,7 @@ std::vector<bool> record_fetched(database& db, const std::vector<fetch_result>& 
             content ? std::optional(f.size) : std::nullopt,
             content ? std::optional(as_blob(f.sha256)) : std::nullopt,
             f.verdict.empty() ? std::nullopt : std::optional(f.verdict), f.access, f.meta, f.hash, f.mtime,
-            f.same, work_cause::metadata
+            f.same, work_cause::metadata, f.columns
         );
         if (changed > 0 && f.same) {
             // What stands for these bytes now, so that the next page finds nothing to do.

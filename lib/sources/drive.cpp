@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "graph/flat_json.hpp"
+#include "sources/drive_columns.hpp"
 #include "sources/drive_item.hpp"
 #include "sources/fields.hpp"
 #include "sources/source.hpp"
@@ -171,6 +172,53 @@ public:
             call.target = answer->next_link;
         }
         co_return canonical(all);
+    }
+
+    /// A personal drive is a library too, but nobody gives it columns.
+    bool may_have_columns(const index::container& c) const override { return c.owner_kind != "user"; }
+
+    task<core::result<std::vector<column>>> read_columns(graph::client& graph, const index::container& c)
+        const override {
+        json all = json::array();
+        auto call = columns_call(c.remote_id, c.key);
+        constexpr int most_pages = 100;
+        for (int page = 0; page < most_pages; ++page) {
+            auto answer = co_await graph.get_page(call);
+            if (!answer) {
+                co_return answer.error();
+            }
+            all.insert(all.end(), answer->value->begin(), answer->value->end());
+            if (answer->next_link.empty()) {
+                break;
+            }
+            call.target = answer->next_link;
+        }
+        co_return own_columns(all);
+    }
+
+    task<core::result<graph::page>> read_column_page(
+        graph::client& graph, const index::container& c, const std::string& link
+    ) const override {
+        auto page = co_await graph.get_page(column_feed_call(c.remote_id, link, c.key));
+        co_return page;
+    }
+
+    std::optional<index::column_row> parse_column_row(
+        const json& element, const std::vector<column>& columns
+    ) const override {
+        return sources::parse_column_row(element, columns);
+    }
+
+    task<core::result<std::string>> read_column_values(
+        graph::client& graph, const index::container& c, const std::string& remote_id,
+        const std::vector<column>& columns
+    ) const override {
+        auto item = co_await graph.get_json(list_item_call(c.remote_id, remote_id, c.key));
+        if (!item) {
+            co_return item.error();
+        }
+        const auto* fields = member(*item, "fields");
+        co_return canonical(column_values(fields != nullptr ? *fields : json::object(), columns));
     }
 
     content_kind content() const override { return content_kind::announced; }

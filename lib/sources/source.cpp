@@ -40,6 +40,28 @@ source::read_permissions(graph::client&, const index::container&, const std::str
     co_return std::string("[]");
 }
 
+task<core::result<std::vector<column>>> source::read_columns(graph::client&, const index::container&) const {
+    co_return std::vector<column>();
+}
+
+task<core::result<graph::page>>
+source::read_column_page(graph::client&, const index::container&, const std::string&) const {
+    core::error e(core::error_kind::unsupported, "there is no feed of columns");
+    co_return e;
+}
+
+std::optional<index::column_row> source::parse_column_row(
+    const nlohmann::json&, const std::vector<column>&
+) const {
+    return std::nullopt;
+}
+
+task<core::result<std::string>> source::read_column_values(
+    graph::client&, const index::container&, const std::string&, const std::vector<column>&
+) const {
+    co_return std::string("{}");
+}
+
 std::vector<std::unique_ptr<source>> make_sources(const enabled_kinds& enabled) {
     std::vector<std::unique_ptr<source>> out;
     out.push_back(make_drive_source(enabled));

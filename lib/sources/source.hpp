@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "graph/client.hpp"
+#include "index/columns.hpp"
 #include "index/containers.hpp"
 #include "index/rows.hpp"
 
@@ -47,6 +48,21 @@ struct rendered_item {
     std::string meta;  ///< canonical JSON for the sidecar
     std::string mark;
     std::string hash;
+};
+
+/// What can be written to a column of a document library.
+enum class column_kind {
+    plain,       ///< as it was read
+    time,        ///< an instant; the service may write it down otherwise
+    lookup,      ///< numbers of entries of another list, or of the site's people: good in the same site alone
+    unwritable,  ///< links, places, terms, pictures: Graph reads them in part and writes none
+};
+
+/// One of a library's own columns.
+struct column {
+    column() = default;
+    std::string name;  ///< the internal one, which never changes
+    column_kind kind = column_kind::plain;
 };
 
 /// One kind of data: how its containers are found, how a delta page becomes changes and how content is
@@ -144,6 +160,29 @@ public:
     /// A page of that: the first one, or the one behind `link`.
     virtual task<core::result<graph::page>> read_children(
         graph::client& graph, const index::container& c, const std::string& remote_id, const std::string& link
+    ) const;
+
+    /// True if items of the container may have columns of their library's own, whose values the feed of items
+    /// does not tell. The three calls below are for those alone.
+    virtual bool may_have_columns(const index::container&) const { return false; }
+
+    /// Which ones; none: nothing has to be read.
+    virtual task<core::result<std::vector<column>>> read_columns(
+        graph::client& graph, const index::container& c
+    ) const;
+
+    /// A page of the feed that tells their values: the one behind `link`, or the first one of all.
+    virtual task<core::result<graph::page>> read_column_page(
+        graph::client& graph, const index::container& c, const std::string& link
+    ) const;
+    virtual std::optional<index::column_row> parse_column_row(
+        const nlohmann::json& element, const std::vector<column>& columns
+    ) const;
+
+    /// The values of one item as canonical JSON text.
+    virtual task<core::result<std::string>> read_column_values(
+        graph::client& graph, const index::container& c, const std::string& remote_id,
+        const std::vector<column>& columns
     ) const;
 
     virtual content_kind content() const = 0;

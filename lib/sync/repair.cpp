@@ -94,20 +94,22 @@ private:
 }  // namespace
 
 void fetch_again(index::database& db, index::item_id id, const tree::sidecar* sidecar, bool is_new) {
-    const std::optional<std::string> access = sidecar != nullptr && !sidecar->permissions.empty()
-                                                  ? std::optional(sidecar->permissions)
-                                                  : std::nullopt;
+    auto kept = [sidecar](std::string tree::sidecar::*member) {
+        return sidecar != nullptr && !(sidecar->*member).empty() ? std::optional(sidecar->*member)
+                                                                 : std::nullopt;
+    };
     db.run(
         "INSERT INTO pending (item_id, container_id, state, version, content, permissions, cause, meta, "
         "size, "
-        "mtime, access, owed_since) SELECT id, container_id, 0, 1, 1, ?2, ?3, ?4, size, mtime, ?5, ?6 FROM "
+        "mtime, access, owed_since, column_values) SELECT id, container_id, 0, 1, 1, ?2, ?3, ?4, size, "
+        "mtime, ?5, ?6, ?7 FROM "
         "item WHERE id=?1 ON CONFLICT (item_id) DO UPDATE SET state=0, version=version+1, content=1, "
         "permissions=max(permissions, excluded.permissions), cause=max(cause, excluded.cause), url=NULL, "
         "url_until=NULL, spool=NULL, spool_inode=NULL, spool_size=NULL, spool_sha256=NULL, verdict=NULL, "
         "hash='', first_bytes=NULL, attempts=0, next_try=0, reason=NULL, error=NULL",
         id, sidecar == nullptr ? 1 : 0, is_new ? index::work_cause::created : index::work_cause::content,
-        sidecar != nullptr && !sidecar->item.empty() ? sidecar->item : std::string("{}"), access,
-        core::now_seconds()
+        sidecar != nullptr && !sidecar->item.empty() ? sidecar->item : std::string("{}"),
+        kept(&tree::sidecar::permissions), core::now_seconds(), kept(&tree::sidecar::columns)
     );
 }
 

@@ -42,6 +42,7 @@ std::string members_of(const sidecar& s) {
     auto add_text = [&add](std::string_view key, const std::string& value) {
         add(key, value.empty() ? std::string() : quoted(value));
     };
+    add("columns", s.columns);
     add("id", quoted(s.id));
     add("item", s.item);
     add("kind", quoted(s.kind));
@@ -140,6 +141,7 @@ core::result<sidecar> parse_sidecar(std::string_view text) {
     s.owner = dump_of(object, "owner");
     s.root_id = text_of(object, "root_id");
     s.permissions = dump_of(object, "permissions");
+    s.columns = dump_of(object, "columns");
     if (s.kind.empty() || s.type.empty() || s.id.empty()) {
         return damaged("kind, type or id is missing");
     }

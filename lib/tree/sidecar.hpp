@@ -21,6 +21,7 @@ struct sidecar {
     std::string owner;                 ///< JSON object; containers only: kind, id, name of who it belongs to
     std::string root_id;               ///< containers only: remote id of the root folder
     std::string permissions;           ///< JSON array; empty: none of its own, or not read
+    std::string columns;               ///< JSON object: values of its library's own columns; empty: none
     std::optional<std::int64_t> size;  ///< bytes in the tree; files only
     std::string sha256;                ///< hex, of the bytes in the tree; files only
     std::string verdict;               ///< "altered_by_service": the bytes are not what the service announced

@@ -5,6 +5,7 @@ import tempfile
 
 from basics import Failed, Skipped, check, hash_of, kill, walk
 from judge import (
+    NOT_WRITABLE,
     Comparison,
     check_index,
     check_manners,
@@ -17,7 +18,7 @@ from names import local_name, short_tag, sidecar_path, tagged_name
 from programs import Simulator, Stage
 
 __all__ = [
-    "Comparison", "Failed", "Simulator", "Skipped", "Stage", "World", "check", "check_index", "check_manners",
+    "NOT_WRITABLE", "Comparison", "Failed", "Simulator", "Skipped", "Stage", "World", "check", "check_index", "check_manners",
     "check_quiet", "check_same_tree", "check_spool", "compare", "hash_of", "kill", "local_name", "short_tag", "sidecar_path",
     "tagged_name", "walk",
 ]

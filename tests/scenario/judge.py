@@ -10,6 +10,8 @@ import os
 from basics import MOST_TOLD, Failed, check, hash_of, walk
 from names import local_name, sidecar_path, tagged_name
 
+NOT_WRITABLE = ("Score",)  # a column that the service sets by itself, so that no restore could use it
+
 
 def check_same_tree(before, after, what="a pass with nothing new touched the tree"):
     """Two snapshots are equal."""
@@ -165,6 +167,9 @@ class Comparison:
         told = sorted((p.get("id"), (p.get("roles") or [""])[0]) for p in s.get("permissions", []))
         if wanted != told:
             self.differs(f"sidecar has permissions {told}, not {wanted}: {name}")
+        columns = {k: v for k, v in item.get("columns", {}).items() if k not in NOT_WRITABLE}
+        if s.get("columns", {}) != columns:
+            self.differs(f"sidecar has columns {s.get('columns')}, not {columns}: {name}")
 
     def account_for_containers(self):
         """Container folders, their sidecars, the folders above, and what departed owners left."""

@@ -23,6 +23,7 @@ import cases.kills  # noqa: F401
 import cases.power  # noqa: F401
 import cases.service  # noqa: F401
 import cases.restore  # noqa: F401
+import cases.columns  # noqa: F401
 import cases.restore_records  # noqa: F401
 import cases.tenant  # noqa: F401
 import cases.restore_mail  # noqa: F401

@@ -250,6 +250,7 @@ response admin_settings(world& w, const json& b) {
     w.page_size = b.value("page_size", w.page_size);
     w.page_size_max = b.value("page_size_max", w.page_size_max);
     w.manners.max_concurrency = b.value("max_concurrency", w.manners.max_concurrency);
+    w.list_feed = b.value("list_feed", w.list_feed);
     if (b.contains("advance_clock")) {
         w.directory.clock_offset += b["advance_clock"].get<std::int64_t>();
     }
@@ -262,6 +263,7 @@ response admin_settings(world& w, const json& b) {
          {"page_size", w.page_size},
          {"page_size_max", w.page_size_max},
          {"max_concurrency", w.manners.max_concurrency},
+         {"list_feed", w.list_feed},
          {"now", w.now()}}
     );
 }

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "columns.hpp"
 #include "seed.hpp"
 
 namespace m365stage::sim {
@@ -162,6 +163,8 @@ void apply(world& w, drive& d, item_index i, const std::string& op, const json& 
     } else if (op == "no_hash") {
         d.set_flag(i, flag_no_hash, spec.value("on", true));
         d.touch(i, now);
+    } else if (op == "fields") {
+        set_fields(w, d, i, spec.at("set"));
     } else if (op == "swap") {
         json other = spec;
         other.erase("id");
@@ -194,7 +197,7 @@ public:
         }
         item_index i = what == "rename_folder" || what == "move_folder" || what == "delete_folder"
                            ? some(d, true)
-                       : what == "touch" || what == "share" || what == "unshare" || what == "swap"
+                       : what == "touch" || what == "share" || what == "unshare" || what == "swap" || what == "fields"
                            ? some(d, r_.chance(0.2))
                            : some(d, false);
         if (i == no_item) {
@@ -292,6 +295,12 @@ private:
             d.set_times(i, 0, now - static_cast<std::int64_t>(r_.below(1000000)));
             d.make_extra(i).description = fresh("about");
             d.touch(i, now);
+        } else if (what == "fields") {
+            if (d.columns.empty()) {
+                return false;
+            }
+            note["set"] = random_fields(r_);
+            set_fields(w_, d, i, note["set"]);
         } else if (what == "rename_file" || what == "rename_folder") {
             d.relocate(i, parent, fresh("renamed"), now);
         } else if (what == "move_file" || what == "move_folder") {
@@ -348,7 +357,7 @@ const std::vector<std::pair<std::string, double>> default_weights = {
     {"rename_file", 5},    {"rename_folder", 3},  {"move_file", 5},     {"move_folder", 3},
     {"swap", 2},           {"delete_file", 4},    {"delete_folder", 1}, {"recreate", 2},
     {"file_to_folder", 1}, {"folder_to_file", 1}, {"new_parents", 2},   {"share", 3},
-    {"unshare", 2},        {"create_delete", 2}
+    {"unshare", 2},        {"create_delete", 2},  {"fields", 3}
 };
 
 }  // namespace
@@ -435,6 +444,14 @@ json precise_change(world& w, const json& spec) {
     drive* d = drive_of(w, spec);
     if (d == nullptr) {
         throw std::runtime_error("op: there is no such drive");
+    }
+    if (op == "columns") {
+        add_columns(*d);
+        const auto without = spec.value("without", std::vector<std::string>());
+        std::erase_if(d->columns, [&](const column& c) {
+            return std::find(without.begin(), without.end(), c.name) != without.end();
+        });
+        return {{"drive", d->id}};
     }
     if (op == "lock" || op == "unlock") {
         d->locked = op == "lock";

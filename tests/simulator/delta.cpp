@@ -391,6 +391,9 @@ response serve_delta(world& w, const request& r, drive& d, std::string token, bo
     response out;
     bool full = !has_token || token.empty();
     bool opaque = false;
+    if (r.parameter("$expand").find("listItem") != std::string::npos) {
+        return graph_error(400, "invalidRequest", "One of the provided arguments is not acceptable.");
+    }
     if (full) {
         t.shape = shape_number(w, shape_of(w, r));
     } else if (token == "latest") {

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -39,10 +40,20 @@ struct version {
     content data;
 };
 
+/// A column of a library. Kinds: text, note, number, boolean, dateTime, choice, choices (several), personOrGroup,
+/// hyperlinkOrPicture.
+struct column {
+    std::string name;
+    std::string kind;
+    bool read_only = false;
+    bool hidden = false;
+};
+
 /// What few items have. Kept apart so that a million plain items stay small.
 struct item_extra {
     std::vector<permission> permissions;
     std::vector<version> versions;
+    std::map<std::string, std::string> fields;  ///< values of the library's columns, as JSON
     std::string description;
     std::string target_drive;  ///< of a shortcut
     std::string target_item;
@@ -125,6 +136,7 @@ public:
     bool system = false;
     bool removed = false;
     bool locked = false;
+    std::vector<column> columns;  ///< of the library's own
 
     // Items.
     const std::vector<item>& items() const { return items_; }

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "columns.hpp"
 #include "item_json.hpp"
 #include "world.hpp"
 
@@ -22,6 +23,7 @@ item_view single_view(world& w, const request& r, drive& d, item_index i) {
     if (expand.find("permissions") != std::string::npos) {
         v.expand += ",\"permissions\":" + permissions_body(w, d, i);
     }
+    v.expand += expanded_list_item(d, i, expand);
     return v;
 }
 
@@ -270,6 +272,9 @@ response serve_item_rest(world& w, const request& r, drive& d, item_index i, std
         return invite(w, r, d, i);
     } else if (verb == "permanentDelete" && r.method == "POST") {
         return delete_item(w, r, d, i);
+    } else if (verb == "listItem") {
+        rest.erase(rest.begin());
+        return serve_list_item(w, r, d, i, rest);
     } else if (verb == "retentionLabel") {
         return not_found();
     } else if (verb.starts_with("delta") && i != root_item) {
@@ -312,6 +317,10 @@ response serve_drive(world& w, const request& r, drive& d, std::vector<std::stri
     }
     if (s.empty()) {
         return serve_drive_object(w, r, d);
+    }
+    if (s[0] == "list") {
+        s.erase(s.begin());
+        return serve_list(w, r, d, s);
     }
     std::string rest = s[0];
     for (std::size_t i = 1; i < s.size(); ++i) {

@@ -95,6 +95,13 @@ void append_line(std::string& out, drive& d, item_index i, const std::string& ow
     append_permissions(out, e);
     out += std::string(",\"malware\":") + (it.has(flag_malware) ? "true" : "false");
     out += std::string(",\"altered\":") + (it.has(flag_altered) ? "true" : "false");
+    if (e != nullptr && !e->fields.empty()) {
+        out += ",\"columns\":{";
+        for (const auto& [name, value] : e->fields) {
+            out += (out.back() == '{' ? "\"" : ",\"") + name + "\":" + value;
+        }
+        out += '}';
+    }
     if (e != nullptr && !e->description.empty()) {
         out += R"(,"description":)";
         append_json(out, e->description);

@@ -26,6 +26,10 @@ request_kind classify_drive(const request& r) {
             sharing ? 5 : 2
         };
     }
+    if (has(p, "/list/") || has(p, "/listItem")) {
+        bool single = has(p, "/listItem") || r.has_parameter("token");
+        return {"graph", "columns", single ? 1 : 2};
+    }
     if (has(p, "/root/delta") || has(p, "/delta")) {
         bool with_token = r.has_parameter("token") || has(p, "token=");
         return {"graph", with_token ? "delta_page" : "delta", with_token ? 1 : 2};
@@ -226,7 +230,7 @@ json manners_keeper::counters() const {
                                    "write",           "upload_session",
                                    "upload_fragment", "bytes_uploaded",
                                    "batch",           "directory",
-                                   "versions",        "sharing",
+                                   "versions",        "sharing",         "columns",
                                    "mail_folders",    "folder_delta",
                                    "mail_delta",      "mail_delta_page",
                                    "mail_list",       "message_get",

@@ -1,3 +1,4 @@
+#include "columns.hpp"
 #include "seed.hpp"
 
 #include <algorithm>
@@ -51,6 +52,19 @@ void fill(world& w, drive& d, rng& r, int files) {
         item_index f = d.create(parent, name, item_kind::file, data, start + i * 600);
         if (r.chance(0.03)) {
             d.set_flag(f, flag_no_hash, true);
+        }
+    }
+}
+
+/// Columns for a library, and values for some of its files and folders.
+void give_columns(world& w, drive& d, int number) {
+    rng own(w.options.seed * 31 + static_cast<std::uint64_t>(number));
+    add_columns(d);
+    for (item_index i = 1; i < d.items().size(); ++i) {
+        if (own.chance(0.4)) {
+            std::int64_t modified = d.at(i).fs_modified;
+            set_fields(w, d, i, random_fields(own));
+            d.set_times(i, 0, modified);
         }
     }
 }
@@ -156,6 +170,7 @@ void seed_tenant(world& w) {
             w, t.add_library(t.sites.size() - 1, "Documents", "Shared Documents"), r,
             w.options.files_per_drive
         );
+        give_columns(w, t.drive_at(t.sites.back().drives[0]), i);
     }
     for (int i = 0; i < w.options.groups; ++i) {
         std::string name = "team" + std::to_string(i + 1);

@@ -31,6 +31,7 @@ void world::reset(const seed_options& o) {
     manners.max_concurrency = 0;
     exchange = exchange_state();
     rounds.clear();
+    list_feed.clear();
     finished_rounds.clear();
     uploads.clear();
     monitors.clear();

@@ -95,6 +95,7 @@ struct world {
 
     // State of feeds, uploads and copies.
     std::map<std::uint64_t, std::shared_ptr<delta_round>> rounds;
+    std::string list_feed;  ///< of libraries: none, or plain (it does not tell which items of the drive)
     std::deque<std::uint64_t> finished_rounds;
     std::uint64_t next_round = 1;
     std::vector<feed_shape> shapes;

@@ -57,6 +57,7 @@ waiting read(index::row r, const index::container& c) {
     s.parent_id = r.text(14);
     s.item = r.text(15);
     s.permissions = r.text(16) == "[]" ? std::string() : r.text(16);
+    s.columns = r.text(24) == "{}" ? std::string() : r.text(24);
     if (w.p.type == item_type::file) {
         const bool fresh = w.p.content;
         s.size = fresh ? r.integer(17) : r.integer(20);
@@ -76,6 +77,7 @@ void describe_container(tree::sidecar& s, const index::container& c) {
         {"id", c.owner_id}, {"kind", c.owner_kind}, {"name", c.owner_name}
     }.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
     s.permissions.clear();
+    s.columns.clear();
 }
 
 /// Decides where a waiting item goes. False: not now.
@@ -151,7 +153,7 @@ void plan_content(
         "p.spool_inode, p.hash, "
         "p.ctag, p.mtime, i.remote_id, i.name, q.remote_id, p.meta, p.access, p.spool_size, p.spool_sha256, "
         "p.verdict, "
-        "i.size, i.sha256, i.verdict, i.mtime "
+        "i.size, i.sha256, i.verdict, i.mtime, p.column_values "
         "FROM pending AS p INDEXED BY pending_due JOIN item AS i ON i.id=p.item_id LEFT JOIN item AS q ON "
         "q.id=i.parent "
         "WHERE p.container_id=?1 AND p.state=1 AND p.next_try=0 AND p.item_id>?2 AND i.gone_round=0 AND "
@@ -159,7 +161,8 @@ void plan_content(
         "AND i.type<>0 ORDER BY p.item_id LIMIT ?3",
         [&](index::row r) {
             rows.push_back(read(r, c));
-            batch.text += rows.back().p.sidecar.item.size() + rows.back().p.sidecar.permissions.size();
+            const auto& s = rows.back().p.sidecar;
+            batch.text += s.item.size() + s.permissions.size() + s.columns.size();
             return !batch.is_full();
         },
         c.id, after, static_cast<std::int64_t>(limit)

@@ -71,6 +71,14 @@ struct pass_counters {
     }
 };
 
+/// What a pass knows of a library's own columns.
+struct known_columns {
+    known_columns() = default;
+    bool asking = false, known = false;
+    bool followed = false;  ///< the feed of their values, in this pass
+    std::vector<sources::column> columns;
+};
+
 /// Everything the coroutines of one pass share. Network thread only, but for what says otherwise.
 struct pass_context {
     pass_context(
@@ -85,7 +93,8 @@ struct pass_context {
           gate(t),
           options(o),
           work_changed(ex),
-          apply_changed(ex) {}
+          apply_changed(ex),
+          columns_changed(ex) {}
 
     boost::asio::any_io_executor executor;
     graph::client& graph;
@@ -112,6 +121,7 @@ struct pass_context {
     promised_room promised;
     bool left_generation = false;  ///< a pass before this one changed the tree and did not come to its end
     std::unordered_set<std::int64_t> told;  ///< containers whose unreadable permissions were reported
+    std::unordered_map<std::int64_t, known_columns> columns;  ///< of containers that may have some
     bool replayed = false;                  ///< what a crash cut off is finished
     bool held = false;                      ///< a lease keeps what is fetched in the spool
     bool enumerated = false;                ///< no more pages will come in this pass
@@ -120,6 +130,7 @@ struct pass_context {
 
     async::event work_changed;   ///< due, spooled_bytes or enumerated changed
     async::event apply_changed;  ///< ready, settle, enumerated or fetched changed
+    async::event columns_changed;  ///< a container's columns are known
 
     sources::source& source_of(std::string_view kind) const {
         if (auto* s = sources::find_source(sources, kind)) {

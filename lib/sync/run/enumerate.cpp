@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "index/items.hpp"
+#include "sync/run/columns.hpp"
 #include "sync/run/follow.hpp"
 
 namespace m365stage::sync {
@@ -131,6 +132,7 @@ private:
     }
 
     task<void> take_single(index::item_change change) {
+        co_await mark_columns(pass_, container_, change);
         const auto now = core::now_seconds();
         auto apply = [id = container_.id, change = std::move(change), now](index::database& db) {
             index::apply_single(db, id, change, now, now + url_life);

@@ -5,6 +5,7 @@
 #include "core/log.hpp"
 #include "index/items.hpp"
 #include "index/owners.hpp"
+#include "sync/run/columns.hpp"
 #include "sync/run/spool_file.hpp"
 
 namespace m365stage::sync {
@@ -69,6 +70,13 @@ public:
                 co_return fetch_outcome(fetch_failure(std::move(*failed)));
             }
         }
+        if (item_.columns) {
+            auto values = co_await column_values_of(pass_, container_, item_);
+            if (!values) {
+                co_return failure(values.error(), {}, "read columns");
+            }
+            result_.columns = std::move(*values);
+        }
         co_return fetch_outcome(std::move(result_));
     }
 
@@ -92,6 +100,7 @@ private:
         if (!change || change->removed) {
             co_return vanished();
         }
+        co_await mark_columns(pass_, container_, *change);
         const auto now = core::now_seconds();
         auto take = [id = container_.id, change = std::move(*change), now](index::database& db) {
             index::apply_single(db, id, change, now, now);
@@ -130,11 +139,11 @@ private:
         co_return look::there;
     }
 
-    fetch_outcome failure(core::error e, std::string first = {}) {
+    fetch_outcome failure(core::error e, std::string first = {}, const char* doing = "download") {
         if (e.code == graph::paused_code) {
             return postponed();
         }
-        e.operation = "download";
+        e.operation = doing;
         e.object = container_.key + ": " + item_.name;
         return fetch_failure(std::move(e), std::move(first));
     }

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/log.hpp"
+#include "sync/run/columns.hpp"
 
 namespace m365stage::sync {
 namespace {
@@ -132,6 +133,7 @@ index::delta_page stream_follower::rows_of(const graph::page& page) {
 
 /// Records a page; the items and the cursor behind them in one transaction.
 task<index::page_outcome> stream_follower::apply(index::delta_page rows) {
+    co_await mark_columns(pass_, container_, rows.items);
     const auto now = core::now_seconds();
     const bool last = rows.last && !rows.walked;
     auto write = [id = id_, rows = std::move(rows), now](index::database& db) {

@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/log.hpp"
+#include "sync/run/columns.hpp"
 #include "sync/run/follow.hpp"
 
 namespace m365stage::sync {
@@ -116,6 +117,9 @@ task<core::result<bool>> stream_follower::ask_for_unseen() {
                 change = source_.parse_item(*answer, stream_);
             }
             const bool there = change && !change->removed;
+            if (there) {
+                co_await mark_columns(pass_, container_, *change);
+            }
             const auto now = core::now_seconds();
             auto note = [this, there, folder, change = std::move(change), item, now](index::database& db) {
                 if (!there) {

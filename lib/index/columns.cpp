@@ -1,0 +1,54 @@
+#include "index/columns.hpp"
+
+#include "core/hash.hpp"
+
+namespace m365stage::index {
+
+std::string column_cursor(database& db, container_id c) {
+    return db.text("SELECT cursor FROM column_feed WHERE container_id=?", c).value_or("");
+}
+
+void drop_column_cursor(database& db, container_id c) {
+    db.run("DELETE FROM column_feed WHERE container_id=?", c);
+}
+
+void prune_column_values(database& db, container_id c) {
+    db.run(
+        "DELETE FROM column_value WHERE container_id=?1 AND remote_id IN (SELECT i.remote_id FROM item AS i "
+        "WHERE i.container_id=?1 AND NOT EXISTS (SELECT 1 FROM pending AS p WHERE p.item_id=i.id AND "
+        "p.columns=1))",
+        c
+    );
+}
+
+void take_column_page(
+    database& db, container_id c, const std::vector<column_row>& rows, const std::string& cursor
+) {
+    database::transaction t(db);
+    for (const auto& one : rows) {
+        db.run(
+            "INSERT OR REPLACE INTO column_value SELECT ?1, ?2, ?3, ?4 WHERE NOT EXISTS (SELECT 1 FROM item "
+            "AS i WHERE i.container_id=?1 AND i.remote_id=?2 AND i.etag=?3 AND NOT EXISTS (SELECT 1 FROM "
+            "pending AS p WHERE p.item_id=i.id AND p.columns=1))",
+            c, one.remote_id, core::fingerprint(one.etag), one.values
+        );
+    }
+    if (!cursor.empty()) {
+        db.run(
+            "INSERT INTO column_feed VALUES (?, ?) ON CONFLICT (container_id) DO UPDATE SET "
+            "cursor=excluded.cursor",
+            c, cursor
+        );
+    }
+    t.commit();
+}
+
+std::optional<std::string> column_values_of(database& db, item_id item) {
+    return db.text(
+        "SELECT v.column_values FROM item AS i JOIN column_value AS v ON v.container_id=i.container_id AND "
+        "v.remote_id=i.remote_id AND v.etag=i.etag WHERE i.id=?",
+        item
+    );
+}
+
+}  // namespace m365stage::index

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "index/database.hpp"
+#include "index/rows.hpp"
+
+/// The feed of a library's list, which tells the values of its columns.
+namespace m365stage::index {
+
+/// What the feed says of one item.
+struct column_row {
+    column_row() = default;
+    std::string remote_id;
+    std::string etag;    ///< of the version that has these values; opaque
+    std::string values;  ///< canonical JSON object
+};
+
+/// Where the feed's last round ended; empty: it was never followed.
+std::string column_cursor(database& db, container_id c);
+void drop_column_cursor(database& db, container_id c);
+
+/// Forgets values that nothing waits for any more.
+void prune_column_values(database& db, container_id c);
+
+/// Records a page and, in the same transaction, its cursor, which is empty but for the last page of a round.
+/// Values of items that are known in this version and wait for nothing are passed over.
+void take_column_page(
+    database& db, container_id c, const std::vector<column_row>& rows, const std::string& cursor
+);
+
+/// What the feed told of the present version of the item.
+std::optional<std::string> column_values_of(database& db, item_id item);
+
+}  // namespace m365stage::index

@@ -1,0 +1,176 @@
+#include "sync/run/columns.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "core/log.hpp"
+#include "index/columns.hpp"
+#include "index/owners.hpp"
+
+namespace m365stage::sync {
+namespace {
+
+using core::error_kind;
+
+/// True if asking again later is no use: the library is staged without its columns.
+bool is_lasting(const core::error& e) {
+    return !core::is_transient(e.kind) && e.kind != error_kind::auth_refused &&
+           e.kind != error_kind::cancelled;
+}
+
+/// Says for the reports that a library's columns are not staged, or takes it back. A drive without a list, or a
+/// cloud that does not show them, is nothing to report.
+task<void> report(pass_context& pass, const index::container& c, std::optional<core::error> why) {
+    std::vector<std::string> reasons;
+    if (why) {
+        core::error e = std::move(*why);
+        e.operation = "read columns";
+        e.object = c.key;
+        e.hint = "grant Sites.Read.All; the library is staged without its columns";
+        core::log(core::log_level::warning, core::describe(e));
+        if (e.kind == error_kind::forbidden) {
+            reasons.push_back("columns: " + e.cause);
+        }
+    }
+    auto note = [owner = c.key + " (columns)", reasons = std::move(reasons),
+                 now = core::now_seconds()](index::database& db) {
+        index::set_not_covered(db, owner, reasons, now);
+        return true;
+    };
+    co_await pass.store.call(std::move(note));
+}
+
+/// The columns of a container, asked for once in a pass. Errors: transient ones.
+task<core::result<known_columns*>> columns_of(pass_context& pass, const index::container& c) {
+    auto& have = pass.columns[static_cast<std::int64_t>(c.id)];  // an unordered map keeps its elements in place
+    while (have.asking) {
+        co_await pass.columns_changed.wait();
+    }
+    if (!have.known) {
+        have.asking = true;
+        auto answer = co_await pass.source_of(c.kind).read_columns(pass.graph, c);
+        have.asking = false;
+        pass.columns_changed.notify_all();
+        if (!answer && !is_lasting(answer.error())) {
+            co_return answer.error();
+        }
+        have.known = true;
+        std::optional<core::error> why;
+        if (answer) {
+            have.columns = std::move(*answer);
+        } else {
+            why = answer.error();
+        }
+        co_await report(pass, c, std::move(why));
+    }
+    co_return &have;
+}
+
+/// One page into the index. Returns the link to go on with; empty: it was the last one.
+task<std::string> take_page(
+    pass_context& pass, const index::container& c, const known_columns& have, graph::page page
+) {
+    const auto& source = pass.source_of(c.kind);
+    std::vector<index::column_row> rows;
+    for (const auto& element : *page.value) {
+        if (auto row = source.parse_column_row(element, have.columns)) {
+            rows.push_back(std::move(*row));
+        }
+    }
+    auto write = [id = c.id, rows = std::move(rows), cursor = page.delta_link](index::database& db) {
+        index::take_column_page(db, id, rows, cursor);
+        return true;
+    };
+    co_await pass.store.call(std::move(write));
+    co_return page.next_link;
+}
+
+/// From where the last pass ended. Whatever fails here costs a request for each item that waits.
+task<void> follow_feed(pass_context& pass, const index::container& c, const known_columns& have) {
+    auto begin = [id = c.id](index::database& db) {
+        index::prune_column_values(db, id);
+        return index::column_cursor(db, id);
+    };
+    auto link = co_await pass.store.call(std::move(begin));
+    bool from_cursor = !link.empty();
+    constexpr int most_pages = 100'000;
+    for (int pages = 0; pages < most_pages; ++pages) {
+        auto page = co_await pass.source_of(c.kind).read_column_page(pass.graph, c, link);
+        if (!page && from_cursor && is_lasting(page.error())) {
+            // Thrown away by the service, or broken: all of it once more.
+            auto drop = [id = c.id](index::database& db) {
+                index::drop_column_cursor(db, id);
+                return true;
+            };
+            co_await pass.store.call(std::move(drop));
+            link.clear();
+            from_cursor = false;
+            continue;
+        }
+        if (!page) {
+            core::log(core::log_level::info, c.key + ": no feed of columns: " + core::describe(page.error()));
+            co_return;
+        }
+        auto next = co_await take_page(pass, c, have, std::move(*page));
+        if (next.empty() || next == link) {
+            co_return;
+        }
+        link = std::move(next);
+    }
+}
+
+bool has_values(const index::item_change& change) {
+    return !change.removed && !change.root && !change.same && !change.unreadable &&
+           (change.type == index::item_type::file || change.type == index::item_type::folder);
+}
+
+}  // namespace
+
+task<void> mark_columns(
+    pass_context& pass, const index::container& c, std::span<index::item_change> items
+) {
+    const bool any = std::any_of(items.begin(), items.end(), &has_values);
+    if (!any || !pass.source_of(c.kind).may_have_columns(c)) {
+        co_return;
+    }
+    auto have = co_await columns_of(pass, c);
+    if (have && (*have)->columns.empty()) {
+        co_return;
+    }
+    if (have && !(*have)->followed) {
+        (*have)->followed = true;
+        co_await follow_feed(pass, c, **have);
+    }
+    for (auto& change : items) {
+        change.columns = has_values(change);
+    }
+}
+
+task<void> mark_columns(pass_context& pass, const index::container& c, index::item_change& item) {
+    return mark_columns(pass, c, std::span(&item, 1));
+}
+
+task<core::result<std::string>> column_values_of(
+    pass_context& pass, const index::container& c, const index::work_item& item
+) {
+    auto find = [id = item.id](index::database& db) { return index::column_values_of(db, id); };
+    auto told = co_await pass.store.call(std::move(find));
+    if (told) {
+        co_return std::move(*told);
+    }
+    auto have = co_await columns_of(pass, c);
+    if (!have) {
+        co_return have.error();
+    }
+    if ((*have)->columns.empty()) {
+        co_return std::string("{}");
+    }
+    auto answer = co_await pass.source_of(c.kind).read_column_values(
+        pass.graph, c, item.remote_id, (*have)->columns
+    );
+    if (!answer && is_lasting(answer.error())) {
+        co_return std::string("{}");  // it has none: some objects of a drive are no items of its list
+    }
+    co_return answer;
+}
+
+}  // namespace m365stage::sync

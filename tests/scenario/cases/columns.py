@@ -1,0 +1,87 @@
+"""Columns of document libraries: staged in sidecars, at a cost that grows with what changed, and put back."""
+
+import json
+import os
+
+from cases import scenario
+from cases.restore import allow_restore, check_equal, copy_of, restore, second_stage, tree_facts, wipe
+from harness import World, check, check_manners, compare
+
+SMALL = ("--users", 1, "--sites", 1, "--groups", 1, "--specials", 0, "--messages-per-mailbox", 0)
+
+
+def asked(w):
+    counters = w.sim.get("requests")
+    return counters["columns"], counters["download"]
+
+
+def library(w):
+    """Path below the tree of the site's library with columns."""
+    return next(r[0] for r in w.stage.rows("SELECT key FROM container WHERE owner_kind='site' AND key LIKE '%site1%'"))
+
+
+def sidecar(w, name):
+    return json.load(open(os.path.join(w.stage.root, "tree", library(w), ".m365", name + ".json"), encoding="utf-8"))
+
+
+@scenario
+def column_values(options):
+    """own columns of a library: staged, one list feed for all that changed, no download, nothing when nothing did"""
+    with World(options, "columns", "--seed", options.seed, *SMALL, "--files-per-drive", 300) as w:
+        w.sim.page_size(50)
+        w.stage.sync(expect=0)
+        compare(w.stage)
+        first, _ = asked(w)
+        check(first <= 12, f"{first} requests for the columns of a first pass")
+        w.sim.forget_requests()
+        compare(w.stage, quiet=True)
+        check(asked(w)[0] == 0, "a pass without changes asked for columns")
+        w.sim.op("create", site="site1", path="a.txt", type="file", text="a")
+        w.sim.op("fields", site="site1", path="a.txt", set={"Status": "Draft", "Tags": ["x"], "Score": 1.5})
+        w.stage.sync(expect=0)
+        check(sidecar(w, "a.txt")["columns"] == {"Status": "Draft", "Tags": ["x"]}, f"{sidecar(w, 'a.txt')}")
+        before = os.stat(os.path.join(w.stage.root, "tree", library(w), "a.txt"))
+        w.sim.forget_requests()
+        # Of a file without a hash nothing but its time tells that it is the same, and a column's change moves that.
+        known = [i for i in w.sim.expected() if i.get("quickxorhash") and i["owner"]["kind"] == "site"]
+        for item in known[:120]:
+            w.sim.op("fields", drive=item["drive"], id=item["id"], set={"Status": "Final", "Cost": 7})
+        w.sim.op("fields", site="site1", path="a.txt", set={"Status": None, "Cost": 12.5})
+        w.stage.sync(expect=0)
+        columns, downloads = asked(w)
+        check(downloads == 0, f"{downloads} downloads for columns alone")
+        check(columns <= 5, f"{columns} requests for columns of 121 items")
+        after = os.stat(os.path.join(w.stage.root, "tree", library(w), "a.txt"))
+        check(before.st_ino == after.st_ino, "a column's change made the file anew")
+        compare(w.stage, quiet=True)
+        check_manners(w.sim)
+        return f"first pass: {first} requests for columns; 121 changed: {columns}"
+
+
+@scenario
+def column_storms(options):
+    """columns under random changes, faults, a lost cursor, and a feed that is not there or does not say whose they are"""
+    with World(options, "columnstorm", "--seed", options.seed, *SMALL, "--files-per-drive", 60) as w:
+        w.sim.page_size(20)
+        w.stage.sync(expect=0)
+        for turn, feed in enumerate(("", "none", "plain", "")):
+            w.sim.post("settings", list_feed=feed)
+            w.sim.fault("resync", path="/list/items/delta", probability=0.5, seed=turn)
+            w.sim.fault("error", path="/list", probability=0.2, seed=turn, status=503)
+            w.sim.fault("throttle", path="/list", probability=0.05, seed=turn, retry_after=1)
+            w.sim.fault("mutate_between_pages", probability=0.3, seed=turn)
+            for _ in range(2 * options.rounds):
+                w.sim.change(options.seed * 100 + turn, 40)
+                w.sim.change(options.seed * 100 + turn, 20, weights={"fields": 1})
+                w.stage.hurry()
+                w.stage.sync(expect=(0, 1))
+            w.sim.clear_faults()
+            w.stage.hurry()
+            w.stage.sync(expect=(0, 1))
+            w.stage.sync(expect=0)
+            compare(w.stage, quiet=True)
+        w.sim.fault("error", path="/list/columns", status=404, count=-1)
+        w.sim.change(options.seed + 5, 20)
+        w.stage.sync(expect=0)
+        w.sim.clear_faults()
+        check_manners(w.sim)
