@@ -139,9 +139,9 @@ struct fetch_result {
     bool same = false;  ///< the content is, byte for byte, what is in the tree already
     std::int64_t spool_inode = 0;
     std::int64_t size = 0;
-    std::string sha256;                 ///< 32 bytes
-    std::string verdict;                ///< "", "altered_by_service"
-    std::optional<std::string> access;  ///< permissions, canonical JSON; nullopt: not read
+    std::string sha256;                  ///< 32 bytes
+    std::string verdict;                 ///< "", "altered_by_service"
+    std::optional<std::string> access;   ///< permissions, canonical JSON; nullopt: not read
     std::optional<std::string> columns;  ///< values of columns, canonical JSON; nullopt: not read
     // A fresh look at the item may have brought newer facts than the page did.
     std::optional<std::string> meta, mark;

@@ -70,7 +70,8 @@ std::vector<bool> record_fetched(database& db, const std::vector<fetch_result>& 
         const auto changed = db.run(
             "UPDATE pending SET state=1, spool=?3, spool_inode=?4, spool_size=?5, spool_sha256=?6, "
             "verdict=?7, "
-            "access=coalesce(?8, access), column_values=coalesce(?14, column_values), meta=coalesce(?9, meta), hash=coalesce(?10, hash), "
+            "access=coalesce(?8, access), column_values=coalesce(?14, column_values), meta=coalesce(?9, "
+            "meta), hash=coalesce(?10, hash), "
             "mtime=coalesce(?11, mtime), content=iif(?12, 0, content), cause=iif(?12, min(cause, ?13), "
             "cause), "
             "url=NULL, first_bytes=NULL, next_try=0, reason=NULL, error=NULL WHERE item_id=?1 AND version=?2 "

@@ -101,10 +101,11 @@ graph::call drive_calls::path(const std::string& names, std::string object) cons
     return base("/root:/" + encoded, graph::units::single, std::move(object));
 }
 
-graph::call drive_calls::children(const std::string& parent, std::string object) const {
+graph::call drive_calls::children(const std::string& parent, std::string object, bool columns) const {
     return base(
-        "/items/" + path_segment(parent) +
-            "/children?$top=500&$select=id,name,size,file,folder,package,remoteItem,fileSystemInfo,shared",
+        "/items/" + path_segment(parent) + "/children?$top=" + (columns ? "200" : "500") +
+            "&$select=id,name,size,file,folder,package,remoteItem,fileSystemInfo,shared" +
+            (columns ? "&$expand=listItem($expand=fields)" : ""),
         graph::units::query, std::move(object)
     );
 }
@@ -155,6 +156,13 @@ graph::call drive_calls::change(const std::string& id, const json& body, std::st
     auto c = base("/items/" + path_segment(id), graph::units::write, std::move(object));
     c.verb = http::method::patch;
     c.body = dumped(body);
+    return c;
+}
+
+graph::call drive_calls::change_fields(const std::string& id, const json& fields, std::string object) const {
+    auto c = base("/items/" + path_segment(id) + "/listItem/fields", graph::units::write, std::move(object));
+    c.verb = http::method::patch;
+    c.body = dumped(fields);
     return c;
 }
 

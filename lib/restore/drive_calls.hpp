@@ -46,7 +46,8 @@ public:
     graph::call child(const std::string& parent, const std::string& name, std::string object) const;
     /// By the path from the drive's root.
     graph::call path(const std::string& names, std::string object) const;
-    graph::call children(const std::string& parent, std::string object) const;
+    /// `columns`: with the values of the library's columns.
+    graph::call children(const std::string& parent, std::string object, bool columns = false) const;
     graph::call make_folder(
         const std::string& parent, const std::string& name, const nlohmann::json& info, std::string object
     ) const;
@@ -59,6 +60,8 @@ public:
         std::string object
     ) const;
     graph::call change(const std::string& id, const nlohmann::json& body, std::string object) const;
+    /// Values of the columns that its library has.
+    graph::call change_fields(const std::string& id, const nlohmann::json& fields, std::string object) const;
     graph::call permissions(const std::string& id, std::string object) const;
     graph::call invite(const std::string& id, const nlohmann::json& body, std::string object) const;
     graph::call create_link(const std::string& id, const nlohmann::json& body, std::string object) const;

@@ -43,6 +43,10 @@ public:
             e.requests = 1 + std::max<std::uint64_t>(1, (e.bytes + fragment_bytes - 1) / fragment_bytes);
             e.units = graph::units::write + (e.bytes == 0 ? graph::units::write : 0);
         }
+        if (!o.meta.columns.empty()) {  // written, and the time set again that this moves
+            e.requests += 2;
+            e.units += 2 * graph::units::write;
+        }
         if (e.rights = count_rights(o, asked); e.rights > 0) {
             e.requests += 1 + e.rights;
             e.units += (1 + e.rights) * graph::units::permissions;

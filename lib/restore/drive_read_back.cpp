@@ -1,7 +1,9 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "restore/drive_columns.hpp"
 #include "restore/drive_restore.hpp"
+#include "sources/fields.hpp"
 
 namespace m365stage::restore {
 namespace {
@@ -14,8 +16,11 @@ public:
     reader(context& with, const std::string& drive, bool last) : with_(with), calls_(drive), last_(last) {}
 
     task<core::result<std::uint64_t>> run(journal::written_folder where) {
+        const auto parent = where.parent;
+        auto written = co_await with_.log.written_in(std::move(where));
+        co_await find_columns(written);
         std::map<std::string, remote_item> there;
-        auto call = calls_.children(where.parent, "what was put back");
+        auto call = calls_.children(parent, "what was put back", !columns_.empty());
         for (;;) {
             auto page = co_await with_.graph.get_page(call);
             if (!page && page.error().kind != core::error_kind::not_found) {
@@ -27,6 +32,7 @@ public:
             for (const auto& element : *page->value) {
                 if (auto item = parse_remote_item(element)) {
                     auto id = item->id;
+                    co_await check_columns(id, element);
                     there.emplace(std::move(id), std::move(*item));
                 }
             }
@@ -35,7 +41,6 @@ public:
             }
             call.target = page->next_link;
         }
-        auto written = co_await with_.log.written_in(std::move(where));
         for (auto& [path, e] : written) {
             const auto found = there.find(e.id);
             const auto* item = found == there.end() ? nullptr : &found->second;
@@ -45,6 +50,33 @@ public:
     }
 
 private:
+    /// The entries of columns that were written in this folder.
+    task<void> find_columns(const std::vector<std::pair<std::string, entry>>& written) {
+        for (const auto& [path, object] : written) {
+            auto known = co_await with_.log.find(columns_path(path), object.mark);
+            if (known.state == outcome::done) {
+                columns_.emplace(object.id, std::make_pair(columns_path(path), std::move(known)));
+            }
+        }
+    }
+
+    task<void> check_columns(const std::string& id, const json& item) {
+        const auto found = columns_.find(id);
+        if (found == columns_.end()) {
+            co_return;
+        }
+        const auto* list_item = sources::member(item, "listItem");
+        const auto* fields = list_item != nullptr ? sources::member(*list_item, "fields") : nullptr;
+        auto [path, e] = found->second;
+        const auto wrong = differing_columns(e.hash, fields != nullptr ? *fields : json::object());
+        if (!wrong.empty()) {
+            co_await note(
+                with_, std::move(path), std::move(e), outcome::failed,
+                "read back: '" + wrong.front() + "' has another value than was written"
+            );
+        }
+    }
+
     task<void> check_entry(std::string path, entry e, const remote_item* there) {
         if (there == nullptr) {
             // Gone since an earlier run put it there: it is put back again, once.
@@ -88,6 +120,7 @@ private:
     context& with_;
     const drive_calls calls_;
     const bool last_;
+    std::map<std::string, std::pair<std::string, entry>> columns_;  ///< by the item's id
     std::uint64_t open_ = 0;
 };
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "restore/drive_columns.hpp"
 #include "restore/drive_folder.hpp"
 #include "restore/drive_permissions.hpp"
 #include "restore/upload.hpp"
@@ -34,10 +35,19 @@ bool same_content(const remote_item& there, const local_file& file, const json& 
     return announced && announced->hash == there.hash && announced->size == there.size;
 }
 
+/// The time of fileSystemInfo; 0: it has none.
+core::unix_seconds modified_in(const json& staged) {
+    const auto info = file_system_info(staged);
+    const auto found = info.find("lastModifiedDateTime");
+    return found == info.end() ? 0 : core::parse_timestamp(found->get<std::string>()).value_or(0);
+}
+
 class drive_writer final : public writer {
 public:
     drive_writer(context& with, const kind& k, const target& to)
-        : with_(with), uploads_(with.graph, with.tree.root(), with.disk) {
+        : with_(with),
+          uploads_(with.graph, with.tree.root(), with.disk),
+          columns_(with, drive_calls(to.id), to.origin) {
         const auto name = journal_target(k, to);
         top_ = std::make_shared<drive_folder>(with, name, drive_calls(to.id), to.root);
         std::string path = ":" + name;
@@ -56,7 +66,7 @@ public:
     }
 
     task<void> decorate(folder_ptr folder, const object& o) override {
-        co_await give_rights(static_cast<const drive_folder&>(*folder).id(), o);
+        co_await give_rest(static_cast<const drive_folder&>(*folder).id(), o);
     }
 
     task<core::result<void>> put(folder_ptr into, const object& o) override {
@@ -78,7 +88,7 @@ private:
         entry e = std::move(known);
         if (e.state == outcome::done || e.state == outcome::present) {
             co_await with_.log.put(o.path, e);
-            co_await give_rights(e.id, o);
+            co_await give_rest(e.id, o);
             co_return;
         }
         e.kind = "file";
@@ -131,12 +141,13 @@ private:
                         co_await fail_file(o, std::move(e), timed.error());
                         co_return;
                     }
+                    e.mtime = modified_in(staged);  // writing columns moves it once more
                 }
                 const bool there = e.state == outcome::done || e.state == outcome::present;
                 const auto id = e.id;
                 co_await with_.log.put(o.path, std::move(e));
                 if (there) {
-                    co_await give_rights(id, o);
+                    co_await give_rest(id, o);
                 }
                 co_return;
             }
@@ -266,9 +277,7 @@ private:
             );
             co_return;
         }
-        if (const auto info = file_system_info(staged); info.contains("lastModifiedDateTime")) {
-            e.mtime = core::parse_timestamp(info["lastModifiedDateTime"].get<std::string>()).value_or(0);
-        }
+        e.mtime = modified_in(staged);
         e.size = item.size;
         e.hash = item.hash;
         e.state = outcome::done;
@@ -276,11 +285,12 @@ private:
         const auto id = e.id;
         co_await with_.log.put(o.path, std::move(e));
         co_await folder.give_description(id, staged, o.path);
-        co_await give_rights(id, o);
+        co_await give_rest(id, o);
     }
 
-    /// Rights, if they are wanted.
-    task<void> give_rights(const std::string& id, const object& o) {
+    /// What belongs to it besides: columns, and rights if they are wanted.
+    task<void> give_rest(const std::string& id, const object& o) {
+        co_await columns_.put(id, o);
         if (with_.asked.permissions && !o.meta.permissions.empty()) {
             co_await restore_permissions(with_, top_->calls(), id, o);
         }
@@ -288,6 +298,7 @@ private:
 
     context& with_;
     upload uploads_;
+    column_writer columns_;
     std::shared_ptr<drive_folder> top_;
     core::result<void> end_;
 };

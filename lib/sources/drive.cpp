@@ -179,21 +179,11 @@ public:
 
     task<core::result<std::vector<column>>> read_columns(graph::client& graph, const index::container& c)
         const override {
-        json all = json::array();
-        auto call = columns_call(c.remote_id, c.key);
-        constexpr int most_pages = 100;
-        for (int page = 0; page < most_pages; ++page) {
-            auto answer = co_await graph.get_page(call);
-            if (!answer) {
-                co_return answer.error();
-            }
-            all.insert(all.end(), answer->value->begin(), answer->value->end());
-            if (answer->next_link.empty()) {
-                break;
-            }
-            call.target = answer->next_link;
+        auto list = co_await read_column_list(graph, c.remote_id, c.key);
+        if (!list) {
+            co_return list.error();
         }
-        co_return own_columns(all);
+        co_return own_columns(*list);
     }
 
     task<core::result<graph::page>> read_column_page(
@@ -203,9 +193,8 @@ public:
         co_return page;
     }
 
-    std::optional<index::column_row> parse_column_row(
-        const json& element, const std::vector<column>& columns
-    ) const override {
+    std::optional<index::column_row> parse_column_row(const json& element, const std::vector<column>& columns)
+        const override {
         return sources::parse_column_row(element, columns);
     }
 

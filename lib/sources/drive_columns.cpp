@@ -15,9 +15,17 @@ constexpr std::string_view title = "Title";
 
 /// Columns that every library has. The name is the item's own; the others the service sets.
 bool is_everywhere(std::string_view name) {
-    static constexpr std::array names{"FileLeafRef", "ContentType", "Attachments",          "Edit",
-                                      "Created",     "Modified",    "Author",               "Editor",
-                                      "AppAuthor",   "AppEditor",   "MediaServiceImageTags"};
+    static constexpr std::array names{"FileLeafRef",
+                                      "ContentType",
+                                      "Attachments",
+                                      "Edit",
+                                      "Created",
+                                      "Modified",
+                                      "Author",
+                                      "Editor",
+                                      "AppAuthor",
+                                      "AppEditor",
+                                      "MediaServiceImageTags"};
     return name.empty() || name.front() == '_' || std::find(names.begin(), names.end(), name) != names.end();
 }
 
@@ -42,9 +50,7 @@ bool is_empty(const json& value) {
     return value.is_null() || (value.is_array() && value.empty()) || value == "";
 }
 
-graph::call list_call(
-    const std::string& drive, const std::string& rest, unsigned units, std::string object
-) {
+graph::call list_call(const std::string& drive, const std::string& rest, unsigned units, std::string object) {
     graph::call c;
     c.target = "/v1.0/drives/" + segment(drive) + rest;
     c.where = graph::scope(graph::service::sharepoint);
@@ -55,9 +61,8 @@ graph::call list_call(
 
 }  // namespace
 
-std::vector<column> own_columns(const json& list) {
+std::vector<column> writable_columns(const json& list) {
     std::vector<column> out;
-    bool own = false;
     for (const auto& definition : list.is_array() ? list : json::array()) {
         if (!definition.is_object() || !is_writable(definition)) {
             continue;
@@ -65,13 +70,35 @@ std::vector<column> own_columns(const json& list) {
         column c;
         c.name = text(definition, "name");
         c.kind = kind_of(definition);
-        own = own || c.name != title;
         out.push_back(std::move(c));
     }
-    if (!own) {
+    return out;
+}
+
+std::vector<column> own_columns(const json& list) {
+    auto out = writable_columns(list);
+    if (std::all_of(out.begin(), out.end(), [](const column& c) { return c.name == title; })) {
         out.clear();
     }
     return out;
+}
+
+task<core::result<json>> read_column_list(graph::client& graph, std::string drive, std::string object) {
+    json all = json::array();
+    auto call = list_call(drive, "/list/columns", graph::units::query, std::move(object));
+    constexpr int most_pages = 100;
+    for (int page = 0; page < most_pages; ++page) {
+        auto answer = co_await graph.get_page(call);
+        if (!answer) {
+            co_return answer.error();
+        }
+        all.insert(all.end(), answer->value->begin(), answer->value->end());
+        if (answer->next_link.empty()) {
+            break;
+        }
+        call.target = answer->next_link;
+    }
+    co_return all;
 }
 
 std::string field_of(const column& c) {
@@ -102,10 +129,6 @@ std::optional<index::column_row> parse_column_row(const json& element, const std
     out.etag = text(*item, "eTag");
     out.values = canonical(column_values(*fields, columns));
     return out.remote_id.empty() || out.etag.empty() ? std::nullopt : std::optional(std::move(out));
-}
-
-graph::call columns_call(const std::string& drive, std::string object) {
-    return list_call(drive, "/list/columns", graph::units::query, std::move(object));
 }
 
 graph::call column_feed_call(const std::string& drive, const std::string& link, std::string object) {

@@ -50,15 +50,14 @@ source::read_column_page(graph::client&, const index::container&, const std::str
     co_return e;
 }
 
-std::optional<index::column_row> source::parse_column_row(
-    const nlohmann::json&, const std::vector<column>&
-) const {
+std::optional<index::column_row> source::parse_column_row(const nlohmann::json&, const std::vector<column>&)
+    const {
     return std::nullopt;
 }
 
-task<core::result<std::string>> source::read_column_values(
-    graph::client&, const index::container&, const std::string&, const std::vector<column>&
-) const {
+task<core::result<std::string>> source::
+    read_column_values(graph::client&, const index::container&, const std::string&, const std::vector<column>&)
+        const {
     co_return std::string("{}");
 }
 

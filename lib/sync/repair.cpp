@@ -94,7 +94,7 @@ private:
 }  // namespace
 
 void fetch_again(index::database& db, index::item_id id, const tree::sidecar* sidecar, bool is_new) {
-    auto kept = [sidecar](std::string tree::sidecar::*member) {
+    auto kept = [sidecar](std::string tree::sidecar::* member) {
         return sidecar != nullptr && !(sidecar->*member).empty() ? std::optional(sidecar->*member)
                                                                  : std::nullopt;
     };

@@ -195,11 +195,11 @@ public:
             d.remove(i, w_.now());
             return true;
         }
-        item_index i = what == "rename_folder" || what == "move_folder" || what == "delete_folder"
-                           ? some(d, true)
-                       : what == "touch" || what == "share" || what == "unshare" || what == "swap" || what == "fields"
-                           ? some(d, r_.chance(0.2))
-                           : some(d, false);
+        item_index i =
+            what == "rename_folder" || what == "move_folder" || what == "delete_folder" ? some(d, true)
+            : what == "touch" || what == "share" || what == "unshare" || what == "swap" || what == "fields"
+                ? some(d, r_.chance(0.2))
+                : some(d, false);
         if (i == no_item) {
             return false;
         }

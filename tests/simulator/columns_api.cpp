@@ -125,8 +125,8 @@ response serve_feed(world& w, const request& r, drive& d) {
         value.push_back(std::move(entry));
     }
     const bool more = count < changed.size();
-    std::string link = r.origin() + r.path + "?$expand=" + url_encode(expand, "(),$=") + "&$top=" +
-                       std::to_string(top) + "&token=" + token_of(d, more ? last : d.seq());
+    std::string link = r.origin() + r.path + "?$expand=" + url_encode(expand, "(),$=") +
+                       "&$top=" + std::to_string(top) + "&token=" + token_of(d, more ? last : d.seq());
     json body = {{"value", std::move(value)}};
     body[more ? "@odata.nextLink" : "@odata.deltaLink"] = link;
     return json_response(200, body.dump());
@@ -228,7 +228,9 @@ std::string expanded_list_item(const drive& d, item_index i, const std::string& 
 
 response serve_list(world& w, const request& r, drive& d, const std::vector<std::string>& s) {
     if (s.empty()) {
-        json body = {{"id", guid_of(d.number, 77)}, {"name", d.name}, {"list", {{"template", "documentLibrary"}}}};
+        json body = {
+            {"id", guid_of(d.number, 77)}, {"name", d.name}, {"list", {{"template", "documentLibrary"}}}
+        };
         return json_response(200, body.dump());
     }
     if (s.size() == 1 && s[0] == "columns" && r.method == "GET") {
@@ -253,12 +255,11 @@ response serve_list_item(
 }
 
 void add_columns(drive& d) {
-    d.columns = {
-        {"Status", "choice"},         {"Cost", "number"},          {"Due", "dateTime"},
-        {"Tags", "choices"},          {"Approved", "boolean"},     {"Remarks", "note"},
-        {"Owner", "personOrGroup"},   {"Source", "hyperlinkOrPicture"}, {"Score", "number", true},
-        {"Internal", "text", false, true}
-    };
+    d.columns = {{"Status", "choice"},       {"Cost", "number"},
+                 {"Due", "dateTime"},        {"Tags", "choices"},
+                 {"Approved", "boolean"},    {"Remarks", "note"},
+                 {"Owner", "personOrGroup"}, {"Source", "hyperlinkOrPicture"},
+                 {"Score", "number", true},  {"Internal", "text", false, true}};
 }
 
 json random_fields(rng& r) {

@@ -40,8 +40,8 @@ struct version {
     content data;
 };
 
-/// A column of a library. Kinds: text, note, number, boolean, dateTime, choice, choices (several), personOrGroup,
-/// hyperlinkOrPicture.
+/// A column of a library. Kinds: text, note, number, boolean, dateTime, choice, choices (several),
+/// personOrGroup, hyperlinkOrPicture.
 struct column {
     std::string name;
     std::string kind;

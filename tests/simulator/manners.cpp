@@ -230,14 +230,15 @@ json manners_keeper::counters() const {
                                    "write",           "upload_session",
                                    "upload_fragment", "bytes_uploaded",
                                    "batch",           "directory",
-                                   "versions",        "sharing",         "columns",
-                                   "mail_folders",    "folder_delta",
-                                   "mail_delta",      "mail_delta_page",
-                                   "mail_list",       "message_get",
-                                   "message_value",   "bytes_mime",
-                                   "attachments",     "outlook_get",
-                                   "calendars",       "event_list",
-                                   "event_get",       "outlook_write"};
+                                   "versions",        "sharing",
+                                   "columns",         "mail_folders",
+                                   "folder_delta",    "mail_delta",
+                                   "mail_delta_page", "mail_list",
+                                   "message_get",     "message_value",
+                                   "bytes_mime",      "attachments",
+                                   "outlook_get",     "calendars",
+                                   "event_list",      "event_get",
+                                   "outlook_write"};
     json out(counters_);
     if (!out.is_object()) {
         out = json::object();

@@ -1,5 +1,5 @@
-#include "columns.hpp"
 #include "seed.hpp"
+#include "columns.hpp"
 
 #include <algorithm>
 #include <filesystem>

@@ -17,8 +17,8 @@ bool is_lasting(const core::error& e) {
            e.kind != error_kind::cancelled;
 }
 
-/// Says for the reports that a library's columns are not staged, or takes it back. A drive without a list, or a
-/// cloud that does not show them, is nothing to report.
+/// Says for the reports that a library's columns are not staged, or takes it back. A drive without a list, or
+/// a cloud that does not show them, is nothing to report.
 task<void> report(pass_context& pass, const index::container& c, std::optional<core::error> why) {
     std::vector<std::string> reasons;
     if (why) {
@@ -41,7 +41,8 @@ task<void> report(pass_context& pass, const index::container& c, std::optional<c
 
 /// The columns of a container, asked for once in a pass. Errors: transient ones.
 task<core::result<known_columns*>> columns_of(pass_context& pass, const index::container& c) {
-    auto& have = pass.columns[static_cast<std::int64_t>(c.id)];  // an unordered map keeps its elements in place
+    auto& have =
+        pass.columns[static_cast<std::int64_t>(c.id)];  // an unordered map keeps its elements in place
     while (have.asking) {
         co_await pass.columns_changed.wait();
     }
@@ -125,9 +126,7 @@ bool has_values(const index::item_change& change) {
 
 }  // namespace
 
-task<void> mark_columns(
-    pass_context& pass, const index::container& c, std::span<index::item_change> items
-) {
+task<void> mark_columns(pass_context& pass, const index::container& c, std::span<index::item_change> items) {
     const bool any = std::any_of(items.begin(), items.end(), &has_values);
     if (!any || !pass.source_of(c.kind).may_have_columns(c)) {
         co_return;
@@ -164,9 +163,8 @@ task<core::result<std::string>> column_values_of(
     if ((*have)->columns.empty()) {
         co_return std::string("{}");
     }
-    auto answer = co_await pass.source_of(c.kind).read_column_values(
-        pass.graph, c, item.remote_id, (*have)->columns
-    );
+    auto answer =
+        co_await pass.source_of(c.kind).read_column_values(pass.graph, c, item.remote_id, (*have)->columns);
     if (!answer && is_lasting(answer.error())) {
         co_return std::string("{}");  // it has none: some objects of a drive are no items of its list
     }

@@ -4,16 +4,14 @@
 
 #include "sync/run/context.hpp"
 
-/// Values of a document library's own columns. The feed of items does not tell them, the feed of the library's list
-/// does: it is followed once in a pass that found something changed, before the first page is recorded, and
-/// what it does not tell of an item is asked for by itself.
+/// Values of a document library's own columns. The feed of items does not tell them, the feed of the
+/// library's list does: it is followed once in a pass that found something changed, before the first page is
+/// recorded, and what it does not tell of an item is asked for by itself.
 namespace m365stage::sync {
 
 /// Sets `columns` of files and folders whose library has columns. Where it has some and the page brought such
 /// items, the feed of their values is followed first.
-task<void> mark_columns(
-    pass_context& pass, const index::container& c, std::span<index::item_change> items
-);
+task<void> mark_columns(pass_context& pass, const index::container& c, std::span<index::item_change> items);
 task<void> mark_columns(pass_context& pass, const index::container& c, index::item_change& item);
 
 /// The values of an item: what the feed told of this version of it, else the service's answer. Errors: those

@@ -122,14 +122,14 @@ struct pass_context {
     bool left_generation = false;  ///< a pass before this one changed the tree and did not come to its end
     std::unordered_set<std::int64_t> told;  ///< containers whose unreadable permissions were reported
     std::unordered_map<std::int64_t, known_columns> columns;  ///< of containers that may have some
-    bool replayed = false;                  ///< what a crash cut off is finished
-    bool held = false;                      ///< a lease keeps what is fetched in the spool
-    bool enumerated = false;                ///< no more pages will come in this pass
-    bool fetched = false;                   ///< no more content will come in this pass
+    bool replayed = false;                                    ///< what a crash cut off is finished
+    bool held = false;                                        ///< a lease keeps what is fetched in the spool
+    bool enumerated = false;                                  ///< no more pages will come in this pass
+    bool fetched = false;                                     ///< no more content will come in this pass
     std::uint64_t in_flight = 0;
 
-    async::event work_changed;   ///< due, spooled_bytes or enumerated changed
-    async::event apply_changed;  ///< ready, settle, enumerated or fetched changed
+    async::event work_changed;     ///< due, spooled_bytes or enumerated changed
+    async::event apply_changed;    ///< ready, settle, enumerated or fetched changed
     async::event columns_changed;  ///< a container's columns are known
 
     sources::source& source_of(std::string_view kind) const {

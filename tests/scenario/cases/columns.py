@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 from cases import scenario
 from cases.restore import allow_restore, check_equal, copy_of, restore, second_stage, tree_facts, wipe
@@ -85,3 +86,70 @@ def column_storms(options):
         w.stage.sync(expect=0)
         w.sim.clear_faults()
         check_manners(w.sim)
+
+
+def left_of(out):
+    return {x["path"].split("\n")[0].split("/")[-1]: x["reason"] for x in out.summary["left"]}
+
+
+@scenario
+def restore_columns(options):
+    """columns on their way back: a round trip, another library, values of others, one that the service refuses"""
+    with World(options, "restorecolumns", "--seed", options.seed, *SMALL, "--files-per-drive", 80) as w:
+        allow_restore(w.stage)
+        person = {"Status": "Final", "OwnerLookupId": "7", "Cost": 3.5, "Tags": ["a", "b"]}
+        for name in ("a.txt", "link.txt", "Folder/b.txt"):
+            w.sim.op("create", site="site1", path=name, type="file", text=name)
+            w.sim.op("fields", site="site1", path=name, set=person)
+        w.sim.op("fields", site="site1", path="Folder", set={"Status": "Draft"})
+        link = {"Url": "https://example.org", "Description": "x"}
+        w.sim.op("fields", site="site1", path="link.txt", set={"Source": link})
+        w.stage.sync(expect=0)
+        before = tree_facts(w.stage)
+        source = copy_of(w.stage)
+        wipe(w.sim)
+        out = restore(w.stage, source, "--in-place", expect=1)
+        check(set(left_of(out)) == {"link.txt"} and "'Source'" in left_of(out)["link.txt"], f"{left_of(out)}")
+        check(out.summary["kinds"]["file"]["failed"] == 0, "a column failed its file")
+        check_equal(before, tree_facts(second_stage(w)))
+        w.sim.forget_requests()
+        restore(w.stage, source, "--in-place", expect=1)
+        wrote = w.sim.get("requests")["write"]
+        check(wrote == 0, f"a finished restore wrote {wrote} times again")
+        elsewhere(w, source)
+        kept(w, source)
+        check_manners(w.sim)
+        return f"{out.summary['kinds']['columns']}"
+
+
+def columns_of(w, path):
+    return next(i.get("columns") for i in w.sim.expected() if i["path"] == path)
+
+
+def elsewhere(w, source):
+    """A group's library, with some of the columns, in another site: people mean somebody else there."""
+    w.sim.op("columns", group="team1", without=["Status"])
+    out = restore(w.stage, source, "--select", library(w) + "/a.txt", "--to", "groups/team1/Here", "--into", "Old",
+                  expect=1)
+    reason = left_of(out)["a.txt"]
+    check("'Status' is no column" in reason and "'Owner' points to people" in reason, reason)
+    there = columns_of(w, "Here/Old/a.txt")
+    check(there == {"Cost": 3.5, "Tags": ["a", "b"]}, f"{there}")
+
+
+def kept(w, source):
+    """What somebody wrote since stays, unless --conflict replace says otherwise; what is empty is filled."""
+    w.sim.op("fields", site="site1", path="a.txt", set={"Status": "Mine", "Cost": None})
+    shutil.rmtree(os.path.join(w.stage.root, "restore"))
+    one = ("--select", library(w) + "/a.txt", "--in-place")
+    out = restore(w.stage, source, *one, expect=1)
+    check("'Status' has another value" in left_of(out)["a.txt"], f"{left_of(out)}")
+    have = columns_of(w, "a.txt")
+    check(have["Status"] == "Mine" and have["Cost"] == 3.5, f"{have}")
+    restore(w.stage, source, *one, "--conflict", "replace")
+    check(columns_of(w, "a.txt")["Status"] == "Final", "replace did not")
+    w.sim.op("fields", site="site1", path="a.txt", set={"Status": "Mine"})
+    w.sim.op("delete", site="site1", path="Folder/b.txt")
+    w.sim.fault("error", path="/listItem/fields", method="PATCH", nth=1, status=400, code="invalidRequest")
+    restore(w.stage, source, "--select", library(w) + "/Folder", "--in-place")
+    check(columns_of(w, "Folder/b.txt")["Tags"] == ["a", "b"], "not written one by one")

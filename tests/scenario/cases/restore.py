@@ -12,6 +12,8 @@ from harness import Stage, World, check, check_manners, hash_of, kill, sidecar_p
 
 # What the service sets by itself, so that no restore can bring it back (lib/README.md lists them).
 SERVICE_SET = ("createdBy", "lastModifiedBy", "createdDateTime", "lastModifiedDateTime", "parentReference", "shared")
+# Columns that Graph can't write.
+NOT_WRITTEN = ("Source",)
 
 
 def allow_restore(stage):
@@ -58,7 +60,8 @@ def tree_facts(stage):
         names[path] = (names[folder] + "/" if folder else "") + name
         item = {k: v for k, v in (meta.get("item") or {}).items() if k not in SERVICE_SET}
         item.get("file", {}).pop("hashes", None)  # the service makes those it did not have
-        told = (meta.get("type"), json.dumps(item, sort_keys=True), json.dumps(meta.get("staged"), sort_keys=True))
+        columns = {k: v for k, v in meta.get("columns", {}).items() if k not in NOT_WRITTEN}
+        told = (meta.get("type"), *(json.dumps(part, sort_keys=True) for part in (item, meta.get("staged"), columns)))
         facts = os.lstat(where)
         bytes_ = "folder" if os.path.isdir(where) else (facts.st_size, int(facts.st_mtime), hash_of(where))
         check(names[path] not in out, f"two objects are called {names[path]}")

@@ -23,6 +23,7 @@ sidecar file_sidecar() {
     s.name = "a \"b\" \xc3\xa9.txt";
     s.item = R"({"createdDateTime":"2026-01-01T00:00:00Z","file":{"mimeType":"text/plain"},"size":3})";
     s.permissions = R"([{"id":"p1","roles":["read"]}])";
+    s.columns = R"({"Status":"Draft","Tags":["a","b"]})";
     s.size = 3;
     s.sha256 = std::string(64, 'a');
     s.verdict = "altered_by_service";
