@@ -14,42 +14,26 @@ std::string restored_name(const std::string& name, int number) {
 }
 
 drive_folder::drive_folder(context& with, std::string target, drive_calls calls, std::string id)
-    : with_(with),
+    : made_folder(with.executor, true),
+      with_(with),
       target_(std::move(target)),
       calls_(std::move(calls)),
-      id_(std::move(id)),
-      settled_(true),
-      changed_(with.executor) {}
+      id_(std::move(id)) {}
 
 drive_folder::drive_folder(
     std::shared_ptr<drive_folder> parent, std::string path, std::string name, const object* o
 )
-    : with_(parent->with_),
+    : made_folder(parent->with_.executor, false),
+      with_(parent->with_),
       target_(parent->target_),
       calls_(parent->calls_),
       parent_(std::move(parent)),
       path_(std::move(path)),
-      name_(std::move(name)),
-      changed_(with_.executor) {
+      name_(std::move(name)) {
     if (o != nullptr && o->state == object_state::good) {
         mark_ = o->mark;
         item_ = o->meta.item;
     }
-}
-
-task<core::result<void>> drive_folder::ensure() {
-    while (working_) {
-        co_await changed_.wait();
-    }
-    if (!settled_) {
-        working_ = true;
-        auto done = co_await make();
-        outcome_ = std::move(done);
-        settled_ = true;
-        working_ = false;
-        changed_.notify_all();
-    }
-    co_return outcome_;
 }
 
 task<core::result<void>> drive_folder::make() {

@@ -5,15 +5,14 @@
 #include <optional>
 #include <string>
 
-#include "async/event.hpp"
 #include "restore/context.hpp"
 #include "restore/drive_calls.hpp"
-#include "restore/kind.hpp"
+#include "restore/made_folder.hpp"
 
 namespace m365stage::restore {
 
 /// A folder of the target, and what is in it. Made (or found) when something has to go into it.
-class drive_folder final : public target_folder {
+class drive_folder final : public made_folder {
 public:
     /// The folder at the top; it is there. `target`: as the journal names it.
     drive_folder(context& with, std::string target, drive_calls calls, std::string id);
@@ -26,8 +25,6 @@ public:
     const drive_calls& calls() const { return calls_; }
     const std::string& target() const { return target_; }
 
-    task<core::result<void>> ensure() override;
-
     /// The item of this name, in a folder that is ensured. Lists the folder once, unless it is new.
     task<core::result<std::optional<remote_item>>> find(std::string name);
     /// Something that was put into it.
@@ -39,7 +36,7 @@ public:
     void forget_content() { listed_ = false; }
 
 private:
-    task<core::result<void>> make();
+    task<core::result<void>> make() override;
     task<core::result<void>> create(entry e);
     task<core::result<void>> fail(entry e, core::error why);
     task<core::result<void>> list();
@@ -50,10 +47,7 @@ private:
     std::shared_ptr<drive_folder> parent_;
     std::string path_, name_, mark_, item_;
     std::string id_;
-    bool settled_ = false, working_ = false;
     bool listed_ = false, listing_ = false;
-    core::result<void> outcome_;
-    async::event changed_;
     std::map<std::string, remote_item> content_;  ///< by folded name
 };
 

@@ -46,7 +46,7 @@ struct decision {
     enum class what { put, skip_quietly, cannot } action = what::put;
     std::string why;
     static decision cannot(std::string why);
-    static decision left_out(std::string why);  ///< by --as-of: not even counted
+    static decision left_out(std::string why);  ///< by an option: not even counted
 };
 
 /// Whether the token's application permissions are enough (contract 9).

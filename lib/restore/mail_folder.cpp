@@ -33,26 +33,25 @@ bool is_month(const object& o) {
 }
 
 mail_folder::mail_folder(context& with, std::string target, mail_calls calls, std::string id, bool origin)
-    : with_(with),
+    : made_folder(with.executor, true),
+      with_(with),
       target_(std::move(target)),
       calls_(std::move(calls)),
       id_(std::move(id)),
       origin_(origin),
-      top_(true),
-      settled_(true),
-      changed_(with.executor) {}
+      top_(true) {}
 
 mail_folder::mail_folder(
     std::shared_ptr<mail_folder> parent, std::string path, std::string name, const object* o
 )
-    : with_(parent->with_),
+    : made_folder(parent->with_.executor, false),
+      with_(parent->with_),
       target_(parent->target_),
       calls_(parent->calls_),
       parent_(std::move(parent)),
       path_(std::move(path)),
       name_(std::move(name)),
-      origin_(parent_->origin_),
-      changed_(with_.executor) {
+      origin_(parent_->origin_) {
     if (o != nullptr && o->state == object_state::good) {
         const auto item = json::parse(o->meta.item, nullptr, false);
         mark_ = o->mark;
@@ -68,21 +67,6 @@ mail_folder::mail_folder(
         old_id_.clear();
         well_known_.clear();
     }
-}
-
-task<core::result<void>> mail_folder::ensure() {
-    while (working_) {
-        co_await changed_.wait();
-    }
-    if (!settled_) {
-        working_ = true;
-        auto done = co_await make();
-        outcome_ = std::move(done);
-        settled_ = true;
-        working_ = false;
-        changed_.notify_all();
-    }
-    co_return outcome_;
 }
 
 const mail_folder::child* mail_folder::named(const std::string& name, bool any) const {

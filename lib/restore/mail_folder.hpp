@@ -5,8 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "async/event.hpp"
-#include "restore/kind.hpp"
+#include "restore/made_folder.hpp"
 #include "restore/mail_calls.hpp"
 #include "restore/mail_json.hpp"
 
@@ -14,7 +13,7 @@ namespace m365stage::restore {
 
 /// A mail folder of the target. Found in its parent by what it is (well-known), by its id, or by its name;
 /// made if it is not there.
-class mail_folder final : public target_folder {
+class mail_folder final : public made_folder {
 public:
     /// The folder at the top, msgfolderroot. `origin`: the mailbox is the one that the tree is of, and ids in
     /// sidecars mean something.
@@ -25,8 +24,6 @@ public:
     const std::string& id() const { return id_; }
     const std::string& target() const { return target_; }
     const mail_calls& calls() const { return calls_; }
-
-    task<core::result<void>> ensure() override;
 
     /// Messages with that internetMessageId or mark that were there before, in a folder that is ensured.
     /// Lists the folder once, unless it is new.
@@ -40,7 +37,7 @@ private:
         bool ours = false;
     };
     task<core::result<std::vector<remote_message>>> ask_for(std::string filter);
-    task<core::result<void>> make();
+    task<core::result<void>> make() override;
     task<core::result<void>> settle_in(entry e, std::string id, outcome state);
     task<core::result<void>> create(entry e);
     task<core::result<void>> fail(entry e, core::error why);
@@ -57,12 +54,9 @@ private:
     std::string path_, name_, mark_, old_id_, well_known_;
     std::string id_;
     bool origin_ = false, top_ = false, hidden_ = false;
-    bool settled_ = false, working_ = false;
     bool listed_ = false, listing_ = false, unlistable_ = false;
     bool marks_ = true;  ///< the service tells extended properties in lists
     bool children_listed_ = false;
-    core::result<void> outcome_;
-    async::event changed_;
     std::vector<child> children_;
 };
 

@@ -1,10 +1,9 @@
 #include <nlohmann/json.hpp>
 
-#include "async/event.hpp"
-#include "async/group.hpp"
 #include "restore/mail_attachments.hpp"
 #include "restore/mail_folder.hpp"
 #include "restore/mail_restore.hpp"
+#include "restore/spread.hpp"
 #include "sources/fields.hpp"
 #include "tree/names.hpp"
 
@@ -36,13 +35,10 @@ public:
         if (!listed) {
             co_return listed.error();
         }
-        std::vector<task<void>> workers;
-        for (int n = 0; n < most_at_once; ++n) {
-            workers.push_back(work());
-        }
-        co_await async::run_all(with_.executor, std::move(workers));
-        if (end_.has_error()) {
-            co_return end_.error();
+        auto one = [this](std::size_t n) { return check(entries_[n].first, std::move(entries_[n].second)); };
+        auto done = co_await spread(with_, entries_.size(), most_at_once, std::move(one));
+        if (!done) {
+            co_return done.error();
         }
         co_return open_;
     }
@@ -88,16 +84,6 @@ private:
                 co_return core::result<void>();
             }
             call.target = page->next_link;
-        }
-    }
-
-    task<void> work() {
-        while (next_ < entries_.size() && !end_.has_error()) {
-            auto& [path, e] = entries_[next_++];
-            auto done = co_await check(path, std::move(e));
-            if (!done) {
-                end_ = done;
-            }
         }
     }
 
@@ -201,9 +187,7 @@ private:
     const bool last_;
     bool messages_ = false, unlisted_ = false;
     std::vector<std::pair<std::string, entry>> entries_;
-    std::size_t next_ = 0;
     std::uint64_t open_ = 0;
-    core::result<void> end_;
 };
 
 }  // namespace

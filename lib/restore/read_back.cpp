@@ -1,6 +1,6 @@
 #include "restore/read_back.hpp"
 
-#include "async/group.hpp"
+#include "restore/spread.hpp"
 
 namespace m365stage::restore {
 namespace {
@@ -15,40 +15,32 @@ public:
     task<core::result<std::uint64_t>> run() {
         auto all = co_await with_.log.written_folders();
         folders_ = std::move(all);
-        std::vector<task<void>> workers;
-        for (int n = 0; n < most_at_once; ++n) {
-            workers.push_back(work());
-        }
-        co_await async::run_all(with_.executor, std::move(workers));
-        if (end_.has_error()) {
-            co_return end_.error();
+        auto one = [this](std::size_t n) { return read(folders_[n]); };
+        auto done = co_await spread(with_, folders_.size(), most_at_once, std::move(one));
+        if (!done) {
+            co_return done.error();
         }
         co_return open_;
     }
 
 private:
-    task<void> work() {
-        while (next_ < folders_.size() && !end_.has_error()) {
-            const auto& where = folders_[next_++];
-            const auto* k = parse_journal_target(where.target).first;
-            if (k == nullptr) {
-                continue;
-            }
-            auto open = co_await k->read_back(with_, where, last_);
-            if (open) {
-                open_ += *open;
-            } else {
-                end_ = open.error();
-            }
+    task<core::result<void>> read(const journal::written_folder& where) {
+        const auto* k = parse_journal_target(where.target).first;
+        if (k == nullptr) {
+            co_return core::result<void>();
         }
+        auto open = co_await k->read_back(with_, where, last_);
+        if (!open) {
+            co_return open.error();
+        }
+        open_ += *open;
+        co_return core::result<void>();
     }
 
     context& with_;
     const bool last_;
     std::vector<journal::written_folder> folders_;
-    std::size_t next_ = 0;
     std::uint64_t open_ = 0;
-    core::result<void> end_;
 };
 
 }  // namespace

@@ -47,19 +47,16 @@ task<core::result<std::vector<json>>> read_all(graph::client& graph, graph::call
 }
 
 record_folder::record_folder(std::shared_ptr<record_target> target, std::string prefix)
-    : target_(std::move(target)),
-      name_(std::move(prefix)),
-      settled_(true),
-      changed_(target_->with.executor) {}
+    : made_folder(target->with.executor, true), target_(std::move(target)), name_(std::move(prefix)) {}
 
 record_folder::record_folder(
     std::shared_ptr<record_folder> parent, std::string path, std::string name, const object* o
 )
-    : target_(parent->target_),
+    : made_folder(parent->target_->with.executor, false),
+      target_(parent->target_),
       parent_(std::move(parent)),
       path_(std::move(path)),
-      name_(std::move(name)),
-      changed_(target_->with.executor) {
+      name_(std::move(name)) {
     if (o != nullptr && o->state == object_state::good) {
         mark_ = o->mark;
         const auto item = json::parse(o->meta.item, nullptr, false);
@@ -77,28 +74,6 @@ std::string record_folder::address() const {
     return target_->format.folders() + "/" + path_segment(id_);
 }
 
-task<core::result<void>> record_folder::ensure() {
-    while (working_) {
-        co_await changed_.wait();
-    }
-    if (settled_) {
-        co_return outcome_;
-    }
-    working_ = true;
-    core::result<void> made;
-    if (parent_) {
-        made = co_await parent_->ensure();
-    }
-    if (made) {
-        made = co_await make();
-    }
-    outcome_ = made;
-    settled_ = made.has_value() || !core::is_transient(made.error().kind);
-    working_ = false;
-    changed_.notify_all();
-    co_return made;
-}
-
 std::string record_folder::siblings() const {
     const auto& format = target_->format;
     const bool top = parent_->id_.empty() || !format.nests();
@@ -106,6 +81,10 @@ std::string record_folder::siblings() const {
 }
 
 task<core::result<void>> record_folder::make() {
+    auto above = co_await parent_->ensure();
+    if (!above) {
+        co_return above;
+    }
     auto& with = target_->with;
     auto known = co_await with.log.find(path_, mark_);
     entry e = std::move(known);

@@ -6,7 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "async/event.hpp"
+#include "restore/made_folder.hpp"
 #include "restore/record_format.hpp"
 
 namespace m365stage::restore {
@@ -26,7 +26,7 @@ struct record_target {
 
 /// A contact folder or a task list of the target. Found by what it is (well-known) or by its name; made if it
 /// is not there. Where folders don't nest, the names of those above are part of its own.
-class record_folder final : public target_folder {
+class record_folder final : public made_folder {
 public:
     /// The place above all folders; `prefix` stands before the names of those in it.
     record_folder(std::shared_ptr<record_target> target, std::string prefix);
@@ -36,8 +36,6 @@ public:
     const std::string& id() const { return id_; }
     std::string address() const;  ///< of the folder, from "/v1.0" on
 
-    task<core::result<void>> ensure() override;
-
     /// An item that was there before and is the same (`key`) or goes by the same name (`identity`), and that
     /// no object has claimed; the same one first. Lists the folder once.
     task<core::result<std::optional<remote_record>>> find(std::string identity, std::string key);
@@ -46,7 +44,7 @@ public:
     record_target& target() { return *target_; }
 
 private:
-    task<core::result<void>> make();
+    task<core::result<void>> make() override;
     task<core::result<void>> settle(entry e, std::string id, outcome state);
     task<core::result<void>> create(entry e);
     task<core::result<void>> list();
@@ -59,9 +57,7 @@ private:
     std::string path_, name_, mark_;
     std::string id_;
     bool known_ = false;  ///< the one that is always there
-    bool settled_ = false, working_ = false, listed_ = false, listing_ = false;
-    core::result<void> outcome_;
-    async::event changed_;
+    bool listed_ = false, listing_ = false;
     std::unordered_multimap<std::string, std::string> by_key_, by_identity_;  ///< to ids
 };
 

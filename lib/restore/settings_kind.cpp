@@ -254,7 +254,7 @@ public:
 
     decision judge(const object& o, const request& asked) const override {
         if (!asked.settings) {
-            return decision::left_out("only with --settings");
+            return decision::left_out("mailbox settings, rules and categories go back with --settings alone");
         }
         return judge_state(o).value_or(decision());
     }

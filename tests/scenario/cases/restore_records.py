@@ -128,6 +128,7 @@ def killed(w, source, select, dice):
     w.sim.fault("error", service="outlook", probability=0.04, seed=4, status=503)
     w.sim.fault("reset", service="outlook", probability=0.02, seed=3)
     w.sim.fault("delay", service="outlook", probability=0.5, delay_ms=15, seed=7)
+    w.sim.fault("throttle", service="outlook", probability=0.005, seed=6, retry_after=1)
     command = [w.stage.binary, "--config", w.stage.config_file, "--json", "restore", "--from", source, "--in-place",
                "--yes", *select]
     kills = 0
@@ -161,7 +162,8 @@ def settings(w, source):
     told = lambda: [e for e in w.sim.get("exchange/records/expected?mailbox=ada") if e["what"] == "settings"][0]
     before = told()
     w.sim.post("exchange/records/op", mailbox="ada", op="clear_settings")
-    restore(w.stage, source, "--in-place", "--select", "users/ada@*/settings", expect=2)  # nothing to do
+    out = restore(w.stage, source, "--in-place", "--select", "users/ada@*/settings", expect=2)
+    check("with --settings alone" in out.stderr, f"nothing tells what to do: {out.stderr}")
     check(not told()["rules"], "settings were restored without being asked for")
     restore(w.stage, source, "--in-place", "--select", "users/ada@*/settings", "--settings")
     after = told()
