@@ -57,6 +57,7 @@ public:
         entry_ = co_await with_.log.find(o_.path, o_.mark);
         if (entry_.state == outcome::done || entry_.state == outcome::present) {
             co_await with_.log.put(o_.path, entry_);
+            co_await repeat_parts(with_, o_.path);
             co_return core::result<void>();
         }
         entry_.kind = "event";

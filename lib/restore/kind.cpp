@@ -200,6 +200,17 @@ task<core::result<void>> note_failure(context& with, std::string path, entry e, 
     co_return core::result<void>();
 }
 
+task<bool> repeat_parts(context& with, std::string path) {
+    auto parts = co_await with.log.below(path + "\n");
+    bool failed = false;
+    for (auto& [part, e] : parts) {
+        failed = failed || e.state == outcome::failed;
+        with.count.failed += e.state == outcome::failed ? 1 : 0;
+        co_await with.log.put(part, std::move(e));
+    }
+    co_return failed;
+}
+
 task<std::uint64_t> note_gone(context& with, std::string path, entry e, bool last) {
     e.state = last ? outcome::failed : outcome::open;
     e.detail = "it was put there, but it is not there any more";

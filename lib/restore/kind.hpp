@@ -188,6 +188,10 @@ task<void> note(context& with, std::string path, entry e, outcome state, std::st
 /// `intended`), with the reason; the rest is `failed`. Returns the error if it ends everything.
 task<core::result<void>> note_failure(context& with, std::string path, entry e, core::error why);
 
+/// The parts of an object that is done, which an earlier run wrote down, belong to this run's report as well.
+/// Returns whether one of them failed.
+task<bool> repeat_parts(context& with, std::string path);
+
 /// An entry whose object is not where it was put: `open`, or `failed` at the last look. Returns 1 if it is
 /// open.
 task<std::uint64_t> note_gone(context& with, std::string path, entry e, bool last);

@@ -352,7 +352,7 @@ private:
     /// What of a message can't be put back has entries of its own.
     task<void> note_parts(letter& l) {
         if (!l.mime) {
-            co_await repeat_notes(l.what.path);
+            co_await repeat_parts(with_, l.what.path);
             co_return;
         }
         for (const auto& part : l.refused) {
@@ -380,15 +380,6 @@ private:
         e.name = name;
         auto path = l.what.path + "\n" + name;
         co_await note(with_, std::move(path), std::move(e), outcome::failed, std::move(why));
-    }
-
-    /// Those that an earlier run wrote belong to this one's report as well.
-    task<void> repeat_notes(std::string path) {
-        auto notes = co_await with_.log.below(path + "\n");
-        for (auto& [part, e] : notes) {
-            with_.count.failed += e.state == outcome::failed ? 1 : 0;
-            co_await with_.log.put(part, std::move(e));
-        }
     }
 
     context& with_;

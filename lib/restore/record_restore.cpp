@@ -58,8 +58,16 @@ public:
         entry e = std::move(known);
         if (e.state == outcome::done || e.state == outcome::present) {
             folder->target().claimed.insert(e.id);
-            co_await with_.log.put(o.path, std::move(e));
-            co_return core::result<void>();
+            auto parts = co_await with_.log.below(o.path + "\n");
+            const bool whole = std::none_of(parts.begin(), parts.end(), [](const auto& part) {
+                return part.second.state == outcome::failed;
+            });
+            if (whole) {
+                co_await with_.log.put(o.path, std::move(e));
+                co_return core::result<void>();
+            }
+            // What belongs to it is looked at again: what was refused then may be taken now.
+            e.state = e.state == outcome::done ? outcome::intended : outcome::present;
         }
         auto done = co_await put_new(*folder, o, e);
         if (!done) {
