@@ -4,6 +4,7 @@ import json
 
 from cases import restore_calendar as calendars, restore_mail as mail, restore_records as records
 from cases.calendar import expected as expected_events, owner_of
+from cases.records import without_empty
 from cases.restore import NOT_WRITTEN, allow_restore, wipe
 from cycle import DESK, change_tenant, fill_desk
 from harness import NOT_WRITABLE, check
@@ -26,13 +27,20 @@ def account(site):
     return out
 
 
+def without_annotations(value):
+    if isinstance(value, dict):
+        return {k: without_annotations(v) for k, v in value.items() if not k.startswith("@odata.") and k != "webLink"}
+    return [without_annotations(v) for v in value] if isinstance(value, list) else value
+
+
 def events(site):
     """Every event of calendars that can be written, by the tenant's own account, and when it takes place."""
     out = []
     for e in expected_events(site.sim):
         if e["type"] == "event" and e["can_edit"] and not e["wrong"]:
             files = sorted(a["sha256"] for a in e["attachments"] if not a["broken"] and a["kind"] != "reference")
-            facts = calendars.facts_of_item({k: v for k, v in e["graph"].items() if k != "attachments"})
+            facts = calendars.facts_of_item(without_annotations({k: v for k, v in e["graph"].items() if k != "attachments"}))
+            facts["body"] = " ".join(facts.get("body", "").split())  # the service writes line breaks as it likes
             out.append(json.dumps([owner_of(e), e["calendar"], facts, files, e["cancelled"], e["occasions"]], sort_keys=True))
     return sorted(out)
 
@@ -43,10 +51,11 @@ def records_of(site):
     for line in site.sim.get("exchange/records/expected"):
         if line.get("well_known") == "flaggedEmails":
             continue
-        facts = {k: v for k, v in line.items() if k not in ("id", "folder", "parent", "object", "settings", "rules")}
+        facts = {k: v for k, v in line.items() if k not in ("id", "folder", "parent", "object", "settings", "rules", "checklist")}
+        facts["checklist"] = sorted((step["displayName"], step["isChecked"]) for step in line.get("checklist", []))
         if line["what"] == "item":
             unknown = ("id", "changeKey", "parentFolderId", "createdDateTime", "lastModifiedDateTime", "@odata.etag")
-            facts["object"] = {k: v for k, v in line["object"].items() if k not in unknown and v not in (None, "", [])}
+            facts["object"] = without_empty({k: v for k, v in line["object"].items() if k not in unknown})
         elif line["what"] == "settings":
             facts["rules"] = [rule["displayName"] for rule in line["rules"]]
             facts["categories"] = sorted((c["displayName"], c["color"]) for c in line["categories"] or [])
@@ -66,13 +75,20 @@ def wipe_all(site):
 def compare_lists(what, before, after):
     check(before, f"the tenant had no {what}: nothing would be compared")
     lost, new = [x for x in before if x not in after], [x for x in after if x not in before]
-    check(before == after, f"{what}: {len(lost)} are not as they were: {[x[:900] for x in lost[:2]]} {[x[:900] for x in new[:2]]}")
+    words = [word for pair in zip(lost, new) for word in set(pair[0].split(", ")) ^ set(pair[1].split(", "))]
+    check(before == after, f"{what}: {len(lost)} are not as they were, {len(new)} are new: {str(words)[:1500]}")
 
 
 def compare_accounts(before, after):
     wrong = [f"{key}: {before.get(key)} -> {after.get(key)}"
              for key in sorted(set(before) | set(after)) if before.get(key) != after.get(key)]
     check(not wrong, f"{len(wrong)} differences between the tenant before and after:\n  " + "\n  ".join(wrong[:12]))
+
+
+def guarded(site):
+    """Files and mail; of the other kinds some have so few items that the guard lets them go."""
+    small = ("/calendar/", "/contacts/", "/tasks/", "/settings/", "/.m365stage/")
+    return {path: facts for path, facts in site.files().items() if not any(part in "/" + path for part in small)}
 
 
 KINDS = ["onedrive", "sharepoint", "groups", "mail", "calendar", "contacts", "tasks"]
@@ -92,11 +108,11 @@ def tenant_lost(options):
         site.bacula.run(level="Full").expect("T")
         change_tenant(site)
         site.bacula.run().expect("T")
-        before, mails, losses, held = account(site), mail.tenant_facts(site), mail.expected_losses(site), site.files()
+        before, mails, losses, held = account(site), mail.tenant_facts(site), mail.expected_losses(site), guarded(site)
         dates, cards = events(site), records_of(site)
         wipe_all(site)
         refused(site, 6, "held by the guard")
-        check(site.files() == held, "the tree followed the tenant into its ruin")
+        check(guarded(site) == held, "the tree followed the tenant into its ruin")
         where = site.path("restored")
         site.bacula.restore(where, "mark *").expect("T")
         out = site.stage.run("--json", "restore", "--from", where, "--in-place", "--permissions", "--settings", "--yes")
