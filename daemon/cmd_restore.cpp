@@ -199,6 +199,11 @@ core::result<void> complete(restore_arguments& a, const config::settings& settin
     if (a.asked.state_folder.empty()) {
         a.asked.state_folder = settings.stage.root + "/restore";
     }
+    if (!a.asked.to.empty()) {
+        if (auto place = restore::parse_place(a.asked.to); !place) {
+            return place.error();
+        }
+    }
     if (a.asked.into.find('/') != std::string::npos) {
         return usage(
             "--into", "it is one name, not a path", "--to users/NAME@DOMAIN/FOLDER/FOLDER names a path"

@@ -44,11 +44,18 @@ json json_of(const restore::plan& p) {
     for (const auto& one : p.cannot) {
         cannot.push_back({{"path", one.path}, {"reason", one.why}});
     }
-    return {{"objects", p.objects()},         {"bytes", p.costs.bytes},
-            {"requests", p.costs.requests},   {"resource_units", p.costs.units},
-            {"seconds_at_least", p.seconds},  {"parts", std::move(parts)},
-            {"cannot_count", p.cannot_count}, {"cannot", std::move(cannot)},
-            {"left_out_by_as_of", p.quiet},   {"notes", p.notes}};
+    return {
+        {"objects", p.objects()},
+        {"bytes", p.costs.bytes},
+        {"requests", p.costs.requests},
+        {"resource_units", p.costs.units},
+        {"seconds_at_least", p.seconds},
+        {"parts", std::move(parts)},
+        {"cannot_count", p.cannot_count},
+        {"cannot", std::move(cannot)},
+        {"left_out", p.quiet},
+        {"notes", p.notes}
+    };
 }
 
 void print_part(const restore::plan_part& part) {
@@ -140,8 +147,8 @@ void print_plan(const restore::plan& p, bool json) {
         print_part(part);
     }
     print_cannot(p);
-    if (p.quiet > 0) {
-        std::printf("%s objects are left out: they were made after --as-of\n", n(p.quiet).c_str());
+    for (const auto& [why, count] : p.quiet) {
+        std::printf("%s objects are left out: %s\n", n(count).c_str(), why.c_str());
     }
     for (const auto& note : p.notes) {
         std::printf("note: %s\n", note.c_str());

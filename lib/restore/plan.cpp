@@ -65,8 +65,7 @@ private:
             return;
         }
         if (verdict.action == decision::what::skip_quietly) {
-            ++out_.quiet;
-            out_.quiet_why = out_.quiet_why.empty() ? verdict.why : out_.quiet_why;
+            ++out_.quiet[verdict.why];
             return;
         }
         if (o.folder && part.what->is_transparent(o)) {
@@ -278,8 +277,8 @@ task<core::result<plan>> make_plan(context& with, auth::token_source& tokens) {
         core::error e(core::error_kind::usage, "nothing there is selected");
         e.object = with.tree.root().path() + "/" + with.tree.start();
         e.hint = "--select takes patterns over paths in the tree, such as 'users/ann@*/onedrive/Reports'";
-        if (p.quiet > 0) {
-            e.cause = "all of what is selected is left out: " + p.quiet_why;
+        if (!p.quiet.empty()) {
+            e.cause = "all of what is selected is left out: " + p.quiet.begin()->first;
             e.hint = "change that option, or select something else";
         }
         co_return e;

@@ -43,8 +43,7 @@ struct plan {
     std::vector<plan_part> parts;
     std::vector<left_out> cannot;  ///< the first `most_listed`
     std::uint64_t cannot_count = 0;
-    std::uint64_t quiet = 0;  ///< left out by options
-    std::string quiet_why;    ///< the first reason for that
+    std::map<std::string, std::uint64_t> quiet;  ///< left out by options: how many for which reason
     effort costs;
     double seconds = 0;  ///< at best, within Microsoft's limits
     std::vector<std::string> notes;

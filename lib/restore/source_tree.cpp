@@ -286,7 +286,9 @@ core::result<std::vector<source_tree::name_pair>> source_tree::names(const std::
     bool has_sidecars = false;
     for (const auto& name : *here) {
         if (name == tree::sidecar_folder) {
-            has_sidecars = true;
+            // A link or a file of that name is not followed: what lies here has no sidecars then.
+            auto facts = root_->look(join_path(folder, name));
+            has_sidecars = facts && facts->folder;
         } else if (name != tree::state_folder || !folder.empty()) {
             sidecar_to_name.emplace(tree::sidecar_name(name), name);
         }

@@ -12,6 +12,7 @@ big              one large file against curl
 million          memory of a first pass over a tenth and over all of so many items (empty files); then, with all of
                  them, a pass over nothing new, and how long the questions of a person and of a backup job take
 rename           a folder of many files gets another name: requests, renames, rows of the index that moved
+restore          one file of 5 GiB is lost and put back; its hash is compared at the end
 limits           published budget switched on, windows shortened: share of it used, requests refused
 
 A line per program: seconds, items/s, MB/s, requests at the server, CPU seconds and peak memory of the client.
@@ -29,6 +30,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.parse
 import urllib.request
 
 import breakdown
@@ -116,6 +118,12 @@ class Tenant:
         with urllib.request.urlopen(url, context=self.tls, timeout=300) as answer:
             return next(o["path"] for o in map(json.loads, answer) if o["type"] == "folder")
 
+    def hashes(self):
+        """sha256 of every file of the drive, by path."""
+        with self.ask(f"{self.facts['admin']}/expected?drive={urllib.parse.quote(self.drive)}&hashes=1") as answer:
+            lines = [json.loads(line) for line in answer]
+        return {line["path"]: line["sha256"] for line in lines if line["type"] == "file"}
+
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(30)
@@ -142,6 +150,7 @@ class Bench:
         config = {
             "tenant": {"id": facts["tenant"]},
             "app": {"client_id": facts["client_id"], "client_secret_file": facts["client_secret_file"]},
+            "restore_app": {"client_id": facts["client_id"], "client_secret_file": facts["client_secret_file"]},
             "limits": {"sharepoint_units_per_minute": units},
             "endpoints": {"login": facts["login"], "graph": facts["graph"], "ca_file": facts["ca_file"]},
             "stage": {"root": os.path.join(folder, "stage"), "min_free_bytes": 0},
@@ -276,6 +285,18 @@ def onedrive(bench, _):
         print(f"m365stage is {theirs / ours:.1f} times as fast as onedrive")
 
 
+def restore(bench, _):
+    bench.sync("m365stage, first pass", bench.items, bench.size)
+    before = bench.tenant.hashes()
+    bench.tenant.admin("op", {"op": "delete", "drive": bench.tenant.drive, "path": bench.tenant.first_folder()})
+    binary = os.path.join(bench.build, "daemon/m365stage")
+    bench.measured("m365stage restore", [binary, "--config", bench.config, "restore", "--from",
+                                         os.path.join(bench.folder, "stage/tree"), "--in-place", "--yes"],
+                   bench.items, bench.size)
+    if not before or bench.tenant.hashes() != before:
+        raise SystemExit("bench: what was put back is not what was lost")
+
+
 def limits(bench, options):
     bench.tenant.admin("limits", {"per_minute": options.budget, "window_seconds": options.window})
     bench.sync("m365stage, limited", bench.items, bench.size)
@@ -291,6 +312,7 @@ CASES = {
     "onedrive": (onedrive, 20_000, 4096, 100, "small files, beside onedrive"),
     "million": (large.million, 1_000_000, 0, 1000, "memory and time of very many items"),
     "rename": (large.rename, 100_000, 0, 1, "a folder with everything in it gets another name"),
+    "restore": (restore, 1, 5 << 30, 1, "a large file on its way back"),
     "limits": (limits, 20_000, 4096, 100, "the published budget"),
 }
 

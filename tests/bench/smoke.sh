@@ -8,6 +8,7 @@ build=${BUILD:-../../build}
 run() { python3 bench.py --build "$build" --wrk-seconds 1 "$@" | tee -a "$out"; }
 run --case small --case nothing-changed --case rename --case million --case where --items 50
 run --case big --items 1 --bytes 1000000
+run --case restore --items 1 --bytes 30000000
 run --case limits --items 30 --window 2
 python3 mail_bench.py --build "$build" --wrk-seconds 1 --window 2 --mailboxes 3 --messages 30 --bytes 2000 \
     --case first --case limits --case unchanged --case folder --case move

@@ -1,5 +1,6 @@
 """restore and export: from the tree alone back into the tenant."""
 
+import contextlib
 import json
 import os
 import random
@@ -83,6 +84,18 @@ def second_stage(w, name="second"):
     return second
 
 
+def peak_of(stage, source, *arguments):
+    """Runs a restore to its end; its peak of resident memory in MiB."""
+    command = [stage.binary, "--config", stage.config_file, "--json", "restore", "--from", source, "--yes", *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    peak = 0
+    while os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        with contextlib.suppress(OSError), open(f"/proc/{process.pid}/status", encoding="ascii") as status:
+            peak = max([peak, *(int(line.split()[1]) for line in status if line.startswith("VmHWM:"))])
+    check(process.wait() == 0, f"restore ended with {process.returncode}")
+    return peak / 1024
+
+
 def report_of(out):
     return {kind: counts for kind, counts in out.summary["kinds"].items()}
 
@@ -118,8 +131,13 @@ def restore_round_trip(options):
         w.sim.op("delete", user="ada", path="odd")
         restore(w.stage, source, "--in-place")
         check_equal(before, tree_facts(second_stage(w, "third")))
+        wipe(w.sim)
+        shutil.rmtree(os.path.join(w.stage.root, "restore"))
+        peak = peak_of(w.stage, source, "--in-place")
+        check_equal(before, tree_facts(second_stage(w, "fourth")))
+        check(peak < 64, f"{peak:.0f} MiB of memory to restore files of up to 250 MiB")
         check_manners(w.sim)
-        return f"{report_of(out)}; again: {again}"
+        return f"{report_of(out)}; again: {again}; peak {peak:.0f} MiB"
 
 
 def quiet(w, source):
@@ -239,6 +257,15 @@ def damaged(w, source, work):
     reasons = {os.path.basename(left["path"]): left["reason"] for left in out.summary["left"]}
     check(set(reasons) == {"a.txt", "b.txt", "link.txt"}, f"refused: {reasons}")
     check("sidecar is damaged" in reasons["a.txt"] and "copy is damaged" in reasons["b.txt"], f"{reasons}")
+    aside = os.path.join(w.folder, "aside")
+    os.rename(os.path.join(top, ".m365"), aside)
+    os.symlink(aside, os.path.join(top, ".m365"))
+    out = restore(w.stage, source, "--select", work, "--into", "Damaged", expect=1)
+    reasons = {os.path.basename(left["path"]): left["reason"] for left in out.summary["left"]}
+    check(set(reasons) == {"a.txt", "b.txt", "link.txt"}, f"a link in place of the sidecars: {reasons}")
+    for place in ("users/", "../x", "planets/mars"):
+        out = w.stage.run("restore", "--from", source, "--to", place, "--yes")
+        check(out.exit == 2 and "--to" in out.stderr, f"--to {place}: {out.exit} {out.told()}")
 
 
 @scenario

@@ -174,13 +174,27 @@ def elsewhere(w, source):
 
 
 def settings(w, source):
-    """Only on request; replies stay off; what is there stays."""
+    """Only on request, also when it is cut off, and nothing twice; replies stay off; what is there stays."""
     told = lambda: [e for e in w.sim.get("exchange/records/expected?mailbox=ada") if e["what"] == "settings"][0]
     before = told()
     w.sim.post("exchange/records/op", mailbox="ada", op="clear_settings")
     out = restore(w.stage, source, "--in-place", "--select", "users/ada@*/settings", expect=2)
     check("with --settings alone" in out.stderr, f"nothing tells what to do: {out.stderr}")
     check(not told()["rules"], "settings were restored without being asked for")
+    w.sim.fault("error", service="outlook", probability=0.1, seed=4, status=503)
+    w.sim.fault("reset", service="outlook", probability=0.1, seed=3)
+    w.sim.fault("delay", service="outlook", probability=0.5, delay_ms=30, seed=7)
+    command = [w.stage.binary, "--config", w.stage.config_file, "restore", "--from", source, "--in-place", "--yes",
+               "--select", "users/ada@*/settings", "--settings"]
+    for number in range(8):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        goal = w.sim.get("requests")["requests"] + 3 + number
+        while process.poll() is None and w.sim.get("requests")["requests"] < goal:
+            pass
+        if process.poll() is not None:
+            break
+        kill(process)
+    w.sim.clear_faults()
     restore(w.stage, source, "--in-place", "--select", "users/ada@*/settings", "--settings")
     after = told()
     names = lambda told: sorted(c["displayName"] for c in told["categories"])
