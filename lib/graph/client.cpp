@@ -91,8 +91,7 @@ public:
         if (!answer) {
             co_return answer.error();
         }
-        auto parsed =
-            flat ? parse_flat_page(std::move(answer->body), rules_) : parse_page(answer->body, rules_);
+        auto parsed = flat ? parse_flat_page(answer->body, rules_) : parse_page(answer->body, rules_);
         if (!parsed) {
             co_return told(parsed.error(), *answer, object);
         }

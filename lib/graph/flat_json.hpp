@@ -10,37 +10,31 @@ namespace m365stage::graph {
 
 class flat_value;
 
-/// A JSON text and where its values lie in it: two allocations for a whole page, where a tree of values takes
-/// dozens for each item. For the pages of drives, which come by the million.
+/// The values of a JSON text in a row: two allocations for a whole page, where a tree of values takes dozens
+/// for each item. For the pages of drives, which come by the million.
 class flat_json {
 public:
-    /// Strict: RFC 8259, valid UTF-8, whole surrogate pairs, numbers that a double can hold, at most
-    /// `deepest_json` levels; whatever nlohmann::json takes besides that depth. nullopt otherwise, and from
-    /// 4 GiB on.
-    static std::optional<flat_json> parse(std::string text);
+    /// What nlohmann::json parses, up to `deepest_json` levels; nullopt otherwise, and from 4 GiB on.
+    static std::optional<flat_json> parse(std::string_view text);
 
     /// Views are good for as long as this object is neither moved nor destroyed.
     flat_value root() const;
 
 private:
     friend class flat_value;
-    friend class flat_parser;
+    friend class flat_writer;
 
     enum class kind : std::uint8_t { null, truth, untruth, integer, real, string, array, object };
     struct node {
-        std::uint32_t at = 0;  ///< first byte of a number or of what is between a string's quotes
+        std::uint32_t at = 0;  ///< in `text_`: a number's digits, or a string
         std::uint32_t size = 0;
         std::uint32_t after = 0;  ///< the node behind this value and all that is in it
         kind what = kind::null;
-        bool escaped = false;  ///< a string with escapes: it lies decoded in `decoded_`
     };
 
-    std::string_view text_of(const node& n) const {
-        return std::string_view(n.escaped ? decoded_ : text_).substr(n.at, n.size);
-    }
+    std::string_view text_of(const node& n) const { return std::string_view(text_).substr(n.at, n.size); }
 
     std::string text_;
-    std::string decoded_;
     std::vector<node> nodes_;  ///< in the order of the text; a member's name is a string before its value
 };
 

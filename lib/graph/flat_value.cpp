@@ -51,8 +51,6 @@ std::vector<flat_value> flat_value::elements() const {
 void flat_value::write_canonical(std::string& out) const {
     using kind = flat_json::kind;
     const auto& n = node();
-    // Integers of up to so many characters are written as they came; but for "-0", which is 0.
-    constexpr std::uint32_t plain_integer = 18;
     switch (n.what) {
         case kind::object:
             write_object(out);
@@ -69,11 +67,7 @@ void flat_value::write_canonical(std::string& out) const {
             return;
         }
         case kind::string:
-            if (n.escaped) {
-                write_json_string(out, of_->text_of(n));
-            } else {
-                out.append(1, '"').append(of_->text_of(n)).append(1, '"');
-            }
+            write_json_string(out, of_->text_of(n));
             return;
         case kind::null:
             out += "null";
@@ -85,12 +79,11 @@ void flat_value::write_canonical(std::string& out) const {
             out += "false";
             return;
         case kind::integer:
+            out += of_->text_of(n);
+            return;
         case kind::real:
-            break;
+            out += nlohmann::json::parse(of_->text_of(n)).dump();
     }
-    const auto digits = of_->text_of(n);
-    const bool as_it_is = n.what == kind::integer && n.size <= plain_integer && digits != "-0";
-    out.append(as_it_is ? std::string(digits) : nlohmann::json::parse(digits).dump());
 }
 
 void flat_value::write_object(std::string& out) const {
@@ -120,21 +113,14 @@ void flat_value::write_object(std::string& out) const {
 }
 
 void write_json_string(std::string& out, std::string_view text) {
-    constexpr std::string_view named = "\b\t\n\f\r\"\\";
-    constexpr std::string_view names = "btnfr\"\\";
-    constexpr std::string_view hex = "0123456789abcdef";
-    out += '"';
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (const auto known = named.find(c); known != std::string_view::npos) {
-            out.append(1, '\\').append(1, names[known]);
-        } else if (byte < 0x20) {
-            out.append("\\u00").append(1, hex[byte >> 4]).append(1, hex[byte & 15]);
-        } else {
-            out += c;
-        }
+    const auto is_special = [](char c) {
+        return static_cast<unsigned char>(c) < 0x20 || c == '"' || c == '\\';
+    };
+    if (std::none_of(text.begin(), text.end(), is_special)) {
+        out.append(1, '"').append(text).append(1, '"');
+    } else {
+        out += nlohmann::json(text).dump();
     }
-    out += '"';
 }
 
 }  // namespace m365stage::graph

@@ -90,7 +90,7 @@ core::result<page> parse_page(std::string_view body, const link_rules& rules) {
     return out;
 }
 
-core::result<page> parse_flat_page(std::string body, const link_rules& rules) {
+core::result<page> parse_flat_page(std::string_view body, const link_rules& rules) {
     page out;
     auto flat = flat_json::parse(body);
     if (!flat || !flat->root().is_object()) {

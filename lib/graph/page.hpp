@@ -12,6 +12,6 @@ namespace m365stage::graph {
 core::result<page> parse_page(std::string_view body, const link_rules& rules);
 
 /// The same with `page::flat` in place of `page::value`.
-core::result<page> parse_flat_page(std::string body, const link_rules& rules);
+core::result<page> parse_flat_page(std::string_view body, const link_rules& rules);
 
 }  // namespace m365stage::graph

@@ -1,5 +1,5 @@
-// Any bytes as the body of a page: parsed or refused, never more; what was mended parses. The two parsers
-// agree.
+// Any bytes as the body of a page: parsed or refused, never more; what was mended parses. Both ways to
+// read it agree.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -26,10 +26,10 @@ int depth_of(const nlohmann::json& value) {
     return deepest;
 }
 
-/// The flat parser takes what nlohmann's takes, up to its depth, and writes the same canonical text.
+/// What is parsed is what nlohmann::json parses, up to the depth, and writes the same canonical text.
 void check_flat(std::string_view body) {
     using namespace m365stage::graph;
-    const auto flat = flat_json::parse(std::string(body));
+    const auto flat = flat_json::parse(body);
     const auto value = nlohmann::json::parse(body, nullptr, false);
     if (!flat) {
         if (!value.is_discarded() && depth_of(value) <= deepest_json) {
@@ -55,7 +55,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         std::abort();
     }
     check_flat(body);
-    auto flat_page = parse_flat_page(std::string(body), rules);
+    auto flat_page = parse_flat_page(body, rules);
     auto page = parse_page(body, rules);
     if (page.has_value() != flat_page.has_value() ||
         (page && (page->next_link != flat_page->next_link || page->delta_link != flat_page->delta_link ||
