@@ -165,8 +165,12 @@ task<core::result<std::string>> column_values_of(
     }
     auto answer =
         co_await pass.source_of(c.kind).read_column_values(pass.graph, c, item.remote_id, (*have)->columns);
-    if (!answer && is_lasting(answer.error())) {
-        co_return std::string("{}");  // it has none: some objects of a drive are no items of its list
+    // Some objects of a drive are no items of its list. Without a clear word of the service it may be a passing
+    // fault, and nothing would ask again once the item is staged.
+    constexpr int most_doubts = 3;
+    if (!answer && is_lasting(answer.error()) &&
+        (!answer.error().code.empty() || item.attempts >= most_doubts)) {
+        co_return std::string("{}");
     }
     co_return answer;
 }
