@@ -125,6 +125,13 @@ void record_failure(
     );
 }
 
+void retry_for_room(database& db, unix_seconds now) {
+    db.run(
+        "UPDATE pending SET next_try=?1 WHERE state=0 AND next_try>?1 AND reason=?2", now,
+        core::to_string(core::error_kind::disk)
+    );
+}
+
 void record_vanished(database& db, item_id id, std::int64_t version, unix_seconds now) {
     const auto attempts = db.number("SELECT attempts FROM pending WHERE item_id=?", id).value_or(0);
     const bool doubtful = attempts >= most_quiet_tries;

@@ -29,6 +29,9 @@ void record_failure(
     std::string_view first_bytes
 );
 
+/// What did not fit on the disk is due again: whether it fits now costs no request.
+void retry_for_room(database& db, unix_seconds now);
+
 /// The item vanished between listing and fetching: not an error (contract Q12). Nothing is removed because of
 /// it: the next round brings the tombstone. It is looked at again later, and owed if no tombstone came after
 /// three tries.

@@ -76,6 +76,14 @@ std::optional<core::error> refusal(index::database& db, const tree_facts& facts,
             "see 'm365stage guard list'"
         );
     }
+    for (const auto& g : facts.owed_reasons) {
+        if (g.reason == core::to_string(error_kind::disk)) {
+            return refused(
+                error_kind::disk, "the disk has no room for " + std::to_string(g.items) + " items",
+                "free some space for stage.root: see 'm365stage status'"
+            );
+        }
+    }
     if (fail_on_owed && facts.owed > 0) {
         return refused(
             error_kind::owed, std::to_string(facts.owed) + " items are owed, and --on-owed is fail",

@@ -76,14 +76,16 @@ def explain(changes, saved, before, gone):
     """Each file in the job has a line in `m365stage changes`, and each line has its files in the job."""
     told = set()
     folders = set()
+    arrived = {new for _, _, _, new in changes}
     for at, (what, kind, old, new) in enumerate(changes):
         later = [o for _, _, o, _ in changes[at + 1:] if o is not None]
         if new is not None and not any(new == o or new.startswith(o + "/") for o in later):
             told |= {new, sidecar(new)}
             check(sidecar(new) in saved, f"changes says {what} {new}, and its sidecar was not saved")
             check(kind == "folder" or what == "metadata" or new in saved, f"changes says {what} {new}, and it was not saved")
-        # A path on the way (its folder was renamed in the same pass) was never in a backup.
-        if old is not None and old != new and sidecar(old) in before:
+        # A path on the way (its folder was renamed in the same pass) was never in a backup; one that something
+        # else took is not gone.
+        if old is not None and old not in arrived and sidecar(old) in before:
             check(sidecar(old) in gone, f"changes says that {old} is gone, and its sidecar is not recorded as deleted")
         if kind == "folder" and what in ("renamed", "moved"):
             folders.add(new + "/")

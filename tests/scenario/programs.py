@@ -238,3 +238,10 @@ class Stage:
             out[path] = (facts.st_ino, facts.st_mode, facts.st_uid, facts.st_gid, facts.st_size,
                          facts.st_mtime_ns, facts.st_ctime_ns, facts.st_nlink)
         return out
+
+    def has_moved(self, before):
+        """True if the tree is not as in that snapshot, or is changing just now."""
+        try:
+            return self.snapshot() != before
+        except FileNotFoundError:
+            return True

@@ -351,8 +351,11 @@ task<void> recover(pass_context& pass) {
     applier a(pass);
     const auto now = core::now_seconds();
     co_await note_time(pass, now);
-    auto close = [now](index::database& db) { return index::close_generations(db, now); };
-    pass.left_generation = co_await pass.store.call(std::move(close));
+    auto begin = [now](index::database& db) {
+        index::retry_for_room(db, now);
+        return index::close_generations(db, now);
+    };
+    pass.left_generation = co_await pass.store.call(std::move(begin));
     co_await a.finish_cut_off();
     co_await check_spool_after_boot(pass.store, pass.root, pass.disk, this_boot());
     auto used = [](index::database& db) { return index::spool_files_in_use(db); };

@@ -36,7 +36,7 @@ def lease(options):
         check(stage.snapshot() == still, "the tree moved under the second lease")
         hook(stage, "after-job", "--jobid", "8", "--status", "OK")
         hook(stage, "after-job", "--jobid", "8", "--status", "OK")
-        wait_until(lambda: stage.snapshot() != still, "what came is applied")
+        wait_until(lambda: stage.has_moved(still), "what came is applied")
         stage.sync(expect=(0, 1))
         hook(stage, "job-ended", "--jobid", "8", "--status", "OK")
         hook(stage, "job-ended", "--jobid", "99", "--status", "OK")
@@ -86,7 +86,7 @@ def lease_ends(options):
 
         def has_moved():
             moved_at[0] = time.time()  # at the latest: the snapshot comes after it
-            return stage.snapshot() != still
+            return stage.has_moved(still)
 
         wait_until(has_moved, "the tree moves after the lease's time")
         check(time.time() >= until, f"the tree moved {until - moved_at[0]:.1f} s before the lease's end")
