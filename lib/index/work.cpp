@@ -102,11 +102,8 @@ std::vector<bool> record_fetched(database& db, const std::vector<fetch_result>& 
 unix_seconds retry_pause(core::error_kind kind, int attempts) {
     constexpr unix_seconds minute = 60;
     constexpr unix_seconds day = 86'400;
-    if (kind == core::error_kind::disk) {
-        return std::min(60 * minute, minute << std::min(attempts, 10));  // somebody makes room
-    }
     if (!core::is_transient(kind) && kind != core::error_kind::locked &&
-        kind != core::error_kind::not_found) {
+        kind != core::error_kind::not_found && kind != core::error_kind::disk) {
         return day;  // nothing but a person or the service's owner changes that
     }
     return std::min(day, minute << std::min(attempts, 10));

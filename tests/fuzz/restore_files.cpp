@@ -3,43 +3,16 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <filesystem>
-#include <string>
 #include <string_view>
 
+#include "memory_stage.hpp"
 #include "restore/embedded.hpp"
 #include "restore/mime_file.hpp"
 
 namespace {
 
 using namespace m365stage;
-
-void require(bool good) {
-    if (!good) {
-        std::abort();
-    }
-}
-
-/// A folder in memory, removed at the end.
-struct stage {
-    stage() {
-        std::string pattern = "/dev/shm/m365-fuzz-XXXXXX";
-        require(::mkdtemp(pattern.data()) != nullptr);
-        path = pattern;
-        auto opened = tree::stage_root::open(path, tree::root_options());
-        require(opened.has_value());
-        root = std::move(*opened);
-    }
-    ~stage() {
-        std::error_code ec;
-        std::filesystem::remove_all(path, ec);
-    }
-    stage(const stage&) = delete;
-    stage& operator=(const stage&) = delete;
-    std::string path;
-    std::unique_ptr<tree::stage_root> root;
-};
+using fuzz::require;
 
 bool is_clean(std::string_view text) {
     for (const char c : text) {
@@ -100,7 +73,7 @@ void read_embedded(const tree::stage_root& root, std::int64_t size) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    static const stage here;
+    static const fuzz::memory_stage here;
     const std::string_view text(reinterpret_cast<const char*>(data), size);
     require(here.root->write_file("spool/file", text).has_value());
     read_message(*here.root);

@@ -1,35 +1,22 @@
 // Any bytes as cursors.json and as a sidecar of a tree that an index is rebuilt from: an index, and whatever
 // is damaged is told.
-#include <unistd.h>
-
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <string_view>
 
+#include "memory_stage.hpp"
 #include "sync/rebuild.hpp"
 
 namespace {
 
 using namespace m365stage;
+using fuzz::require;
 
-void require(bool good) {
-    if (!good) {
-        std::abort();
-    }
-}
-
-/// A tree in memory with one drive and one file in it; removed at the end.
-struct stage {
-    stage() {
-        std::string pattern = "/dev/shm/m365-fuzz-XXXXXX";
-        require(::mkdtemp(pattern.data()) != nullptr);
-        path = pattern;
-        auto opened = tree::stage_root::open(path, tree::root_options());
-        require(opened.has_value());
-        root = std::move(*opened);
+/// One drive with one file in it.
+struct small_stage : fuzz::memory_stage {
+    small_stage() {
         for (const char* folder :
              {"tree/.m365stage", "tree/users", "tree/users/ann", "tree/users/ann/.m365",
               "tree/users/ann/onedrive", "tree/users/ann/onedrive/.m365"}) {
@@ -37,24 +24,16 @@ struct stage {
         }
         write("tree/users/ann/onedrive/a.txt", "abc");
     }
-    ~stage() {
-        std::error_code ec;
-        std::filesystem::remove_all(path, ec);
-    }
-    stage(const stage&) = delete;
-    stage& operator=(const stage&) = delete;
     void write(const std::string& file, std::string_view text) const {
         require(root->write_file(file, text).has_value());
     }
-    std::string path;
-    std::unique_ptr<tree::stage_root> root;
 };
 
 }  // namespace
 
 /// Three files in one input, with lines of "--" between them.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    static const stage here;
+    static const small_stage here;
     std::string_view rest(reinterpret_cast<const char*>(data), size);
     for (const char* file :
          {"tree/.m365stage/cursors.json", "tree/users/ann/.m365/onedrive.json",

@@ -53,6 +53,21 @@ public:
         if (item_.content && item_.meta.empty()) {
             co_return co_await ask_again();
         }
+        // The small answers first: if one of them fails, nothing was downloaded in vain.
+        if (item_.permissions) {
+            auto failed = co_await permissions();
+            if (failed) {
+                const bool gone = failed->kind == error_kind::not_found;
+                co_return gone ? fetch_outcome(vanished()) : fetch_outcome(fetch_failure(std::move(*failed)));
+            }
+        }
+        if (item_.columns) {
+            auto values = co_await column_values_of(pass_, container_, item_);
+            if (!values) {
+                co_return failure(values.error(), {}, "read columns");
+            }
+            result_.columns = std::move(*values);
+        }
         if (item_.content) {
             std::optional<fetch_outcome> failed;
             if (source_.content() == sources::content_kind::rendered) {
@@ -63,19 +78,6 @@ public:
             if (failed) {
                 co_return std::move(*failed);
             }
-        }
-        if (item_.permissions) {
-            auto failed = co_await permissions();
-            if (failed) {
-                co_return fetch_outcome(fetch_failure(std::move(*failed)));
-            }
-        }
-        if (item_.columns) {
-            auto values = co_await column_values_of(pass_, container_, item_);
-            if (!values) {
-                co_return failure(values.error(), {}, "read columns");
-            }
-            result_.columns = std::move(*values);
         }
         co_return fetch_outcome(std::move(result_));
     }
