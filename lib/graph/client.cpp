@@ -27,6 +27,11 @@ public:
         bytes_ += bytes.size();
         return next_.write(bytes);
     }
+    std::span<std::byte> room() override { return next_.room(); }
+    task<core::result<void>> filled(std::size_t bytes) override {
+        bytes_ += bytes;
+        return next_.filled(bytes);
+    }
 
 private:
     http::body_sink& next_;

@@ -22,6 +22,8 @@ public:
 
     void set_unbounded_success(bool on) { limits_.unbounded_success = on; }
     bool is_interim() const { return head.status >= 100 && head.status < 200; }
+    /// Beast doesn't see what was read past it.
+    bool is_whole() const { return is_done() || (length && taken == *length); }
 
     response head;
     std::string body;
@@ -164,7 +166,7 @@ bool answer_parser::has_header() const {
 }
 
 bool answer_parser::is_done() const {
-    return impl_->is_done() && !impl_->is_interim();
+    return impl_->is_whole() && !impl_->is_interim();
 }
 
 bool answer_parser::can_reuse() const {
@@ -185,6 +187,14 @@ std::optional<std::uint64_t> answer_parser::content_length() const {
 
 std::uint64_t answer_parser::body_bytes() const {
     return impl_->taken;
+}
+
+std::uint64_t answer_parser::plain_rest() const {
+    return has_header() && impl_->length ? *impl_->length - impl_->taken : 0;
+}
+
+void answer_parser::pass(std::size_t bytes) {
+    impl_->taken += bytes;
 }
 
 }  // namespace m365stage::http

@@ -48,6 +48,11 @@ public:
     std::optional<std::uint64_t> content_length() const;
     std::uint64_t body_bytes() const;  ///< taken in so far
 
+    /// What is still to come of a body of known length that is sent as it is, not in chunks; 0 otherwise. As
+    /// much of it may be read past the parser, which is told by `pass`.
+    std::uint64_t plain_rest() const;
+    void pass(std::size_t bytes);
+
 private:
     class impl;
     std::unique_ptr<impl> impl_;

@@ -140,26 +140,10 @@ task<core::result<void>> exchange::read_more(steady::time_point deadline) {
     }
     watch_.set(stream_, deadline);
     auto [ec, n] = co_await stream_.read_some(buffer_.data() + end_, buffer_.size() - end_);
-    last_read_ = n;
-    if (watch_.has_expired()) {
-        co_return failed(core::error_kind::timeout, "");
+    auto state = came(ec, n);
+    if (!state || n == 0) {
+        co_return state;
     }
-    if (is_aborted(ec)) {
-        throw_aborted();
-    }
-    if (ec && !is_end_of_stream(ec)) {
-        peer_gone_ = true;
-        co_return failed(core::error_kind::transport, reason_of(ec));
-    }
-    if (ec) {
-        peer_gone_ = peer_closed_ = true;
-        auto whole = parser_.finish();
-        if (!whole) {
-            co_return failed(whole.error());
-        }
-        co_return core::result<void>();
-    }
-    got_bytes_ = true;
     end_ += n;
     auto used = parser_.feed({buffer_.data() + begin_, end_ - begin_});
     if (!used) {
@@ -167,6 +151,41 @@ task<core::result<void>> exchange::read_more(steady::time_point deadline) {
     }
     begin_ += *used;
     co_return core::result<void>();
+}
+
+/// What a read came back with. At the peer's end `peer_closed_` is set, and the answer must be whole.
+core::result<void> exchange::came(boost::system::error_code ec, std::size_t n) {
+    last_read_ = n;
+    if (watch_.has_expired()) {
+        return failed(core::error_kind::timeout, "");
+    }
+    if (is_aborted(ec)) {
+        throw_aborted();
+    }
+    if (ec && !is_end_of_stream(ec)) {
+        peer_gone_ = true;
+        return failed(core::error_kind::transport, reason_of(ec));
+    }
+    if (ec) {
+        peer_gone_ = peer_closed_ = true;
+        auto whole = parser_.finish();
+        return whole ? core::result<void>() : failed(whole.error());
+    }
+    got_bytes_ = true;
+    return {};
+}
+
+/// Past the parser, straight to where the sink wants it, if there is room.
+task<core::result<void>> exchange::read_body_once(std::span<std::byte> room, steady::time_point deadline) {
+    if (room.empty()) {
+        co_return co_await read_more(deadline);
+    }
+    const auto most = static_cast<std::size_t>(std::min<std::uint64_t>(room.size(), parser_.plain_rest()));
+    watch_.set(stream_, deadline);
+    auto [ec, n] = co_await stream_.read_some(reinterpret_cast<char*>(room.data()), most);
+    auto state = came(ec, n);
+    parser_.pass(n);
+    co_return state;
 }
 
 task<core::result<void>> exchange::read_header() {
@@ -220,7 +239,17 @@ task<core::result<void>> exchange::read_body(body_sink* sink) {
     core::result<void> state;
     progress pace(request_.limits.idle, request_.limits.min_bytes_per_second, steady::now());
     while (!parser_.is_done() && state) {
-        auto more = co_await read_more(pace.deadline());
+        const bool plain = sink && begin_ == end_ && parser_.plain_rest() > 0;
+        if (plain || (sink && parser_.body().size() >= sink_piece_bytes)) {
+            const auto before = steady::now();
+            auto taken = co_await hand_over(*sink);
+            if (!taken) {
+                co_return taken;
+            }
+            pace.excuse(steady::now() - before);
+        }
+        const auto room = plain ? sink->room() : std::span<std::byte>();
+        auto more = co_await read_body_once(room, pace.deadline());
         const auto now = steady::now();
         const bool fast_enough = pace.moved(last_read_, now);
         if (!more) {
@@ -229,8 +258,9 @@ task<core::result<void>> exchange::read_body(body_sink* sink) {
         } else if (!fast_enough && !parser_.is_done()) {
             state = failed(core::error_kind::timeout, stalled());
         }
-        if (sink && parser_.body().size() >= sink_piece_bytes && state) {
-            auto taken = co_await hand_over(*sink);
+        if (!room.empty() && last_read_ > 0) {
+            watch_.stop();
+            auto taken = co_await sink->filled(last_read_);
             if (!taken) {
                 co_return taken;
             }

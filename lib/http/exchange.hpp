@@ -29,6 +29,8 @@ private:
     task<core::result<void>> read_body(body_sink* sink);
     task<core::result<void>> hand_over(body_sink& sink);
     task<core::result<void>> read_more(steady::time_point deadline);
+    task<core::result<void>> read_body_once(std::span<std::byte> room, steady::time_point deadline);
+    core::result<void> came(boost::system::error_code ec, std::size_t n);
 
     core::error failed(core::error_kind kind, std::string_view why) const;
     core::error failed(const core::error& e) const { return failed(e.kind, e.cause); }

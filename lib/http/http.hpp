@@ -93,6 +93,12 @@ public:
     virtual task<core::result<void>> begin(const response& head) = 0;
     /// `bytes` is valid until the awaited call returns.
     virtual task<core::result<void>> write(std::span<const std::byte> bytes) = 0;
+
+    /// A place for the next bytes, which saves a copy of each: they are put there and `filled` says how many.
+    /// Empty if there is none, then `write` gets them; who gave room once gives it to the end of the answer.
+    /// Valid until the next call of any other function of the sink.
+    virtual std::span<std::byte> room() { return {}; }
+    virtual task<core::result<void>> filled(std::size_t) { co_return core::result<void>(); }
 };
 
 /// Sends requests; what the modules above see of HTTP. Implemented by `make_client` and by the tests' fakes.

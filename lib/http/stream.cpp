@@ -1,21 +1,19 @@
 #include "http/stream.hpp"
 
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/error.hpp>
-#include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/write.hpp>
 #include <vector>
 
 #include "http/answer.hpp"
+#include "http/plain_stream.hpp"
 #include "http/tls.hpp"
+#include "http/tls_stream.hpp"
 #include "http/wire.hpp"
 
 namespace m365stage::http {
@@ -28,53 +26,6 @@ namespace {
 
 constexpr auto token = asio::as_tuple(asio::use_awaitable);
 
-bool socket_looks_dead(tcp::socket& socket) {
-    char byte = 0;
-    const auto n = ::recv(socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    // Nothing to read is what a healthy idle connection looks like. Bytes are a farewell (TLS close_notify).
-    return !(n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK));
-}
-
-template <class Layer>
-class stream_on final : public stream {
-public:
-    template <class... Args>
-    explicit stream_on(Args&&... args) : layer_(std::forward<Args>(args)...) {}
-    ~stream_on() override {
-        if constexpr (!std::is_same_v<Layer, tcp::socket>) {
-            retire_tls(layer_.native_handle());
-        }
-    }
-    stream_on(const stream_on&) = delete;
-    stream_on& operator=(const stream_on&) = delete;
-
-    task<io_result> read_some(char* to, std::size_t size) override {
-        return layer_.async_read_some(asio::buffer(to, size), token);
-    }
-    task<io_result> write_all(std::string_view bytes) override {
-        return asio::async_write(layer_, asio::buffer(bytes.data(), bytes.size()), token);
-    }
-    void abort() noexcept override {
-        error_code ignored;
-        socket().close(ignored);
-    }
-    bool looks_dead() override { return !socket().is_open() || socket_looks_dead(socket()); }
-
-    Layer& layer() { return layer_; }
-    tcp::socket& socket() {
-        if constexpr (std::is_same_v<Layer, tcp::socket>) {
-            return layer_;
-        } else {
-            return layer_.next_layer();
-        }
-    }
-
-private:
-    Layer layer_;
-};
-
-using plain_stream = stream_on<tcp::socket>;
-using tls_stream = stream_on<asio::ssl::stream<tcp::socket>>;
 using stream_result = core::result<std::unique_ptr<stream>>;
 
 /// A name look-up that can be given up: getaddrinfo can't be cancelled, so it may outlive the wait for it.
@@ -249,13 +200,13 @@ task<core::result<void>> tcp_connector::tunnel(plain_stream& s, const route& to,
 task<stream_result> tcp_connector::encrypt(
     plain_stream& s, const route& to, watchdog::watch& watch, steady::time_point deadline
 ) {
-    auto out = std::make_unique<tls_stream>(std::move(s.layer()), tls_);
-    SSL* ssl = out->layer().native_handle();
+    auto out = std::make_unique<tls_stream>(std::move(s.socket()), tls_.native_handle());
+    SSL* ssl = out->native_handle();
     if (!prepare_tls(ssl, to.origin.host, to.session)) {
         co_return core::error(error_kind::internal, "TLS could not be set up for " + to.origin.host);
     }
     watch.set(*out, deadline);
-    auto [ec] = co_await out->layer().async_handshake(asio::ssl::stream_base::client, token);
+    const auto ec = co_await out->handshake();
     watch.stop();
     if (watch.has_expired()) {
         co_return late("the TLS handshake");

@@ -10,6 +10,8 @@
 namespace m365stage::http {
 namespace {
 
+constexpr std::size_t read_buffer_bytes = 64u << 10;
+
 using slot_pointer = std::shared_ptr<session_slot>;
 
 void free_slot(void*, void* stored, CRYPTO_EX_DATA*, int, long, void*) {
@@ -70,6 +72,9 @@ core::result<void> prepare_context(SSL_CTX* context, const std::string& ca_file)
     SSL_CTX_set_alpn_protos(context, http11, sizeof http11 - 1);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(context, keep_session);
+    // Several records with one system call.
+    SSL_CTX_set_read_ahead(context, 1);
+    SSL_CTX_set_default_read_buffer_len(context, read_buffer_bytes);
     const int loaded = ca_file.empty() ? SSL_CTX_set_default_verify_paths(context)
                                        : SSL_CTX_load_verify_file(context, ca_file.c_str());
     if (loaded == 1) {

@@ -16,7 +16,10 @@
 namespace m365stage::sync {
 namespace {
 
-constexpr std::size_t piece = 256 * 1024;
+constexpr std::size_t longest_piece = 256u << 10;
+constexpr std::size_t first_piece = 64u << 10;  // if the length is not known
+// The disk begins early with what is to be durable in the end.
+constexpr std::int64_t write_back_bytes = 8 << 20;
 using clock = std::chrono::steady_clock;
 
 /// The first byte's position of "bytes 100-199/200"; nullopt if it is not understood.
@@ -46,13 +49,16 @@ struct spool_file::shared {
     tree::unique_fd fd;
     core::sha256 sha;
     core::quick_xor quick;
-    std::int64_t written = 0;  ///< bytes given to the writer
+    std::int64_t written = 0;     ///< bytes given to the writer
+    std::int64_t on_its_way = 0;  ///< of `written`, what the disk was told to begin with
     bool writing = false;
+    piece spare;  ///< what the writer is done with
     std::optional<core::error> failure;
     std::unique_ptr<async::event> idle;
     std::chrono::nanoseconds busy{0};
 
-    core::result<void> write(std::string_view bytes) {
+    core::result<void> write(const piece& from) {
+        std::string_view bytes(from.bytes.get(), from.size);
         const auto start = clock::now();
         if (!fd) {
             auto made = root.create(path);
@@ -78,6 +84,14 @@ struct spool_file::shared {
         busy += clock::now() - start;
         return core::result<void>();
     }
+
+    void begin_write_back() {
+        if (fd && written - on_its_way >= write_back_bytes) {
+            // Only a start: errors show at the barrier.
+            ::sync_file_range(fd.get(), on_its_way, written - on_its_way, SYNC_FILE_RANGE_WRITE);
+            on_its_way = written;
+        }
+    }
 };
 
 spool_file::spool_file(const tree::stage_root& root, async::worker& disk, std::string name)
@@ -97,6 +111,7 @@ task<core::result<void>> spool_file::begin(const http::response& head) {
             );
             co_return e;
         }
+        announce(head);
         co_return core::result<void>();
     }
     if (received() > 0) {  // the range was ignored (contract Q36): from the start
@@ -106,19 +121,64 @@ task<core::result<void>> spool_file::begin(const http::response& head) {
         }
     }
     version_ = etag;
+    announce(head);
     co_return core::result<void>();
 }
 
-task<core::result<void>> spool_file::write(std::span<const std::byte> bytes) {
-    buffer_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    if (buffer_.size() < piece) {
+void spool_file::announce(const http::response& head) {
+    const auto field = head.fields.find("Content-Length").value_or("");
+    std::int64_t length = 0;
+    const auto [end, ec] = std::from_chars(field.data(), field.data() + field.size(), length);
+    constexpr std::int64_t plausible = std::int64_t{1} << 50;
+    announced_ = ec == std::errc{} && length >= 0 && length <= plausible ? received() + length : -1;
+}
+
+std::span<std::byte> spool_file::room() {
+    if (!buffer_.bytes && !shared_->writing && shared_->spare.capacity == longest_piece) {
+        buffer_ = std::exchange(shared_->spare, {});
+    }
+    if (!buffer_.bytes) {
+        const auto told = announced_ - received();
+        const auto usual = received() == 0 ? first_piece : longest_piece;
+        buffer_.capacity = told > 0 ? std::min(static_cast<std::size_t>(told), longest_piece) : usual;
+        buffer_.bytes = std::make_unique_for_overwrite<char[]>(buffer_.capacity);
+        buffer_.size = 0;
+    }
+    return std::as_writable_bytes(std::span(buffer_.bytes.get(), buffer_.capacity)).subspan(buffer_.size);
+}
+
+task<core::result<void>> spool_file::filled(std::size_t bytes) {
+    buffer_.size += bytes;
+    // What is whole goes to the disk together with all else that `finish` does there.
+    if (!buffer_.is_full() || received() == announced_) {
         co_return core::result<void>();
     }
     co_return co_await flush();
 }
 
+task<core::result<void>> spool_file::write(std::span<const std::byte> bytes) {
+    while (!bytes.empty()) {
+        auto to = room();
+        if (to.empty()) {
+            auto flushed = co_await flush();
+            if (!flushed) {
+                co_return flushed;
+            }
+            continue;
+        }
+        const auto n = std::min(to.size(), bytes.size());
+        std::memcpy(to.data(), bytes.data(), n);
+        bytes = bytes.subspan(n);
+        auto taken = co_await filled(n);
+        if (!taken) {
+            co_return taken;
+        }
+    }
+    co_return core::result<void>();
+}
+
 std::int64_t spool_file::received() const {
-    return shared_->written + static_cast<std::int64_t>(buffer_.size());
+    return shared_->written + static_cast<std::int64_t>(buffer_.size);
 }
 
 task<core::result<void>> spool_file::wait_for_writer() {
@@ -141,9 +201,15 @@ task<core::result<void>> spool_file::flush() {
         const auto executor = co_await boost::asio::this_coro::executor;
         shared_->idle = std::make_unique<async::event>(executor);
     }
-    shared_->written += static_cast<std::int64_t>(buffer_.size());
+    shared_->written += static_cast<std::int64_t>(buffer_.size);
     shared_->writing = true;
-    auto work = [s = shared_, data = std::exchange(buffer_, {})]() mutable { return s->write(data); };
+    auto work = [s = shared_, data = std::exchange(buffer_, {})]() mutable {
+        auto written = s->write(data);
+        s->begin_write_back();
+        data.size = 0;
+        s->spare = std::move(data);
+        return written;
+    };
     auto done = [s = shared_](std::exception_ptr e, core::result<void> written) {
         s->writing = false;
         if (e) {
@@ -160,8 +226,8 @@ task<core::result<void>> spool_file::flush() {
 
 task<core::result<void>> spool_file::restart() {
     co_await wait_for_writer();
-    buffer_.clear();
-    shared_->written = 0;
+    buffer_.size = 0;
+    shared_->written = shared_->on_its_way = 0;
     shared_->sha = core::sha256();
     shared_->quick = core::quick_xor();
     shared_->failure.reset();
@@ -175,7 +241,7 @@ task<core::result<spool_file::outcome>> spool_file::finish(core::unix_seconds mt
     if (!ready) {
         co_return ready.error();
     }
-    shared_->written += static_cast<std::int64_t>(buffer_.size());
+    shared_->written += static_cast<std::int64_t>(buffer_.size);
     auto work = [s = shared_, data = std::exchange(buffer_, {}), mtime]() -> core::result<outcome> {
         auto last = s->write(data);
         if (!last) {

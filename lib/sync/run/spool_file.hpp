@@ -24,6 +24,8 @@ public:
 
     task<core::result<void>> begin(const http::response& head) override;
     task<core::result<void>> write(std::span<const std::byte> bytes) override;
+    std::span<std::byte> room() override;
+    task<core::result<void>> filled(std::size_t bytes) override;
 
     /// Bytes taken so far: where to resume.
     std::int64_t received() const;
@@ -55,11 +57,19 @@ public:
 
 private:
     struct shared;
+    struct piece {
+        std::unique_ptr<char[]> bytes;
+        std::size_t capacity = 0;
+        std::size_t size = 0;
+        bool is_full() const { return size == capacity; }
+    };
+    void announce(const http::response& head);
     task<core::result<void>> flush();
     task<core::result<void>> wait_for_writer();
 
     std::shared_ptr<shared> shared_;  // shared with the write that is on its way on the other thread
-    std::string buffer_;
+    piece buffer_;
+    std::int64_t announced_ = -1;  ///< where the answer at hand ends, if it says
     std::string version_;
     bool web_page_ = false;
 };

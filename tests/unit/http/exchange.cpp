@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/asio/error.hpp>
 
 #include "../../support/doctest_result.hpp"
@@ -101,6 +102,27 @@ private:
     int calls_ = 0;
 };
 
+/// Takes the body in pieces of its own, as a file does.
+class roomy_sink final : public body_sink {
+public:
+    task<core::result<void>> begin(const response&) override { co_return core::result<void>(); }
+    task<core::result<void>> write(std::span<const std::byte> bytes) override {
+        got.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+        co_return core::result<void>();
+    }
+    std::span<std::byte> room() override { return std::as_writable_bytes(std::span(piece_)); }
+    task<core::result<void>> filled(std::size_t n) override {
+        direct += n;
+        got.append(piece_.data(), n);
+        co_return core::result<void>();
+    }
+    std::string got;
+    std::size_t direct = 0;
+
+private:
+    std::array<char, 5> piece_{};
+};
+
 const std::string chunked =
     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n";
 
@@ -112,7 +134,10 @@ struct outcome {
     int operations = 0;
 };
 
-outcome talk(int fail_at, error_code with, body_sink* sink = nullptr, std::size_t body_bytes = 200'000) {
+outcome talk(
+    int fail_at, error_code with, body_sink* sink = nullptr, std::size_t body_bytes = 200'000,
+    const std::string& answer = chunked
+) {
     outcome out;
     request r;
     r.verb = method::put;
@@ -120,7 +145,7 @@ outcome talk(int fail_at, error_code with, body_sink* sink = nullptr, std::size_
     const auto at = parse_url("https://h/").value();
     boost::asio::io_context io;
     watchdog dog(io);
-    scripted_stream on(chunked, fail_at, with);
+    scripted_stream on(answer, fail_at, with);
     run_coro(io, [&]() -> task<void> {
         exchange e(on, dog, r, at);
         const std::string head = "HEAD\r\n\r\n";
@@ -222,6 +247,35 @@ TEST_SUITE("http: exchange") {
             REQUIRE_FALSE(o.got);
             CHECK(o.got.error().kind == error_kind::disk);
         }
+    }
+
+    TEST_CASE("a body of known length goes straight to where the sink wants it") {
+        const std::string head = "HTTP/1.1 200 OK\r\nContent-Length: 26\r\n\r\n";
+        const std::string body = "abcdefghijklmnopqrstuvwxyz";
+        for (const std::string behind : {"", "HTTP/1.1 200 OK\r\n"}) {
+            CAPTURE(behind);
+            roomy_sink sink;
+            const auto whole = talk(-1, {}, &sink, 10, head + body + behind);
+            REQUIRE(whole.got);
+            CHECK(sink.got == body);
+            CHECK(sink.direct > 0);
+            CHECK(whole.reusable);  // what was sent unasked is found when the stream is used again
+        }
+        roomy_sink cut;
+        const auto shorter = talk(-1, {}, &cut, 10, head + body.substr(0, 20));
+        REQUIRE_FALSE(shorter.got);
+        CHECK(shorter.got.error().kind == error_kind::transport);
+        CHECK(shorter.got.error().cause.find("after 20 of 26 bytes") != std::string::npos);
+        CHECK(cut.got == body.substr(0, 20));  // the caller goes on from there
+        CHECK_FALSE(shorter.reusable);
+    }
+
+    TEST_CASE("a body in chunks does not pass the parser by") {
+        roomy_sink sink;
+        const auto whole = talk(-1, {}, &sink);
+        REQUIRE(whole.got);
+        CHECK(sink.got == "hello world");
+        CHECK(sink.direct == 0);
     }
 }
 
