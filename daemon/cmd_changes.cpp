@@ -7,7 +7,7 @@
 namespace m365stage::daemon {
 namespace {
 
-constexpr const char* help =
+constexpr const char* changes_help =
     "Without --since the changes of the last generation; with --since G those of all generations after G.\n"
     "With --json: one object a line, old_path null for what was created, new_path null for what was "
     "deleted.\n\n"
@@ -63,7 +63,7 @@ int run_changes(const global_options& global, const changes_arguments& arguments
 
 void add_changes(CLI::App& app, const global_options& global, runner& run) {
     auto* command = app.add_subcommand("changes", "what changed in the tree");
-    command->footer(help);
+    command->footer(changes_help);
     auto arguments = std::make_shared<changes_arguments>();
     command->add_option("--since", arguments->since, "show all changes after this generation")
         ->check(CLI::NonNegativeNumber);

@@ -60,7 +60,7 @@ core::exit_code check_report::exit() const {
 
 namespace {
 
-constexpr const char* help =
+constexpr const char* check_help =
     "Changes nothing and needs no lock: safe beside the running service. Each line is 'ok', 'warn' or "
     "'FAIL'; all "
     "checks\nare done. Ends with 0 without a FAIL, else with the code of what has to be mended first: 2 "
@@ -235,7 +235,7 @@ int run_check(const global_options& global) {
 void add_check(CLI::App& app, const global_options& global, runner& run) {
     auto* command =
         app.add_subcommand("check", "configuration, credentials, permissions, network, disk and index");
-    command->footer(help);
+    command->footer(check_help);
     command->callback([&global, &run] {
         run = [&global] { return guarded([&] { return run_check(global); }); };
     });

@@ -11,7 +11,7 @@
 namespace m365stage::daemon {
 namespace {
 
-constexpr const char* list_help =
+constexpr const char* guard_help =
     "A round that would delete more of a container than guard.max_deleted_share is held: the files stay in "
     "the tree\n"
     "until a person approves, or until they are back in Microsoft 365. Ends with 6 if anything is held, else "
@@ -26,14 +26,10 @@ constexpr int shown_examples = 5;
 
 using nlohmann::json;
 
-std::string n(std::int64_t value) {
-    return progress::count(static_cast<std::uint64_t>(value));
-}
-
 void print(const index::held_container& h) {
     std::printf(
-        "%s: %s deletions held, %s items are left; since round %s", h.key.c_str(), n(h.held).c_str(),
-        n(h.items).c_str(), n(h.round).c_str()
+        "%s: %s deletions held, %s items are left; since round %s", h.key.c_str(),
+        progress::number(h.held).c_str(), progress::number(h.items).c_str(), progress::number(h.round).c_str()
     );
     if (h.completed_at != 0) {
         std::printf(" (last round %s)", core::format_timestamp(h.completed_at).c_str());
@@ -47,7 +43,7 @@ void print(const index::held_container& h) {
     }
 }
 
-int run_list(const global_options& global) {
+int list_held(const global_options& global) {
     auto opened = open_index::open(global, index::database::mode::read_only);
     if (!opened) {
         return fail(opened.error());
@@ -81,7 +77,7 @@ int print_approved(const global_options& global, const nlohmann::json& held) {
     } else {
         std::printf(
             "%s: %s deletions approved; the next pass removes the files from the tree\n",
-            held.value("container", "").c_str(), n(held.value("held", std::int64_t{0})).c_str()
+            held.value("container", "").c_str(), progress::number(held.value("held", std::int64_t{0})).c_str()
         );
     }
     return static_cast<int>(core::exit_code::done);
@@ -113,10 +109,10 @@ int run_approve(const global_options& global, const std::string& key) {
 void add_guard(CLI::App& app, const global_options& global, runner& run) {
     auto* command = app.add_subcommand("guard", "see and release held deletions");
     command->require_subcommand(1);
-    command->footer(list_help);
+    command->footer(guard_help);
     auto* list = command->add_subcommand("list", "containers whose deletions are held");
-    list->footer(list_help);
-    list->callback([&global, &run] { run = [&global] { return guarded([&] { return run_list(global); }); }; }
+    list->footer(guard_help);
+    list->callback([&global, &run] { run = [&global] { return guarded([&] { return list_held(global); }); }; }
     );
     auto* approve =
         command->add_subcommand("approve", "let the next pass do the held deletions of a container");

@@ -17,7 +17,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* help =
+constexpr const char* hook_help =
     "For the RunScript resources of a Bareos job; README.md shows them. A script may be run twice for one "
     "job.\n"
     "before-job: 0 the tree stands still; 1 something is owed and --on-owed is fail; 3 sign-in refused;\n"
@@ -183,10 +183,10 @@ int tell(const global_options& global, const hook_arguments& a, const char* what
 void add_hook(CLI::App& app, const global_options& global, runner& run) {
     auto* command = app.add_subcommand("hook", "for the RunScripts of a Bareos job");
     command->require_subcommand(1);
-    command->footer(help);
+    command->footer(hook_help);
     auto a = std::make_shared<hook_arguments>();
     auto* before = command->add_subcommand("before-job", "bring the tree up to date, then hold it still");
-    before->footer(help);
+    before->footer(hook_help);
     before->add_option("--job", a->job, "Bareos' %n")->required();
     before->add_option("--level", a->level, "Bareos' %l");
     before->add_option("--max-age", a->max_age, "a tree this fresh is fresh enough; 0s: a new pass")

@@ -11,14 +11,14 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* list_help =
+constexpr const char* lease_help =
     "Reads the index only, also while the service does not run.\n\nExample: m365stage lease list --json";
-constexpr const char* end_help =
+constexpr const char* lease_end_help =
     "For a job that died and left its lease behind. A job that still reads would see the tree move under "
     "it,\n"
     "and counts as not saved. ID is the job id as 'm365stage lease list' prints it.";
 
-int run_list(const global_options& global) {
+int list_leases(const global_options& global) {
     auto opened = open_index::open(global, index::database::mode::read_only);
     if (!opened) {
         return fail(opened.error());
@@ -66,11 +66,12 @@ void add_lease(CLI::App& app, const global_options& global, runner& run) {
     auto* command = app.add_subcommand("lease", "who holds the tree still");
     command->require_subcommand(1);
     auto* list = command->add_subcommand("list", "the leases in force");
-    list->footer(list_help);
-    list->callback([&global, &run] { run = [&global] { return guarded([&] { return run_list(global); }); }; }
-    );
+    list->footer(lease_help);
+    list->callback([&global, &run] {
+        run = [&global] { return guarded([&] { return list_leases(global); }); };
+    });
     auto* end = command->add_subcommand("end", "end one by hand");
-    end->footer(end_help);
+    end->footer(lease_end_help);
     auto id = std::make_shared<std::string>();
     end->add_option("ID", *id, "job id")->required();
     end->callback([&global, &run, id] { run = [&global, id] { return run_end(global, *id); }; });

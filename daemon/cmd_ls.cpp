@@ -9,7 +9,7 @@
 namespace m365stage::daemon {
 namespace {
 
-constexpr const char* help =
+constexpr const char* ls_help =
     "PATTERN is matched against whole paths below tree/: '*' stands for anything, also for '/'.\n"
     "States: staged; pending (to be fetched), spooled (fetched, to be put into the tree), failed (with the "
     "reason),\n"
@@ -52,7 +52,7 @@ int run_ls(const global_options& global, const std::string& pattern) {
 
 void add_ls(CLI::App& app, const global_options& global, runner& run) {
     auto* command = app.add_subcommand("ls", "what is staged, and what is not yet");
-    command->footer(help);
+    command->footer(ls_help);
     auto pattern = std::make_shared<std::string>();
     command->add_option("PATTERN", *pattern, "only paths that match, e.g. 'sites/*/libraries/*.xlsx'");
     command->callback([&global, &run, pattern] {

@@ -19,7 +19,7 @@
 namespace m365stage::daemon {
 namespace {
 
-constexpr const char* help =
+constexpr const char* restore_help =
     "DIR is the tree that was restored, a folder in it, or one above it. Without --in-place and --into "
     "everything\n"
     "goes into a new folder 'Restored DATE' of the place it came from. Nothing is ever deleted, and nothing "
@@ -299,7 +299,7 @@ int run_restore(const global_options& global, restore_arguments& a) {
 void add_restore(CLI::App& app, const global_options& global, runner& run) {
     auto* command =
         app.add_subcommand("restore", "put a restored tree, or a part of it, back into Microsoft 365");
-    command->footer(help);
+    command->footer(restore_help);
     auto a = std::make_shared<restore_arguments>();
     command->add_option("--from", a->asked.from, "folder that the backup system restored")->required();
     command->add_option(

@@ -19,7 +19,7 @@
 namespace m365stage::daemon {
 namespace {
 
-constexpr const char* help =
+constexpr const char* serve_help =
     "Runs until SIGTERM or SIGINT; a second one ends it at once. Nothing is ever lost: the next start goes "
     "on.\n"
     "SIGHUP reads the configuration again and says what needs a restart.\n"
@@ -208,7 +208,7 @@ int run_serve(const global_options& global) {
 
 void add_serve(CLI::App& app, const global_options& global, runner& run) {
     auto* command = app.add_subcommand("serve", "the service: passes at sync.interval, leases, REST API");
-    command->footer(help);
+    command->footer(serve_help);
     command->callback([&global, &run] { run = [&global] { return run_serve(global); }; });
 }
 

@@ -32,14 +32,10 @@ namespace {
 using api::status_report;
 using core::unix_seconds;
 
-constexpr const char* help =
+constexpr const char* status_help =
     "Reads the index only, also while the service works. Ends with 0 whatever it has to tell; scripts use "
     "--json.\n\n"
     "Example: m365stage status --containers";
-
-std::string n(std::int64_t value) {
-    return progress::count(static_cast<std::uint64_t>(std::max<std::int64_t>(0, value)));
-}
 
 std::string ago(const status_report& s, unix_seconds t) {
     return progress::duration(static_cast<double>(std::max<std::int64_t>(0, s.now - t)));
@@ -57,9 +53,9 @@ void print_passes(const status_report& s) {
             const auto seconds = numbers.seconds.value_or(static_cast<double>(*p.finished_at - p.started_at));
             std::printf(
                 " %s: %s changed, %s fetched (%s), %s requests", progress::duration(seconds).c_str(),
-                n(numbers.items_changed).c_str(), n(numbers.fetched).c_str(),
+                progress::number(numbers.items_changed).c_str(), progress::number(numbers.fetched).c_str(),
                 progress::bytes(static_cast<std::uint64_t>(numbers.fetched_bytes)).c_str(),
-                n(numbers.requests).c_str()
+                progress::number(numbers.requests).c_str()
             );
             if (const auto& shares = numbers.waited) {
                 std::printf(
@@ -68,7 +64,7 @@ void print_passes(const status_report& s) {
                 );
             }
             if (numbers.errors > 0) {
-                std::printf("; %s errors", n(numbers.errors).c_str());
+                std::printf("; %s errors", progress::number(numbers.errors).c_str());
             }
         }
         std::printf("\n");
@@ -80,10 +76,10 @@ void print_containers(const status_report& s, bool all) {
     for (const auto& c : s.containers) {
         ++states[c.state];
     }
-    std::printf("containers  %s", n(static_cast<std::int64_t>(s.containers.size())).c_str());
+    std::printf("containers  %s", progress::number(static_cast<std::int64_t>(s.containers.size())).c_str());
     const char* separator = ": ";
     for (const auto& [state, count] : states) {
-        std::printf("%s%s %s", separator, n(count).c_str(), state.c_str());
+        std::printf("%s%s %s", separator, progress::number(count).c_str(), state.c_str());
         separator = ", ";
     }
     std::printf("\n");
@@ -105,16 +101,17 @@ void print_containers(const status_report& s, bool all) {
             what += "; " + c.error_kind + ": " + c.error_text;
         }
         if (c.guard_held > 0) {
-            what += "; " + n(c.guard_held) + " deletions held";
+            what += "; " + progress::number(c.guard_held) + " deletions held";
         }
         const auto last =
             c.completed_at ? "last round " + ago(s, *c.completed_at) + " ago" : std::string("no round yet");
         std::printf(
-            "  %s  %s items, %s; %s\n", c.key.c_str(), n(c.live_items).c_str(), last.c_str(), what.c_str()
+            "  %s  %s items, %s; %s\n", c.key.c_str(), progress::number(c.live_items).c_str(), last.c_str(),
+            what.c_str()
         );
     }
     if (more > 0) {
-        std::printf("  and %s more: --containers lists all\n", n(more).c_str());
+        std::printf("  and %s more: --containers lists all\n", progress::number(more).c_str());
     }
 }
 
@@ -130,7 +127,8 @@ void print_failing(const status_report& s) {
                               : "in " + progress::duration(static_cast<double>(g.next_try - s.now));
         std::printf(
             "  %s: %s items, the oldest for %s, up to %s tries, next try %s\n", g.reason.c_str(),
-            n(g.items).c_str(), ago(s, g.oldest).c_str(), n(g.most_attempts).c_str(), next.c_str()
+            progress::number(g.items).c_str(), ago(s, g.oldest).c_str(),
+            progress::number(g.most_attempts).c_str(), next.c_str()
         );
         for (const auto& e : g.examples) {
             std::printf("    %s: %s\n", e.path.c_str(), e.error.c_str());
@@ -152,7 +150,8 @@ void print_uncovered(const status_report& s) {
     }
     if (s.uncovered.size() > most) {
         std::printf(
-            "  and %s more: see --json\n", n(static_cast<std::int64_t>(s.uncovered.size() - most)).c_str()
+            "  and %s more: see --json\n",
+            progress::number(static_cast<std::int64_t>(s.uncovered.size() - most)).c_str()
         );
     }
 }
@@ -172,7 +171,7 @@ void print_holders(const status_report& s) {
     }
     for (const auto& h : s.held) {
         std::printf(
-            "guard       %s: %s deletions %s\n", h.key.c_str(), n(h.held).c_str(),
+            "guard       %s: %s deletions %s\n", h.key.c_str(), progress::number(h.held).c_str(),
             h.approved ? "approved; the next pass removes them" : "held: see 'm365stage guard list'"
         );
     }
@@ -180,16 +179,17 @@ void print_holders(const status_report& s) {
 
 void print_status(const status_report& s, bool all_containers) {
     std::printf(
-        "generation  %s%s\n", n(s.generation).c_str(),
+        "generation  %s%s\n", progress::number(s.generation).c_str(),
         s.running ? (", process " + std::to_string(*s.running) + " is at work").c_str() : ""
     );
     std::printf(
-        "coverage    %.2f %%: %s of %s items staged\n", s.count.percent(), n(s.count.staged).c_str(),
-        n(s.count.known).c_str()
+        "coverage    %.2f %%: %s of %s items staged\n", s.count.percent(),
+        progress::number(s.count.staged).c_str(), progress::number(s.count.known).c_str()
     );
     std::printf(
-        "backlog     %s to fetch (%s of them failed before), %s spooled (%s)\n", n(s.work.to_fetch).c_str(),
-        n(s.work.failed).c_str(), n(s.work.spooled).c_str(),
+        "backlog     %s to fetch (%s of them failed before), %s spooled (%s)\n",
+        progress::number(s.work.to_fetch).c_str(), progress::number(s.work.failed).c_str(),
+        progress::number(s.work.spooled).c_str(),
         progress::bytes(static_cast<std::uint64_t>(s.work.spooled_bytes)).c_str()
     );
     print_holders(s);
@@ -221,7 +221,7 @@ int run_status(const global_options& global, bool all_containers) {
 
 void add_status(CLI::App& app, const global_options& global, runner& run) {
     auto* command = app.add_subcommand("status", "passes, containers, backlog, failing items, lease, guard");
-    command->footer(help);
+    command->footer(status_help);
     auto all = std::make_shared<bool>(false);
     command->add_flag("--containers", *all, "list every container, not only those with something to say");
     command->callback([&global, &run, all] {

@@ -21,6 +21,10 @@ std::string progress::count(std::uint64_t n) {
     return digits;
 }
 
+std::string progress::number(std::int64_t n) {
+    return count(static_cast<std::uint64_t>(std::max<std::int64_t>(0, n)));
+}
+
 std::string progress::bytes(std::uint64_t n) {
     constexpr std::array units{"B", "KiB", "MiB", "GiB", "TiB"};
     auto value = static_cast<double>(n);

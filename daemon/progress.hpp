@@ -26,6 +26,7 @@ public:
 
     /// "12,345"; "1.5 GiB"; "2 min 3 s": numbers for people.
     static std::string count(std::uint64_t n);
+    static std::string number(std::int64_t n);  ///< what the index counts; never less than 0
     static std::string bytes(std::uint64_t n);
     static std::string duration(double seconds);
 

@@ -45,3 +45,15 @@ function(m365_cold target)
       $<$<AND:$<CONFIG:Release>,$<CXX_COMPILER_ID:Clang,AppleClang>>:-O1>)
   endif()
 endfunction()
+
+# Compiles the sources of a target in batches: what they share (templates of nlohmann/json and of Asio above all) is
+# parsed, optimised and emitted once for each batch. That halves the work, and the batches are small, so that a change stays
+# cheap. Names in anonymous namespaces meet those of the other files of a batch: they say whose they are, and what means
+# the same is shared. -D M365STAGE_UNITY=OFF compiles each file by itself, as clang-tidy does (tests/lint/tidy.sh).
+function(m365_unity target)
+  if(M365STAGE_UNITY AND TARGET ${target})
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 6)
+    # g++ takes a type in an anonymous namespace for one of a header, since the batch includes its file.
+    target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
+  endif()
+endfunction()

@@ -17,7 +17,6 @@ using nlohmann::json;
 
 constexpr unsigned most_questions = 16;
 constexpr std::chrono::seconds numbers_last(10);
-constexpr std::int64_t day = 86'400;
 
 task<void> sleep_for(core::unix_seconds seconds) {
     boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor, std::chrono::seconds(seconds));
@@ -165,8 +164,8 @@ task<response> handlers::start_pass(request r) {
     auto fields = field_reader::of_body(r);
     pass_request wanted;
     wanted.only = fields.text("only");
-    wanted.max_age = fields.number("max_age", 0, 0, 365 * day);
-    const auto wait = fields.number("wait", 0, 0, 7 * day);
+    wanted.max_age = fields.number("max_age", 0, 0, 365 * core::seconds_a_day);
+    const auto wait = fields.number("wait", 0, 0, 7 * core::seconds_a_day);
     if (auto good = fields.finish(); !good) {
         co_return error_response(good.error());
     }
@@ -195,9 +194,9 @@ task<response> handlers::take_lease(request r) {
     wanted.job_id = fields.required_text("job_id", 100);
     wanted.job_name = fields.text("job_name", 200);
     wanted.level = fields.text("level", 50);
-    wanted.max_age = fields.number("max_age", 0, 0, 365 * day);
-    wanted.timeout = fields.number("timeout", 3600, 1, 7 * day);
-    wanted.duration = fields.number("duration", day, 1, 30 * day);
+    wanted.max_age = fields.number("max_age", 0, 0, 365 * core::seconds_a_day);
+    wanted.timeout = fields.number("timeout", 3600, 1, 7 * core::seconds_a_day);
+    wanted.duration = fields.number("duration", core::seconds_a_day, 1, 30 * core::seconds_a_day);
     wanted.fail_on_owed = fields.flag("fail_on_owed");
     if (auto good = fields.finish(); !good) {
         co_return error_response(good.error());

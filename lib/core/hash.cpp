@@ -102,6 +102,19 @@ std::string to_hex(std::span<const std::uint8_t> bytes) {
     return out;
 }
 
+std::string to_hex(std::string_view bytes) {
+    return to_hex({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
+}
+
+std::string bytes_of_hex(std::string_view hex) {
+    auto digit = [](char c) { return c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10; };
+    std::string out;
+    for (std::size_t i = 0; i + 1 < hex.size(); i += 2) {
+        out += static_cast<char>(digit(hex[i]) * 16 + digit(hex[i + 1]));
+    }
+    return out;
+}
+
 std::string base64(std::span<const std::uint8_t> bytes) {
     std::string out(4 * ((bytes.size() + 2) / 3) + 1, '\0');
     const int size = EVP_EncodeBlock(

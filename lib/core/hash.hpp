@@ -46,6 +46,9 @@ private:
 };
 
 std::string to_hex(std::span<const std::uint8_t> bytes);
+std::string to_hex(std::string_view bytes);
+/// The bytes that `to_hex` wrote down. What is no hex gives bytes of no meaning.
+std::string bytes_of_hex(std::string_view hex);
 /// Standard base64 with padding.
 std::string base64(std::span<const std::uint8_t> bytes);
 

@@ -10,6 +10,8 @@ namespace m365stage::core {
 /// Seconds since the epoch, UTC. Fractions are cut: Bareos restores whole seconds only (bareos-contract, 6).
 using unix_seconds = std::int64_t;
 
+constexpr unix_seconds seconds_a_day = 86'400;
+
 unix_seconds now_seconds();
 
 /// Reads "2026-10-01T07:11:12Z" with or without fraction, 'Z' or an offset; years 0001..9999.

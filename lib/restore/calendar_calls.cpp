@@ -15,7 +15,7 @@ namespace {
 
 constexpr unsigned events_a_page = 999;
 constexpr unsigned calendars_a_page = 250;
-constexpr const char* compared =
+constexpr const char* compared_events =
     "?$select=id,iCalUId,changeKey,transactionId,subject,start,end,isAllDay,type";
 
 }  // namespace
@@ -64,11 +64,11 @@ graph::call calendar_calls::make_calendar(const json& body, std::string object) 
 
 graph::call calendar_calls::events(const std::string& calendar, std::string object) const {
     const auto where = is_group() ? std::string("/calendar") : "/calendars/" + segment(calendar);
-    return ask(where + "/events" + compared, std::move(object), events_a_page);
+    return ask(where + "/events" + compared_events, std::move(object), events_a_page);
 }
 
 graph::call calendar_calls::event(const std::string& id, std::string object) const {
-    return ask("/events/" + segment(id) + compared, std::move(object));
+    return ask("/events/" + segment(id) + compared_events, std::move(object));
 }
 
 graph::call calendar_calls::create(const std::string& calendar, const json& body, std::string object) const {

@@ -13,7 +13,6 @@ constexpr std::string_view zone_begin = "BEGIN:VTIMEZONE\r\n";
 constexpr std::string_view zone_end = "END:VTIMEZONE\r\n";
 constexpr std::string_view event_begin = "BEGIN:VEVENT\r\n";
 constexpr std::string_view tail = "END:VCALENDAR\r\n";
-constexpr std::size_t piece_bytes = 256u << 10;
 
 /// The text behind `name` on its line.
 std::string line_of(std::string_view block, std::string_view name) {
@@ -74,9 +73,9 @@ public:
 private:
     core::result<std::size_t> read(int fd, std::string& text) const {
         const auto known = text.size();
-        text.resize(known + piece_bytes);
+        text.resize(known + file_piece);
         for (;;) {
-            const auto n = ::read(fd, text.data() + known, piece_bytes);
+            const auto n = ::read(fd, text.data() + known, file_piece);
             if (n < 0 && errno == EINTR) {
                 continue;
             }

@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "restore/calendar_restore.hpp"
+#include "restore/event_attachments.hpp"
 #include "restore/event_body.hpp"
 #include "restore/owner.hpp"
 #include "sources/event_times.hpp"
@@ -12,11 +13,7 @@ namespace {
 using nlohmann::json;
 using sources::text;
 
-// What one app may send to one mailbox, and how often it may ask (contract 3.3).
-constexpr double most_bytes_per_second = 150e6 / 300;
-constexpr double most_requests_per_second = 10'000.0 / 600;
 constexpr const char* calendar_probe = "/calendar?$select=id";
-constexpr std::uint64_t piece_bytes = 3'240'000;
 
 /// Not among the members that a sidecar has for itself: with what else an event costs.
 effort effort_of_event(const json& event) {
@@ -26,7 +23,7 @@ effort effort_of_event(const json& event) {
         for (const auto& a : attachments_of(one)) {
             const auto size = static_cast<std::uint64_t>(std::max<std::int64_t>(a.size, 0));
             e.bytes += size;
-            e.requests += a.unreadable.empty() ? 2 + size / piece_bytes : 0;
+            e.requests += a.unreadable.empty() ? 2 + size / static_cast<std::uint64_t>(bytes_a_piece) : 0;
         }
     };
     count(event);
@@ -110,12 +107,7 @@ public:
         return graph::scope(graph::service::outlook, calendar_calls(to.id).mailbox());
     }
 
-    double seconds(const graph::client&, const effort& all) const override {
-        return std::max(
-            static_cast<double>(all.requests) / most_requests_per_second,
-            static_cast<double>(all.bytes) / most_bytes_per_second
-        );
-    }
+    double seconds(const graph::client&, const effort& all) const override { return mailbox_seconds(all); }
 
     task<core::result<target>> find(graph::client& graph, place where) const override {
         return find_calendars(graph, std::move(where));

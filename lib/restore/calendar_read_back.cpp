@@ -14,9 +14,10 @@ using nlohmann::json;
 using sources::text;
 
 /// Compares one calendar, or the list of them.
-class reader {
+class calendar_reader {
 public:
-    reader(context& with, const std::string& owner, bool last) : with_(with), calls_(owner), last_(last) {}
+    calendar_reader(context& with, const std::string& owner, bool last)
+        : with_(with), calls_(owner), last_(last) {}
 
     task<core::result<std::uint64_t>> run(journal::written_folder where) {
         const bool calendars = where.parent == calendars_parent;
@@ -133,7 +134,7 @@ private:
 task<core::result<std::uint64_t>> read_back_calendar(
     context& with, journal::written_folder where, bool last
 ) {
-    reader r(with, parse_journal_target(where.target).second, last);
+    calendar_reader r(with, parse_journal_target(where.target).second, last);
     auto open = co_await r.run(std::move(where));
     co_return open;
 }

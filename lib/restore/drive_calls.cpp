@@ -3,21 +3,14 @@
 #include <nlohmann/json.hpp>
 
 #include "restore/kind.hpp"
+#include "sources/fields.hpp"
 
 namespace m365stage::restore {
 namespace {
 
 using nlohmann::json;
-
-const json* member(const json& object, const char* key) {
-    const auto found = object.is_object() ? object.find(key) : object.end();
-    return object.is_object() && found != object.end() && !found->is_null() ? &*found : nullptr;
-}
-
-std::string text(const json& object, const char* key) {
-    const auto* value = member(object, key);
-    return value != nullptr && value->is_string() ? value->get<std::string>() : std::string();
-}
+using sources::member;
+using sources::text;
 
 std::string dumped(const json& body) {
     return body.dump(-1, ' ', false, json::error_handler_t::replace);

@@ -3,15 +3,15 @@
 #include "restore/drive_calls.hpp"
 #include "restore/drive_restore.hpp"
 #include "restore/owner.hpp"
+#include "restore/upload.hpp"
 
 namespace m365stage::restore {
 namespace {
 
 using nlohmann::json;
 
-// What one app may send to one tenant (contract 3.2), and a fragment of an upload.
+// What one app may send to one tenant (contract 3.2).
 constexpr double most_bytes_per_second = 400e9 / 3600;
-constexpr std::uint64_t fragment_bytes = 32 * 327'680;
 
 /// How long the rights of an object take, if they are asked for.
 std::uint64_t count_rights(const object& o, const request& asked) {
@@ -40,7 +40,8 @@ public:
         e.requests = 2;
         e.units = 4;
         if (!o.folder) {
-            e.requests = 1 + std::max<std::uint64_t>(1, (e.bytes + fragment_bytes - 1) / fragment_bytes);
+            constexpr auto fragment = static_cast<std::uint64_t>(fragment_bytes);
+            e.requests = 1 + std::max<std::uint64_t>(1, (e.bytes + fragment - 1) / fragment);
             e.units = graph::units::write + (e.bytes == 0 ? graph::units::write : 0);
         }
         if (!o.meta.columns.empty()) {  // written, and the time set again that this moves

@@ -4,21 +4,18 @@
 #include <set>
 
 #include "sources/drive_item.hpp"
+#include "sources/fields.hpp"
 
 namespace m365stage::restore {
 namespace {
 
 using nlohmann::json;
+using sources::text;
 
 const json& at(const json& object, const char* key) {
     static const json nothing;
     const auto found = object.is_object() ? object.find(key) : object.end();
     return object.is_object() && found != object.end() ? *found : nothing;
-}
-
-std::string text(const json& object, const char* key) {
-    const auto& value = at(object, key);
-    return value.is_string() ? value.get<std::string>() : std::string();
 }
 
 bool has_role(const json& permission, const char* role) {

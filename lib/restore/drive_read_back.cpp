@@ -11,9 +11,10 @@ namespace {
 using nlohmann::json;
 
 /// Compares one folder.
-class reader {
+class drive_reader {
 public:
-    reader(context& with, const std::string& drive, bool last) : with_(with), calls_(drive), last_(last) {}
+    drive_reader(context& with, const std::string& drive, bool last)
+        : with_(with), calls_(drive), last_(last) {}
 
     task<core::result<std::uint64_t>> run(journal::written_folder where) {
         const auto parent = where.parent;
@@ -129,7 +130,7 @@ private:
 task<core::result<std::uint64_t>> read_back_drive_folder(
     context& with, journal::written_folder where, bool last
 ) {
-    reader r(with, parse_journal_target(where.target).second, last);
+    drive_reader r(with, parse_journal_target(where.target).second, last);
     auto open = co_await r.run(std::move(where));
     co_return open;
 }

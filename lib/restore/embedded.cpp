@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "auth/encoding.hpp"
+#include "restore/source_tree.hpp"
 #include "sources/task_item.hpp"
 
 namespace m365stage::restore {
@@ -14,7 +15,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t piece = 256u << 10;
 constexpr std::size_t longest_document = 32u << 20;
 
 core::error disk_error(const std::string& path) {
@@ -57,17 +57,17 @@ core::result<std::int64_t> find_text(
     int fd, std::string_view text, std::int64_t from, const std::string& path
 ) {
     for (std::int64_t at = from;;) {
-        auto bytes = read_some(fd, piece, at, path);
+        auto bytes = read_some(fd, file_piece, at, path);
         if (!bytes) {
             return bytes.error();
         }
         if (const auto found = bytes->find(text); found != std::string::npos) {
             return at + static_cast<std::int64_t>(found);
         }
-        if (bytes->size() < piece) {
+        if (bytes->size() < file_piece) {
             return std::int64_t{-1};
         }
-        at += static_cast<std::int64_t>(piece - text.size() + 1);
+        at += static_cast<std::int64_t>(file_piece - text.size() + 1);
     }
 }
 
@@ -168,7 +168,7 @@ core::result<void> each_piece(
         return fd.error();
     }
     for (std::int64_t at = 0;;) {
-        auto part = read_some(fd->get(), piece, at, path);
+        auto part = read_some(fd->get(), file_piece, at, path);
         if (!part) {
             return part.error();
         }

@@ -9,7 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "auth/encoding.hpp"
-#include "core/hash.hpp"
+#include "restore/hash_sink.hpp"
 #include "sources/fields.hpp"
 
 namespace m365stage::restore {
@@ -21,33 +21,13 @@ using sources::text;
 
 // As the source wrote them (sources/ics_stream.cpp): lines of 54 bytes, 72 characters, CRLF and a blank.
 constexpr std::int64_t bytes_a_line = 54;
+static_assert(bytes_a_piece % bytes_a_line == 0);
 constexpr std::int64_t text_a_line = 72;
 constexpr std::int64_t text_between = 3;
 
-// Contract 8.2: up to 3 MB in one request, above by a session in pieces of at most 4 MB.
+// Contract 8.2: up to 3 MB in one request, above by a session.
 constexpr std::int64_t largest_at_once = 2'900'000;
-constexpr std::int64_t bytes_a_piece = bytes_a_line * 60'000;
-constexpr int most_tries = 3;
-
-/// Takes bytes and keeps their sum alone.
-class hashing_sink final : public http::body_sink {
-public:
-    task<core::result<void>> begin(const http::response&) override {
-        sum_ = core::sha256();
-        co_return core::result<void>();
-    }
-    task<core::result<void>> write(std::span<const std::byte> bytes) override {
-        sum_.update(bytes);
-        co_return core::result<void>();
-    }
-    std::string finish() {
-        const auto digest = sum_.finish();
-        return core::to_hex(digest);
-    }
-
-private:
-    core::sha256 sum_;
-};
+constexpr int attachment_tries = 3;
 
 /// An item as it may be posted: without what the service fills in itself (contract 8.2).
 json cleaned(json item) {
@@ -89,13 +69,13 @@ task<core::result<std::vector<json>>> list_attachments(graph::client& graph, gra
 
 task<core::result<std::string>> hash_of_attachment(graph::client& graph, graph::call call) {
     for (int tries = 1;; ++tries) {
-        hashing_sink sink;
+        hash_sink sink;
         auto answer = co_await graph.download(call, sink);
         if (answer) {
             co_return sink.finish();
         }
         const auto why = answer.error();
-        if (!core::is_transient(why.kind) || tries == most_tries) {
+        if (!core::is_transient(why.kind) || tries == attachment_tries) {
             co_return why;
         }
     }
@@ -194,7 +174,7 @@ task<core::result<void>> event_attachments::add(const staged_attachment& a) {
             co_return done;
         }
         const auto why = done.error();
-        const bool again = core::is_transient(why.kind) && tries < most_tries;
+        const bool again = core::is_transient(why.kind) && tries < attachment_tries;
         if (!again && !core::is_transient(why.kind) && !ends_all(why) && why.kind != error_kind::disk) {
             co_return co_await note_lost(a, core::describe(why));
         }

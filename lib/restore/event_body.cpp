@@ -14,7 +14,7 @@ using nlohmann::json;
 using sources::member;
 using sources::text;
 
-constexpr std::array kept{
+constexpr std::array kept_members{
     "allowNewTimeProposals",
     "body",
     "categories",
@@ -107,9 +107,8 @@ json time_of(const json& event, const char* name, const char* zone_name) {
     const auto zone_text = text(event, zone_name);
     const auto zone = sources::time_zone::find(zone_text);
     const bool all_day = sources::is_true(event, "isAllDay");
-    constexpr core::unix_seconds day = 86'400;
     // The midnight of an all-day event is told as such, whatever the zone.
-    const auto wall = !zone || (all_day && *utc % day == 0) ? *utc : zone->wall_of(*utc);
+    const auto wall = !zone || (all_day && *utc % core::seconds_a_day == 0) ? *utc : zone->wall_of(*utc);
     auto when = core::format_timestamp(wall);
     when.pop_back();
     return {{"dateTime", when}, {"timeZone", zone ? zone_text : std::string("UTC")}};
@@ -180,7 +179,7 @@ std::vector<staged_attachment> attachments_of(const json& event) {
 
 json new_event(const json& event, const std::string& transaction) {
     json out = json::object();
-    for (const char* key : kept) {
+    for (const char* key : kept_members) {
         if (const auto* value = member(event, key)) {
             out[key] = *value;
         }

@@ -15,9 +15,8 @@ using core::unix_seconds;
 using nlohmann::json;
 using sources::text;
 
-constexpr unix_seconds day = 86'400;
 // Events of one transactionId that were made and deleted since, before one is given up.
-constexpr int most_rounds = 4;
+constexpr int event_rounds = 4;
 
 /// The date that an occurrence belongs to, as its series counts: a wall clock's midnight.
 std::optional<unix_seconds> date_of(const json& occurrence, const sources::event_clock& clock) {
@@ -29,7 +28,7 @@ std::optional<unix_seconds> date_of(const json& occurrence, const sources::event
         return std::nullopt;
     }
     const auto wall = clock.wall_of(*original);
-    return wall - ((wall % day) + day) % day;
+    return wall - ((wall % core::seconds_a_day) + core::seconds_a_day) % core::seconds_a_day;
 }
 
 /// What read_back compares: the event, and the attachments that are in the tree.
@@ -144,7 +143,7 @@ private:
             }
             entry_.id.clear();
         }
-        for (int round = 0; round < most_rounds; ++round) {
+        for (int round = 0; round < event_rounds; ++round) {
             const auto transaction = transaction_id(into_.id(), o_.meta.id, round);
             auto uid = round == 0 ? text(event_, "iCalUId") : std::string();
             auto there = co_await into_.find(transaction, std::move(uid));
@@ -257,9 +256,11 @@ private:
     /// The occurrence of the new series that belongs to a date; null if there is none.
     task<core::result<json>> occurrence_on(unix_seconds date, const sources::event_clock& clock) {
         const auto start = clock.wall_of(sources::utc_of_event_time(event_, "start").value_or(0));
-        const auto wall = date + ((start % day) + day) % day;
+        const auto wall = date + ((start % core::seconds_a_day) + core::seconds_a_day) % core::seconds_a_day;
         const auto about = clock.zone && !clock.all_day ? clock.zone->utc_of(wall) : wall;
-        auto call = calls_.instances(entry_.id, about - day, about + 2 * day, o_.path);
+        auto call = calls_.instances(
+            entry_.id, about - core::seconds_a_day, about + 2 * core::seconds_a_day, o_.path
+        );
         for (;;) {
             auto page = co_await with_.graph.get_page(call);
             if (!page) {

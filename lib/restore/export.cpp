@@ -15,8 +15,6 @@
 namespace m365stage::restore {
 namespace {
 
-constexpr std::size_t piece_bytes = 256u << 10;
-
 /// One export on its way.
 class exporter {
 public:
@@ -24,7 +22,7 @@ public:
         const source_tree& tree, const request& asked, const tree::stage_root& to,
         const std::function<void(const std::string&, const std::string&)>& problem
     )
-        : tree_(tree), asked_(asked), to_(to), problem_(problem), buffer_(piece_bytes) {}
+        : tree_(tree), asked_(asked), to_(to), problem_(problem), buffer_(file_piece) {}
 
     core::result<export_counts> run() {
         // Owners and containers keep the folders that they have in the tree.

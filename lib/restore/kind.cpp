@@ -24,6 +24,10 @@ core::error not_understood(const std::string& text) {
 constexpr std::array<std::string_view, 7> container_names{"onedrive", "files", "mail",    "calendar",
                                                           "contacts", "tasks", "settings"};
 
+// What one app may do to one mailbox.
+constexpr double requests_per_second = 10'000.0 / 600;
+constexpr double bytes_per_second = 150e6 / 300;
+
 }  // namespace
 
 effort& effort::operator+=(const effort& more) {
@@ -218,6 +222,13 @@ task<std::uint64_t> note_gone(context& with, std::string path, entry e, bool las
     with.count.failed += last ? 1 : 0;
     co_await with.log.put(std::move(path), std::move(e));
     co_return last ? 0 : 1;
+}
+
+double mailbox_seconds(const effort& all) {
+    return std::max(
+        static_cast<double>(all.requests) / requests_per_second,
+        static_cast<double>(all.bytes) / bytes_per_second
+    );
 }
 
 bool has_any(const std::vector<std::string>& roles, std::initializer_list<std::string_view> wanted) {

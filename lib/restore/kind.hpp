@@ -196,6 +196,9 @@ task<bool> repeat_parts(context& with, std::string path);
 /// open.
 task<std::uint64_t> note_gone(context& with, std::string path, entry e, bool last);
 
+/// The least time that what one app may do to one mailbox allows (contract 3.3).
+double mailbox_seconds(const effort& all);
+
 /// True if one of these is among the roles.
 bool has_any(const std::vector<std::string>& roles, std::initializer_list<std::string_view> wanted);
 

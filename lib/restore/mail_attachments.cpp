@@ -1,11 +1,11 @@
 #include "restore/mail_attachments.hpp"
 
-#include <charconv>
 #include <nlohmann/json.hpp>
 
-#include "core/hash.hpp"
+#include "restore/hash_sink.hpp"
 #include "restore/mail_json.hpp"
 #include "restore/part_source.hpp"
+#include "restore/upload.hpp"
 #include "sources/fields.hpp"
 
 namespace m365stage::restore {
@@ -16,37 +16,21 @@ using sources::text;
 
 constexpr std::int64_t session_from = 3'000'000;  // below that an attachment is posted whole
 constexpr std::int64_t largest = 150ll << 20;
-constexpr std::int64_t fragment_bytes = 12 * 327'680;
+constexpr std::int64_t session_fragment = 12 * 327'680;
 // Failures without progress between them, after which an attachment is given up for this run.
-constexpr int most_failures = 5;
+constexpr int session_failures = 5;
 
 std::string mark_of_part(const mime_part& p) {
     return goes_as_item(p) ? "item " + p.name : "file " + p.sha256;
 }
 
-class hash_sink final : public http::body_sink {
-public:
-    task<core::result<void>> begin(const http::response&) override {
-        sha_ = core::sha256();
-        co_return core::result<void>();
-    }
-    task<core::result<void>> write(std::span<const std::byte> bytes) override {
-        sha_.update(bytes);
-        co_return core::result<void>();
-    }
-    std::string hash() { return core::to_hex(sha_.finish()); }
-
-private:
-    core::sha256 sha_;
-};
-
 task<core::result<std::string>> hash_of(context& with, graph::call call) {
     core::error why;
-    for (int n = 0; n < most_failures; ++n) {
+    for (int n = 0; n < session_failures; ++n) {
         hash_sink sink;
         auto read = co_await with.graph.download(call, sink);
         if (read) {
-            co_return sink.hash();
+            co_return sink.finish();
         }
         why = read.error();
         if (!core::is_transient(why.kind)) {
@@ -56,19 +40,6 @@ task<core::result<std::string>> hash_of(context& with, graph::call call) {
         co_await clock.sleep_until(clock.now() + std::chrono::milliseconds(200) * (1 << n));
     }
     co_return why;
-}
-
-/// The first byte that the service wants ("2097152", or "2097152-"); nullopt: it does not say so (Q89).
-std::optional<std::int64_t> next_expected(const std::string& body) {
-    const auto answer = json::parse(body, nullptr, false);
-    const auto* ranges = sources::member(answer, "nextExpectedRanges");
-    if (ranges == nullptr || !ranges->is_array() || ranges->empty() || !ranges->front().is_string()) {
-        return std::nullopt;
-    }
-    const auto first = ranges->front().get<std::string>();
-    std::int64_t at = 0;
-    auto [end, ec] = std::from_chars(first.data(), first.data() + first.size(), at);
-    return ec == std::errc() && at >= 0 ? std::optional(at) : std::nullopt;
 }
 
 /// One attachment on its way.
@@ -171,7 +142,7 @@ private:
         const auto total = mime_->parts()[number].size;
         std::int64_t at = 0;
         for (int failures = 0;;) {
-            const auto size = std::min(fragment_bytes, total - at);
+            const auto size = std::min(session_fragment, total - at);
             auto call = at_session(url);
             call.verb = http::method::put;
             call.fields.set(
@@ -193,7 +164,7 @@ private:
             }
             // The answer was lost, or a part of the bytes: the session knows how far it is. When it is gone,
             // so is what was lost: whoever called looks which attachments are there.
-            if (++failures >= most_failures) {
+            if (++failures >= session_failures) {
                 co_return answer.error();
             }
             auto state = co_await with_.graph.send(at_session(url));
@@ -277,7 +248,7 @@ task<core::result<std::vector<refused_part>>> add_attachments(
 ) {
     attacher one(with, calls, message, mime, object);
     core::error why;
-    for (int round = 0; round < most_failures; ++round) {
+    for (int round = 0; round < session_failures; ++round) {
         if (!there) {
             auto read = co_await read_attachments(with, calls, message, object);
             if (!read) {

@@ -13,7 +13,7 @@ using nlohmann::json;
 
 constexpr unsigned messages_a_page = 250;
 constexpr unsigned folders_a_page = 100;
-constexpr const char* compared =
+constexpr const char* compared_messages =
     "$select=id,internetMessageId,subject,from,sentDateTime,receivedDateTime,isRead,isDraft,flag,"
     "hasAttachments,importance,categories";
 
@@ -63,7 +63,7 @@ graph::call mail_calls::make_folder(const std::string& parent, const json& body,
 }
 
 graph::call mail_calls::messages(const std::string& folder, bool marks, std::string object) const {
-    std::string path = "/mailFolders/" + sources::segment(folder) + "/messages?" + compared;
+    std::string path = "/mailFolders/" + sources::segment(folder) + "/messages?" + compared_messages;
     if (marks) {
         path +=
             "&$expand=" + http::percent_encode(
@@ -82,7 +82,7 @@ graph::call mail_calls::matching(
 }
 
 graph::call mail_calls::message(const std::string& id, std::string object) const {
-    return ask("/messages/" + sources::segment(id) + "?" + compared, std::move(object));
+    return ask("/messages/" + sources::segment(id) + "?" + compared_messages, std::move(object));
 }
 
 graph::call mail_calls::create(const std::string& folder, std::string object) const {

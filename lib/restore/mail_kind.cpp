@@ -10,9 +10,6 @@ namespace {
 
 using nlohmann::json;
 
-// What one app may do to one mailbox (contract 3.3).
-constexpr double requests_per_second = 10'000.0 / 600;
-constexpr double bytes_per_second = 150e6 / 300;
 constexpr const char* root_probe = "/mailFolders/msgfolderroot?$select=id";
 
 class mail_kind final : public kind {
@@ -61,12 +58,7 @@ public:
 
     std::string limit_key(const target& to) const override { return "mailbox " + to.id; }
 
-    double seconds(const graph::client&, const effort& all) const override {
-        return std::max(
-            static_cast<double>(all.requests) / requests_per_second,
-            static_cast<double>(all.bytes) / bytes_per_second
-        );
-    }
+    double seconds(const graph::client&, const effort& all) const override { return mailbox_seconds(all); }
 
     task<core::result<target>> find(graph::client& graph, place where) const override {
         auto taken = take_container_name(where, "mail", {"user"});

@@ -14,8 +14,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t piece_bytes = 256u << 10;
-
 /// "From sender Thu Nov 26 08:00:00 2026": the line that begins a message.
 std::string from_line(const object& o) {
     const auto item = json::parse(o.meta.item, nullptr, false);
@@ -49,7 +47,7 @@ public:
         if (auto begun = write(from_line(o)); !begun) {
             return begun;
         }
-        std::string buffer(piece_bytes, '\0');
+        std::string buffer(file_piece, '\0');
         line_.clear();
         for (;;) {
             const auto n = ::read(fd->get(), buffer.data(), buffer.size());
@@ -78,7 +76,7 @@ public:
 private:
     core::result<void> pass(std::string_view bytes, const take& write) {
         std::string out;
-        out.reserve(bytes.size() + piece_bytes / 8);
+        out.reserve(bytes.size() + file_piece / 8);
         for (const char c : bytes) {
             if (c == '\n') {
                 if (line_.ends_with('\r')) {
@@ -96,7 +94,7 @@ private:
                 line_ += c;
             }
             // A line without end is no line of a header: it is passed on as it comes.
-            if (line_.size() > piece_bytes) {
+            if (line_.size() > file_piece) {
                 out += line_;
                 line_.clear();
             }

@@ -12,7 +12,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int most_at_once = 4;
+constexpr int messages_at_once = 4;
 
 /// Compares one mail folder.
 class mail_reader {
@@ -36,7 +36,7 @@ public:
             co_return listed.error();
         }
         auto one = [this](std::size_t n) { return check(entries_[n].first, std::move(entries_[n].second)); };
-        auto done = co_await spread(with_, entries_.size(), most_at_once, std::move(one));
+        auto done = co_await spread(with_, entries_.size(), messages_at_once, std::move(one));
         if (!done) {
             co_return done.error();
         }

@@ -17,7 +17,7 @@ using nlohmann::json;
 
 // Attachments up to this many bytes go with the message in one request (which may have 4 MB, as text).
 constexpr std::int64_t most_in_one = 1'000'000;
-constexpr int most_tries = 5;
+constexpr int letter_tries = 5;
 
 /// A message on its way.
 struct letter {
@@ -199,7 +199,7 @@ private:
         }
         bool whole = body->second;
         core::error why;
-        for (int n = 0; n < most_tries && l.e.id.empty(); ++n) {
+        for (int n = 0; n < letter_tries && l.e.id.empty(); ++n) {
             auto call = l.folder->calls().create(l.folder->id(), l.what.path);
             call.body = body->first;
             co_await with_.pace.admit(l.folder->calls().owner(), call.body.size());

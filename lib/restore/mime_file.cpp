@@ -13,7 +13,7 @@
 namespace m365stage::restore {
 namespace {
 
-constexpr std::size_t piece_bytes = 64u << 10;
+constexpr std::size_t mime_piece = 64u << 10;
 // Multiparts and messages within each other; what is nested deeper is hostile.
 constexpr int deepest = 32;
 
@@ -268,7 +268,7 @@ std::string charset_of(GMimePart* p) {
 core::result<std::optional<std::string>> body_text(GMimePart* p) {
     stream_reader in(p);
     std::string bytes;
-    std::vector<std::byte> buffer(piece_bytes);
+    std::vector<std::byte> buffer(mime_piece);
     for (;;) {
         auto n = in.read(buffer);
         if (!n) {
@@ -393,7 +393,7 @@ private:
     /// Sizes and hashes of the parts, each decoded once. A message without parts of its own is never sent as
     /// bytes.
     core::result<void> measure() {
-        std::vector<std::byte> buffer(piece_bytes);
+        std::vector<std::byte> buffer(mime_piece);
         for (std::size_t i = 0; i < facts_.size(); ++i) {
             if (facts_[i].kind == mime_part::what::message && !facts_[i].has_parts) {
                 continue;

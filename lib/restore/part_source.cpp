@@ -5,11 +5,8 @@
 namespace m365stage::restore {
 namespace {
 
-template <class T>
-using task = boost::asio::awaitable<T>;
-
 // A multiple of 3, so that pieces of base64 follow each other without padding.
-constexpr std::size_t piece_bytes = 3u << 16;
+constexpr std::size_t encoded_piece = 3u << 16;
 
 void append_base64(std::string& out, std::span<const std::byte> bytes) {
     static constexpr char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -59,7 +56,7 @@ public:
         sent_ = 0;
     }
 
-    task<core::result<std::span<const std::byte>>> read() override {
+    async::task<core::result<std::span<const std::byte>>> read() override {
         auto work = [this] { return next(); };
         auto got = co_await disk_.run(std::move(work));
         if (!got) {
@@ -70,7 +67,7 @@ public:
 
 private:
     core::result<std::size_t> next() {
-        buffer_.resize(piece_bytes);
+        buffer_.resize(encoded_piece);
         if (!in_) {
             in_ = mime_->read_part(number_);
             for (std::int64_t left = begin_; left > 0;) {
@@ -121,7 +118,7 @@ public:
         ended_ = false;
     }
 
-    task<core::result<std::span<const std::byte>>> read() override {
+    async::task<core::result<std::span<const std::byte>>> read() override {
         auto work = [this] { return next(); };
         auto got = co_await disk_.run(std::move(work));
         if (!got) {
@@ -140,7 +137,7 @@ private:
             in_ = mime_->read_part(number_);
             text_ = before_;
         }
-        buffer_.resize(piece_bytes);
+        buffer_.resize(encoded_piece);
         auto n = fill(*in_, buffer_);
         if (!n) {
             return n.error();
@@ -180,7 +177,7 @@ std::shared_ptr<http::body_source> part_in_json(
 
 core::result<std::string> part_as_base64(mime_file& mime, std::size_t number) {
     auto in = mime.read_part(number);
-    std::vector<std::byte> buffer(piece_bytes);
+    std::vector<std::byte> buffer(encoded_piece);
     std::string out;
     for (;;) {
         auto n = fill(*in, buffer);

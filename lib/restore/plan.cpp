@@ -305,7 +305,7 @@ task<core::result<plan>> make_plan(context& with, auth::token_source& tokens) {
 namespace {
 
 // Containers at a time. Each has objects of its own under way; a mailbox' limits leave the others room.
-constexpr int most_at_once = 4;
+constexpr int containers_at_once = 4;
 
 /// Puts every part back once, several at a time.
 class round_of_parts {
@@ -314,7 +314,7 @@ public:
 
     task<core::result<void>> run() {
         std::vector<task<void>> workers;
-        for (int n = 0; n < most_at_once; ++n) {
+        for (int n = 0; n < containers_at_once; ++n) {
             workers.push_back(work());
         }
         co_await async::run_all(with_.executor, std::move(workers));

@@ -6,17 +6,17 @@ namespace m365stage::restore {
 namespace {
 
 // Folders at a time; limits of a drive or a mailbox are kept by the client.
-constexpr int most_at_once = 8;
+constexpr int folders_at_once = 8;
 
-class reader {
+class whole_reader {
 public:
-    reader(context& with, bool last) : with_(with), last_(last) {}
+    whole_reader(context& with, bool last) : with_(with), last_(last) {}
 
     task<core::result<std::uint64_t>> run() {
         auto all = co_await with_.log.written_folders();
         folders_ = std::move(all);
         auto one = [this](std::size_t n) { return read(folders_[n]); };
-        auto done = co_await spread(with_, folders_.size(), most_at_once, std::move(one));
+        auto done = co_await spread(with_, folders_.size(), folders_at_once, std::move(one));
         if (!done) {
             co_return done.error();
         }
@@ -46,7 +46,7 @@ private:
 }  // namespace
 
 task<core::result<std::uint64_t>> read_back_all(context& with, bool last) {
-    reader r(with, last);
+    whole_reader r(with, last);
     auto open = co_await r.run();
     co_return open;
 }

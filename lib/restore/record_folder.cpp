@@ -14,7 +14,6 @@ using core::error_kind;
 using nlohmann::json;
 using sources::text;
 
-constexpr unsigned page_size = 250;
 constexpr int most_pages = 100'000;
 constexpr const char* above_all = "top";  // in journals: the parent of folders that have none
 
@@ -132,7 +131,7 @@ task<core::result<std::string>> record_folder::find_folder() {
         }
         co_return text(*folder, "id");
     }
-    auto call = target_->call(siblings(), path_, page_size);
+    auto call = target_->call(siblings(), path_, records_a_page);
     auto all = co_await read_all(with.graph, std::move(call));
     if (!all && !sources::is_not_offered(all.error())) {
         co_return all.error();
@@ -189,7 +188,7 @@ task<core::result<void>> record_folder::create(entry e) {
 
 task<core::result<void>> record_folder::list() {
     const auto& format = target_->format;
-    auto call = target_->call(address() + format.items(), path_, page_size);
+    auto call = target_->call(address() + format.items(), path_, records_a_page);
     auto all = co_await read_all(target_->with.graph, std::move(call));
     if (!all) {
         co_return all.error();

@@ -11,6 +11,8 @@
 
 namespace m365stage::restore {
 
+constexpr unsigned records_a_page = 250;
+
 /// What all folders of one target share.
 struct record_target {
     record_target(context& w, const record_format& f, std::string o, std::string j)

@@ -14,10 +14,6 @@ namespace {
 using nlohmann::json;
 using sources::text;
 
-constexpr double requests_per_second = 10'000.0 / 600;  // what one app may do to one mailbox (contract 3.3)
-constexpr double bytes_per_second = 150e6 / 300;
-constexpr unsigned page_size = 250;
-
 /// All cards of a folder, one behind the other (RFC 2426 allows that).
 class joined_cards final : public joined_file {
 public:
@@ -67,12 +63,7 @@ public:
 
     std::string limit_key(const target& to) const override { return "mailbox " + to.id; }
 
-    double seconds(const graph::client&, const effort& all) const override {
-        return std::max(
-            static_cast<double>(all.requests) / requests_per_second,
-            static_cast<double>(all.bytes) / bytes_per_second
-        );
-    }
+    double seconds(const graph::client&, const effort& all) const override { return mailbox_seconds(all); }
 
     task<core::result<target>> find(graph::client& graph, place where) const override {
         auto taken = take_container_name(where, name_, {"user"});
@@ -108,7 +99,7 @@ public:
             wanted += one + " ";
         }
         wanted = format_.nests() ? name : wanted + name;
-        auto call = all.call(format_.folders(), to.label, page_size);
+        auto call = all.call(format_.folders(), to.label, records_a_page);
         auto folders = co_await read_all(with.graph, std::move(call));
         if (!folders) {
             co_return folders.error();

@@ -15,8 +15,7 @@ using core::error_kind;
 using nlohmann::json;
 using sources::text;
 
-constexpr int most_rounds = 3;
-constexpr unsigned page_size = 250;
+constexpr int record_rounds = 3;
 
 json item_of(const object& o) {
     auto item = json::parse(o.meta.item, nullptr, false);
@@ -140,7 +139,7 @@ private:
             // Perhaps it was made, and the answer was lost.
             const bool again =
                 core::is_transient(made.error().kind) || made.error().kind == error_kind::not_found;
-            if (!again || round + 1 == most_rounds) {
+            if (!again || round + 1 == record_rounds) {
                 co_return made.error();
             }
             folder.forget();
@@ -234,7 +233,7 @@ private:
     task<core::result<void>> list() {
         auto call = target_->call(
             format_.folders() + "/" + path_segment(where_.parent) + format_.items(), "what was put back",
-            page_size
+            records_a_page
         );
         auto all = co_await read_all(with_.graph, std::move(call));
         if (!all && all.error().kind != error_kind::not_found) {

@@ -16,7 +16,6 @@ using nlohmann::json;
 using sources::member;
 using sources::text;
 
-constexpr double requests_per_second = 10'000.0 / 600;
 constexpr const char* replies_off =
     "they were on when they were staged: they are restored switched off, to be switched on by hand";
 constexpr const char* folder_gone =
@@ -282,9 +281,7 @@ public:
 
     std::string limit_key(const target& to) const override { return "mailbox " + to.id; }
 
-    double seconds(const graph::client&, const effort& all) const override {
-        return static_cast<double>(all.requests) / requests_per_second;
-    }
+    double seconds(const graph::client&, const effort& all) const override { return mailbox_seconds(all); }
 
     task<core::result<target>> find(graph::client& graph, place where) const override {
         auto taken = take_container_name(where, "settings", {"user"});

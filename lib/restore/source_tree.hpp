@@ -12,6 +12,9 @@
 
 namespace m365stage::restore {
 
+/// Files are read in pieces of this size.
+constexpr std::size_t file_piece = 256u << 10;
+
 /// One delta stream of the tree: what is put back goes into something like it.
 struct container {
     container() = default;

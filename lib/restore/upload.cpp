@@ -12,17 +12,16 @@
 
 #include "async/timing.hpp"
 #include "core/hash.hpp"
+#include "restore/source_tree.hpp"
+#include "sources/fields.hpp"
 
 namespace m365stage::restore {
 namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t piece_bytes = 256u << 10;
-// 32 times 320 KiB: fragments are multiples of 320 KiB below 60 MiB; a lost one costs little.
-constexpr std::int64_t fragment_bytes = 32 * 327'680;
 // Failures without a byte of progress between them, after which an upload is given up for this run.
-constexpr int most_failures = 6;
+constexpr int upload_failures = 6;
 constexpr int most_sessions = 4;
 // A session may not be visible yet right after it was made (contract Q108).
 constexpr std::chrono::seconds session_pause{5};
@@ -63,7 +62,7 @@ public:
     void rewind() override { sent_ = 0; }
 
     task<core::result<std::span<const std::byte>>> read() override {
-        buffer_.resize(piece_bytes);
+        buffer_.resize(file_piece);
         const auto wanted =
             static_cast<std::size_t>(std::min<std::int64_t>(size_ - sent_, std::ssize(buffer_)));
         auto work = [this, wanted] {
@@ -89,24 +88,19 @@ private:
     std::vector<std::byte> buffer_;
 };
 
-/// The first byte that the service wants; nullopt: it does not say so.
+}  // namespace
+
 std::optional<std::int64_t> next_expected(const std::string& body) {
     const auto answer = json::parse(body, nullptr, false);
-    if (!answer.is_object() || !answer.contains("nextExpectedRanges")) {
+    const auto* ranges = sources::member(answer, "nextExpectedRanges");
+    if (ranges == nullptr || !ranges->is_array() || ranges->empty() || !ranges->front().is_string()) {
         return std::nullopt;
     }
-    const auto& ranges = answer["nextExpectedRanges"];
-    if (!ranges.is_array() || ranges.empty() || !ranges[0].is_string()) {
-        return std::nullopt;
-    }
-    const auto text = ranges[0].get<std::string>();
+    const auto first = ranges->front().get<std::string>();
     std::int64_t at = 0;
-    auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), at);
-    return ec == std::errc() && end != text.data() && at >= 0 ? std::optional<std::int64_t>(at)
-                                                              : std::nullopt;
+    auto [end, ec] = std::from_chars(first.data(), first.data() + first.size(), at);
+    return ec == std::errc() && at >= 0 ? std::optional(at) : std::nullopt;
 }
-
-}  // namespace
 
 core::result<local_file> examine(const tree::stage_root& root, const std::string& path) {
     auto fd = root.open_file(path);
@@ -117,7 +111,7 @@ core::result<local_file> examine(const tree::stage_root& root, const std::string
     out.path = path;
     core::sha256 sha;
     core::quick_xor quick;
-    std::vector<std::byte> buffer(piece_bytes);
+    std::vector<std::byte> buffer(file_piece);
     for (;;) {
         auto n = read_at(root, path, fd->get(), buffer.data(), buffer.size(), out.size);
         if (!n) {
@@ -286,7 +280,7 @@ task<core::result<void>> upload::recover(state& s, core::error failed) {
                        failed.kind == error_kind::disk || failed.kind == error_kind::cancelled;
     // Before a session is there, the answer is about the request itself.
     const bool refused = s.session.empty() && !core::is_transient(failed.kind);
-    if (final || refused || ++s.failures >= most_failures) {
+    if (final || refused || ++s.failures >= upload_failures) {
         co_return failed;
     }
     if (s.session.empty()) {

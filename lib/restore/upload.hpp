@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "async/worker.hpp"
@@ -9,6 +10,13 @@
 #include "tree/stage_root.hpp"
 
 namespace m365stage::restore {
+
+/// 32 times 320 KiB: fragments are multiples of 320 KiB below 60 MiB; a lost one costs little.
+constexpr std::int64_t fragment_bytes = 32 * 327'680;
+
+/// The first byte that an upload session wants, from its "nextExpectedRanges" ("2097152", or "2097152-");
+/// nullopt: it does not say so (Q89).
+std::optional<std::int64_t> next_expected(const std::string& body);
 
 /// A file of the tree, read and found to be what its sidecar tells.
 struct local_file {

@@ -13,7 +13,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::array kept{
+constexpr std::array contact_kept{
     "assistantName", "birthday",        "businessAddress", "businessHomePage", "businessPhones",
     "categories",    "children",        "companyName",     "createdDateTime",  "department",
     "displayName",   "emailAddresses",  "fileAs",          "generation",       "givenName",
@@ -26,7 +26,7 @@ constexpr std::array kept{
 }  // namespace
 
 std::string_view contact_members() {
-    static const auto all = selection("changeKey,lastModifiedDateTime,parentFolderId", kept);
+    static const auto all = selection("changeKey,lastModifiedDateTime,parentFolderId", contact_kept);
     return all;
 }
 
@@ -73,7 +73,7 @@ std::string contact_name(const json& meta) {
 }
 
 json contact_facts(const json& element) {
-    json meta = chosen(element, kept);
+    json meta = chosen(element, contact_kept);
     drop_empty(meta);
     return meta;
 }

@@ -16,7 +16,7 @@ using core::error_kind;
 using nlohmann::json;
 
 constexpr unsigned contacts_a_page = 500;
-constexpr unsigned folders_a_page = 250;
+constexpr unsigned contact_folders_a_page = 250;
 constexpr std::size_t most_folders = 10'000;  // of one mailbox; a list that never ends is a fault
 constexpr const char* folder_members = "displayName,parentFolderId";
 constexpr const char* top_id = "contacts";  // the root, where the service does not tell what is above
@@ -59,7 +59,7 @@ private:
             container_.owner_id,
             mailbox_address(container_.owner_kind, container_.owner_id) + "/contactFolders/" + segment(id) +
                 "/childFolders?$select=" + folder_members,
-            container_.key, folders_a_page
+            container_.key, contact_folders_a_page
         );
         for (std::size_t pages = 0; pages < most_folders; ++pages) {
             auto page = co_await graph_.get_page(call);
@@ -130,7 +130,7 @@ public:
         graph::client& graph, const index::container& c, const index::stream& s, unsigned page_size
     ) const override {
         if (s.is_main()) {
-            const auto most = page_size == 0 ? folders_a_page : page_size;
+            const auto most = page_size == 0 ? contact_folders_a_page : page_size;
             co_return co_await read_folders(graph, c, s, most);
         }
         auto target = s.cursor;

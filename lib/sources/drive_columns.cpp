@@ -11,7 +11,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::string_view title = "Title";
+constexpr std::string_view title_column = "Title";
 
 /// Columns that every library has. The name is the item's own; the others the service sets.
 bool is_everywhere(std::string_view name) {
@@ -77,7 +77,7 @@ std::vector<column> writable_columns(const json& list) {
 
 std::vector<column> own_columns(const json& list) {
     auto out = writable_columns(list);
-    if (std::all_of(out.begin(), out.end(), [](const column& c) { return c.name == title; })) {
+    if (std::all_of(out.begin(), out.end(), [](const column& c) { return c.name == title_column; })) {
         out.clear();
     }
     return out;

@@ -12,8 +12,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr unix_seconds day = 86'400;
-
 /// "2026-10-07T09:00:00.0000000" as if it were UTC.
 std::optional<unix_seconds> wall_in(const json& at) {
     auto when = text(at, "dateTime");
@@ -24,7 +22,7 @@ std::optional<unix_seconds> wall_in(const json& at) {
 }
 
 unix_seconds midnight_of(unix_seconds wall) {
-    return wall - ((wall % day) + day) % day;
+    return wall - ((wall % core::seconds_a_day) + core::seconds_a_day) % core::seconds_a_day;
 }
 
 std::optional<unix_seconds> date_in(const json& object, const char* name) {
@@ -156,14 +154,14 @@ std::optional<time_zone> zone_by_first_day(const json& event) {
     }
     constexpr unix_seconds hour = 3'600;
     const auto clock = *start - midnight_of(*start);
-    const auto east = (day - clock + hour - 1) / hour;
+    const auto east = (core::seconds_a_day - clock + hour - 1) / hour;
     const auto west = clock / hour + 1;
     constexpr unix_seconds farthest_east = 14;
     constexpr unix_seconds farthest_west = 12;
-    if (*first == midnight_of(*start) + day && east <= farthest_east) {
+    if (*first == midnight_of(*start) + core::seconds_a_day && east <= farthest_east) {
         return time_zone::find("Etc/GMT-" + std::to_string(east));
     }
-    if (*first == midnight_of(*start) - day && west <= farthest_west) {
+    if (*first == midnight_of(*start) - core::seconds_a_day && west <= farthest_west) {
         return time_zone::find("Etc/GMT+" + std::to_string(west));
     }
     return std::nullopt;
@@ -187,7 +185,7 @@ unix_seconds event_clock::wall_of(unix_seconds utc) const {
         return zone ? zone->wall_of(utc) : utc;
     }
     // Told as midnight, whatever the zone; where it is not, the zone's midnight is meant.
-    return utc % day == 0 || !zone ? midnight_of(utc) : midnight_of(zone->wall_of(utc));
+    return utc % core::seconds_a_day == 0 || !zone ? midnight_of(utc) : midnight_of(zone->wall_of(utc));
 }
 
 event_clock clock_of(const json& event) {

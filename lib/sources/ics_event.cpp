@@ -156,9 +156,8 @@ private:
         const auto from = clock_.wall_of(start_);
         time(ICAL_DTSTART_PROPERTY, from, clock_);
         if (end && *end >= start_) {
-            constexpr unix_seconds day = 86'400;
             const auto to = clock_.wall_of(*end);
-            time(ICAL_DTEND_PROPERTY, clock_.all_day ? std::max(to, from + day) : to, clock_);
+            time(ICAL_DTEND_PROPERTY, clock_.all_day ? std::max(to, from + core::seconds_a_day) : to, clock_);
         }
     }
 
@@ -173,10 +172,12 @@ private:
             return;
         }
         add(icalproperty_new_rrule(icalrecurrencetype_from_string(rule.c_str())));
-        constexpr unix_seconds day = 86'400;
         const auto first = clock_.wall_of(start_);
         for (const auto date : cancelled_dates(event_)) {
-            time(ICAL_EXDATE_PROPERTY, date + ((first % day) + day) % day, clock_);
+            time(
+                ICAL_EXDATE_PROPERTY,
+                date + ((first % core::seconds_a_day) + core::seconds_a_day) % core::seconds_a_day, clock_
+            );
         }
     }
 

@@ -13,7 +13,7 @@ using nlohmann::json;
 
 // What the service gives at most in one page; more is cut to its own limit.
 constexpr unsigned messages_a_page = 500;
-constexpr unsigned folders_a_page = 250;
+constexpr unsigned mail_folders_a_page = 250;
 
 constexpr const char* root_probe = "/mailFolders/msgfolderroot?$select=id";
 constexpr const char* no_archive = "in-place archive: Microsoft Graph does not serve it";
@@ -62,7 +62,7 @@ public:
                 page_of_items(mailbox_call(c.owner_id, std::move(target), c.key, size), page_size == 0);
             co_return co_await graph.get_page(std::move(call));
         }
-        const auto size = page_size == 0 ? folders_a_page : page_size;
+        const auto size = page_size == 0 ? mail_folders_a_page : page_size;
         auto page = co_await read_folders(graph, c, s, size);
         if (page) {
             auto named = co_await known_.name_them(graph, c, *page->value);
@@ -82,7 +82,7 @@ public:
         return mailbox_call(
             c.owner_id,
             address(c) + "/mailFolders/" + segment(remote_id) +
-                "/childFolders?includeHiddenFolders=true&$top=" + std::to_string(folders_a_page) +
+                "/childFolders?includeHiddenFolders=true&$top=" + std::to_string(mail_folders_a_page) +
                 "&$select=" + folder_members,
             c.key
         );
@@ -224,7 +224,7 @@ private:
         auto beside = mailbox_call(
             c.owner_id,
             base + segment(text(*deletions, "parentFolderId")) +
-                "/childFolders?includeHiddenFolders=true&$top=" + std::to_string(folders_a_page) +
+                "/childFolders?includeHiddenFolders=true&$top=" + std::to_string(mail_folders_a_page) +
                 "&$select=" + folder_members,
             c.key
         );

@@ -14,7 +14,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::array kept{
+constexpr std::array message_kept{
     "bccRecipients",
     "bodyPreview",
     "categories",
@@ -47,7 +47,7 @@ constexpr std::array in_content{"bccRecipients",  "bodyPreview",  "ccRecipients"
 
 /// Left out are changeKey and lastModifiedDateTime of what was sent or received: they move when it is moved.
 json metadata_of(const json& message) {
-    json out = chosen(message, kept);
+    json out = chosen(message, message_kept);
     if (is_true(message, "isDraft")) {
         constexpr std::array of_drafts{"changeKey", "lastModifiedDateTime"};
         out.update(chosen(message, of_drafts));
@@ -71,7 +71,7 @@ core::unix_seconds time_of(const json& message) {
 }  // namespace
 
 std::string_view message_members() {
-    static const auto all = selection("changeKey,lastModifiedDateTime,parentFolderId", kept);
+    static const auto all = selection("changeKey,lastModifiedDateTime,parentFolderId", message_kept);
     return all;
 }
 

@@ -13,7 +13,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::array kept{
+constexpr std::array task_kept{
     "body",           "categories",   "completedDateTime", "createdDateTime",  "dueDateTime",   "importance",
     "hasAttachments", "isReminderOn", "recurrence",        "reminderDateTime", "startDateTime", "status",
     "title",
@@ -56,7 +56,7 @@ std::string task_content_key(const json& meta) {
 }
 
 json task_facts(const json& element) {
-    json meta = chosen(element, kept);
+    json meta = chosen(element, task_kept);
     drop_empty(meta);
     return meta;
 }

@@ -13,7 +13,7 @@ using core::error_kind;
 using nlohmann::json;
 
 constexpr unsigned tasks_a_page = 500;
-constexpr std::size_t most_pages = 1000;  // of what belongs to one task
+constexpr std::size_t most_pages_of_task = 1000;  // of what belongs to one task
 
 /// Writes one task's file.
 class task_renderer {
@@ -59,7 +59,7 @@ private:
 
     /// All of what belongs to the task.
     task<core::result<json>> all(const std::string& below) {
-        return all_pages(graph_, call(below), most_pages);
+        return all_pages(graph_, call(below), most_pages_of_task);
     }
 
     task<core::result<void>> attachments() {

@@ -10,8 +10,6 @@
 namespace m365stage::sources {
 namespace {
 
-constexpr unix_seconds day = 86'400;
-
 icaltimezone* native(void* handle) {
     return static_cast<icaltimezone*>(handle);
 }
@@ -42,13 +40,13 @@ std::vector<transition> transitions_of(void* handle, int year) {
     std::vector<transition> out;
     const auto end = start_of(year + 1);
     auto known = zone_offset(handle, start_of(year));
-    for (auto from = start_of(year); from < end; from += day) {
-        const auto there = zone_offset(handle, from + day);
+    for (auto from = start_of(year); from < end; from += core::seconds_a_day) {
+        const auto there = zone_offset(handle, from + core::seconds_a_day);
         if (there == known) {
             continue;
         }
         auto low = from;
-        auto high = from + day;
+        auto high = from + core::seconds_a_day;
         while (high - low > 1) {
             const auto middle = low + (high - low) / 2;
             (zone_offset(handle, middle) == known ? low : high) = middle;
@@ -155,8 +153,8 @@ unix_seconds time_zone::wall_of(unix_seconds utc) const {
 
 unix_seconds time_zone::utc_of(unix_seconds wall) const {
     // Of an hour that comes twice the first one: the greater offset is tried first.
-    const auto before = offset_at(wall - day);
-    const auto after = offset_at(wall + day);
+    const auto before = offset_at(wall - core::seconds_a_day);
+    const auto after = offset_at(wall + core::seconds_a_day);
     const auto first = wall - std::max(before, after);
     return wall_of(first) == wall ? first : wall - std::min(before, after);
 }

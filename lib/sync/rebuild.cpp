@@ -9,6 +9,7 @@
 #include "core/hash.hpp"
 #include "index/containers.hpp"
 #include "index/items.hpp"
+#include "sources/fields.hpp"
 #include "sources/source.hpp"
 #include "sync/cursors_file.hpp"
 #include "sync/staged_folder.hpp"
@@ -20,21 +21,8 @@ namespace {
 
 using index::item_type;
 using nlohmann::json;
+using sources::text;
 using tree::problem_kind;
-
-std::string text(const json& object, const char* key) {
-    const auto found = object.is_object() ? object.find(key) : object.end();
-    return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
-std::string bytes_of_hex(std::string_view hex) {
-    auto digit = [](char c) { return c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10; };
-    std::string out;
-    for (std::size_t i = 0; i + 1 < hex.size(); i += 2) {
-        out += static_cast<char>(digit(hex[i]) * 16 + digit(hex[i + 1]));
-    }
-    return out;
-}
 
 std::optional<item_type> item_type_of(std::string_view type) {
     for (const auto t : {item_type::file, item_type::folder, item_type::package, item_type::shortcut}) {
@@ -377,7 +365,7 @@ private:
         const auto item = s.item.empty() ? json::object() : json::parse(s.item);
         const bool made = s.item == index::made_folder_meta;
         const auto hash = file ? source_->hash_of(item) : std::string();
-        const auto sha256 = file ? bytes_of_hex(s.sha256) : std::string();
+        const auto sha256 = file ? core::bytes_of_hex(s.sha256) : std::string();
         db_.run(
             "INSERT INTO item (container_id, remote_id, type, parent, name, meta, seen_round, dirty, "
             "at_parent, "

@@ -10,7 +10,7 @@
 namespace m365stage::sync {
 namespace {
 
-constexpr std::size_t piece = 256 * 1024;
+constexpr std::size_t write_at = 256 * 1024;
 
 const std::string& folder() {
     static const std::string path = "tree/" + std::string(tree::state_folder);
@@ -29,7 +29,7 @@ state_writer::state_writer(const tree::stage_root& root, std::string name)
 
 core::result<void> state_writer::put(std::string_view text) {
     buffer_ += text;
-    return buffer_.size() < piece ? core::result<void>() : flush();
+    return buffer_.size() < write_at ? core::result<void>() : flush();
 }
 
 core::result<void> state_writer::flush() {

@@ -18,10 +18,6 @@ namespace {
 using index::item_type;
 using tree::problem_kind;
 
-std::string hex(const std::string& bytes) {
-    return core::to_hex({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
-}
-
 std::string below(const std::string& path, std::string_view name) {
     return path.empty() ? std::string(name) : path + "/" + std::string(name);
 }
@@ -130,7 +126,7 @@ private:
                 e.type = static_cast<item_type>(r.integer(1));
                 e.name = r.text(2);
                 e.size = r.integer(3);
-                e.sha256 = hex(r.bytes(4));
+                e.sha256 = core::to_hex(r.bytes(4));
                 e.mtime = r.maybe_integer(5);
                 e.verdict = r.text(6);
                 e.id = r.text(7);

@@ -13,19 +13,6 @@ namespace {
 
 using index::item_type;
 
-std::string hex(const std::string& bytes) {
-    return core::to_hex({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
-}
-
-std::string bytes_of_hex(const std::string& text) {
-    auto digit = [](char c) { return c <= '9' ? c - '0' : c - 'a' + 10; };
-    std::string out;
-    for (std::size_t i = 0; i + 1 < text.size(); i += 2) {
-        out += static_cast<char>(digit(text[i]) * 16 + digit(text[i + 1]));
-    }
-    return out;
-}
-
 /// One waiting row with its item.
 struct waiting {
     placement p;
@@ -61,7 +48,7 @@ waiting read(index::row r, const index::container& c) {
     if (w.p.type == item_type::file) {
         const bool fresh = w.p.content;
         s.size = fresh ? r.integer(17) : r.integer(20);
-        s.sha256 = hex(fresh ? r.bytes(18) : r.bytes(21));
+        s.sha256 = core::to_hex(fresh ? r.bytes(18) : r.bytes(21));
         s.verdict = fresh ? r.text(19) : r.text(22);
     }
     w.staged_mtime = r.maybe_integer(23);
@@ -208,7 +195,7 @@ void mark_staged(index::database& db, const placement& p, const placed& how, gro
         return;
     }
     grown[p.container] += *p.sidecar.size - db.number("SELECT size FROM item WHERE id=?", p.id).value_or(0);
-    const auto sha256 = bytes_of_hex(p.sidecar.sha256);
+    const auto sha256 = core::bytes_of_hex(p.sidecar.sha256);
     const auto hash = p.hash.empty() ? std::nullopt : std::optional(std::string_view(p.hash));
     const auto verdict =
         p.sidecar.verdict.empty() ? std::nullopt : std::optional(std::string_view(p.sidecar.verdict));

@@ -7,6 +7,7 @@
 #include "core/log.hpp"
 #include "index/containers.hpp"
 #include "index/owners.hpp"
+#include "sources/fields.hpp"
 #include "tree/names.hpp"
 
 namespace m365stage::sync {
@@ -14,11 +15,7 @@ namespace {
 
 using core::error_kind;
 using nlohmann::json;
-
-std::string text(const json& object, const char* key) {
-    const auto found = object.is_object() ? object.find(key) : object.end();
-    return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
+using sources::text;
 
 std::string percent_decoded(std::string_view s) {
     auto digit = [](char c) {

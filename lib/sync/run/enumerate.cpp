@@ -12,8 +12,6 @@ namespace {
 
 using core::error_kind;
 
-constexpr core::unix_seconds url_life = 50 * 60;
-
 /// Brings all streams of one container up to date.
 class enumerator {
 public:

@@ -10,8 +10,6 @@ namespace {
 
 using core::error_kind;
 
-// Download URLs are good for about an hour (contract 5.6); they are not used in its last ten minutes.
-constexpr core::unix_seconds url_life = 50 * 60;
 // A feed that brings nothing new for so many pages goes in a circle (contract Q3).
 constexpr int most_idle_pages = 200;
 constexpr int most_restarts = 3;

@@ -11,6 +11,9 @@
 
 namespace m365stage::sync {
 
+/// Download URLs are good for about an hour (contract 5.6); they are not used in its last ten minutes.
+constexpr core::unix_seconds url_life = 50 * 60;
+
 /// How following a stream ended.
 enum class followed {
     complete,  ///< up to its deltaLink

@@ -6,6 +6,7 @@
 #include "core/hash.hpp"
 #include "core/log.hpp"
 #include "index/owners.hpp"
+#include "sources/fields.hpp"
 #include "sync/run/follow.hpp"
 
 namespace m365stage::sync {
@@ -13,6 +14,7 @@ namespace {
 
 using core::error_kind;
 using nlohmann::json;
+using sources::text;
 
 // As many as a mailbox allows.
 constexpr int at_once = 4;
@@ -20,11 +22,6 @@ constexpr int at_once = 4;
 constexpr unsigned most_tries = 3;
 // So many items of one page that all fail as the service itself would: it is not their fault.
 constexpr int most_server_failures = 5;
-
-std::string text(const json& object, const char* key) {
-    const auto at = object.is_object() ? object.find(key) : object.end();
-    return at != object.end() && at->is_string() ? at->get<std::string>() : std::string();
-}
 
 /// True for what may be said of a single item for ever; the rest fails the page.
 bool is_the_items(error_kind k) {

@@ -10,8 +10,6 @@ namespace {
 
 using core::error_kind;
 
-constexpr core::unix_seconds url_life = 50 * 60;
-
 /// True if one folder can't be listed, and the others can.
 bool is_the_folders(const core::error& e) {
     return e.kind == error_kind::not_found || e.kind == error_kind::forbidden ||
