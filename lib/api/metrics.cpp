@@ -16,10 +16,6 @@ using prometheus::ClientMetric;
 using prometheus::MetricFamily;
 using prometheus::MetricType;
 
-double seconds(std::chrono::nanoseconds t) {
-    return std::chrono::duration<double>(t).count();
-}
-
 /// The families of one scrape.
 class page {
 public:
@@ -90,11 +86,11 @@ void add_microsoft(page& p, const graph::statistics& g) {
     p.counter("m365stage_throttled_requests_total", "Requests that were told to slow down.", g.throttled);
     p.counter(
         "m365stage_throttled_seconds_total",
-        "Time that requests waited for budgets and Retry-After, summed up.", seconds(g.waited_for_service)
+        "Time that requests waited for budgets and Retry-After, summed up.", seconds_of(g.waited_for_service)
     );
     p.counter(
         "m365stage_network_seconds_total", "Time from sending a request to the end of its answer, summed up.",
-        seconds(g.waited_for_network)
+        seconds_of(g.waited_for_network)
     );
     p.counter("m365stage_received_bytes_total", "Bytes of answers from Microsoft 365.", g.bytes_received);
     p.counter("m365stage_resource_units_total", "SharePoint resource units spent.", g.resource_units);

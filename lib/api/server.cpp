@@ -18,7 +18,7 @@ namespace asio = boost::asio;
 using boost::system::error_code;
 using acceptor = asio::basic_socket_acceptor<asio::generic::stream_protocol>;
 
-constexpr auto token = asio::as_tuple(asio::use_awaitable);
+constexpr auto accept_token = asio::as_tuple(asio::use_awaitable);
 
 /// A door with what listens at it.
 struct open_door {
@@ -152,14 +152,14 @@ task<void> running_server::serve(socket s, door& d) {
 
 task<void> running_server::accept(open_door& d) {
     while (!parts_.stopping) {
-        auto [ec, s] = co_await d.accepting.async_accept(token);
+        auto [ec, s] = co_await d.accepting.async_accept(accept_token);
         if (ec == asio::error::operation_aborted || ec == asio::error::bad_descriptor) {
             co_return;
         }
         if (ec) {
             core::log(core::log_level::warning, "api: a connection can't be accepted: " + ec.message());
             asio::steady_timer pause(io_, std::chrono::milliseconds(100));
-            co_await pause.async_wait(token);
+            co_await pause.async_wait(accept_token);
             continue;
         }
         if (!d.place.local) {

@@ -9,10 +9,6 @@ namespace {
 
 using nlohmann::json;
 
-double seconds(std::chrono::nanoseconds t) {
-    return std::chrono::duration<double>(t).count();
-}
-
 json progress_document(const service_state& s) {
     if (s.pass_started_at == 0) {
         return nullptr;
@@ -52,8 +48,8 @@ json requests_document(const graph::statistics& g) {
         {"sent", g.requests},
         {"retries", g.retries},
         {"throttled", g.throttled},
-        {"throttled_seconds", seconds(g.waited_for_service)},
-        {"network_seconds", seconds(g.waited_for_network)},
+        {"throttled_seconds", seconds_of(g.waited_for_service)},
+        {"network_seconds", seconds_of(g.waited_for_network)},
         {"bytes_received", g.bytes_received},
         {"resource_units", g.resource_units}
     };
@@ -87,6 +83,10 @@ json reasons_document(const service_state& s, bool details) {
 }
 
 }  // namespace
+
+double seconds_of(std::chrono::nanoseconds t) {
+    return std::chrono::duration<double>(t).count();
+}
 
 bool is_ready(const service_state& s) {
     return s.not_ready.empty() && !s.stopping;

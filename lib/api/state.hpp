@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <nlohmann/json_fwd.hpp>
 
 #include "api/service.hpp"
@@ -14,5 +15,8 @@ nlohmann::json readiness_document(const service_state& s, bool details);
 bool is_ready(const service_state& s);
 
 nlohmann::json grant_document(const lease_grant& g);
+
+/// As documents and metrics tell a time that was spent.
+double seconds_of(std::chrono::nanoseconds t);
 
 }  // namespace m365stage::api

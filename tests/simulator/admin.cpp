@@ -12,23 +12,6 @@ using nlohmann::json;
 
 namespace {
 
-response good(const json& body) {
-    response r = json_response(200, body.dump(-1, ' ', false, json::error_handler_t::replace) + "\n");
-    r.content_type = "application/json";
-    return r;
-}
-
-json body_of(const request& r) {
-    if (r.body.empty()) {
-        return json::object();
-    }
-    json body = json::parse(r.body, nullptr, false);
-    if (!body.is_object()) {
-        throw std::runtime_error("the body is no JSON object");
-    }
-    return body;
-}
-
 seed_options options_in(const world& w, const json& b) {
     seed_options o = w.options;
     o.seed = b.value("seed", o.seed);
@@ -115,17 +98,17 @@ response admin_directory(world& w, const json& b) {
     };
     if (op == "add_user") {
         user& u = add_seeded_user(w, b.at("name").get<std::string>(), r);
-        return good({{"id", u.id}, {"upn", u.upn}, {"drive", t.drive_at(u.drives[0]).id}});
+        return admin_answer({{"id", u.id}, {"upn", u.upn}, {"drive", t.drive_at(u.drives[0]).id}});
     }
     if (op == "add_site") {
         site& s = t.add_site("sites/" + b.at("name").get<std::string>(), b.at("name").get<std::string>());
         std::string id = s.id;
         drive& d = t.add_library(t.sites.size() - 1, b.value("library", "Documents"), "Shared Documents");
-        return good({{"id", id}, {"drive", d.id}});
+        return admin_answer({{"id", id}, {"drive", d.id}});
     }
     if (op == "add_group") {
         group& g = t.add_group(b.at("name").get<std::string>(), b.at("name").get<std::string>());
-        return good(
+        return admin_answer(
             {{"id", g.id},
              {"drive", t.drive_at(t.sites[static_cast<std::size_t>(g.site_number)].drives[0]).id}}
         );
@@ -159,7 +142,7 @@ response admin_directory(world& w, const json& b) {
     } else {
         throw std::runtime_error("directory: there is no op '" + op + "'");
     }
-    return good({{"done", op}});
+    return admin_answer({{"done", op}});
 }
 
 response admin_auth(world& w, const json& b) {
@@ -177,7 +160,7 @@ response admin_auth(world& w, const json& b) {
     if (b.value("expire_all", false)) {
         a.expire_all();
     }
-    return good(
+    return admin_answer(
         {{"expires_in", a.expires_in}, {"refuse", a.refuse_code}, {"cae", a.cae_challenge}, {"roles", a.roles}
         }
     );
@@ -186,14 +169,14 @@ response admin_auth(world& w, const json& b) {
 response admin_faults(world& w, const request& r, const std::vector<std::string>& s) {
     if (r.method == "DELETE") {
         if (s.size() > 2) {
-            return good({{"removed", w.faults.remove(std::stoull(s[2]))}});
+            return admin_answer({{"removed", w.faults.remove(std::stoull(s[2]))}});
         }
         w.faults.clear();
-        return good({{"removed", true}});
+        return admin_answer({{"removed", true}});
     }
     if (r.method == "GET") {
         if (!r.has_parameter("kinds")) {
-            return good({{"faults", w.faults.list()}});
+            return admin_answer({{"faults", w.faults.list()}});
         }
         json kinds = json::array();
         for (const auto& k : fault_kinds()) {
@@ -203,15 +186,15 @@ response admin_faults(world& w, const request& r, const std::vector<std::string>
             }
             kinds.push_back({{"type", k.name}, {"meaning", k.meaning}, {"parameters", p}});
         }
-        return good({{"kinds", kinds}});
+        return admin_answer({{"kinds", kinds}});
     }
-    json b = body_of(r);
+    json b = admin_body(r);
     if (b.contains("preset")) {
         std::string name = b["preset"].get<std::string>();
         if (!w.faults.add_preset(name, b.value("seed", std::uint64_t{1}))) {
             throw std::runtime_error("faults: presets are storm, throttled, odd_feed and flaky_network");
         }
-        return good({{"preset", name}});
+        return admin_answer({{"preset", name}});
     }
     json ids = json::array();
     json list = b.contains("faults") ? b["faults"] : json::array({b});
@@ -223,7 +206,7 @@ response admin_faults(world& w, const request& r, const std::vector<std::string>
         }
         ids.push_back(id);
     }
-    return good({{"ids", ids}});
+    return admin_answer({{"ids", ids}});
 }
 
 response admin_expected(world& w, const request& r) {
@@ -254,7 +237,7 @@ response admin_settings(world& w, const json& b) {
     if (b.contains("advance_clock")) {
         w.directory.clock_offset += b["advance_clock"].get<std::int64_t>();
     }
-    return good(
+    return admin_answer(
         {{"download_url_lifetime", w.download_url_lifetime},
          {"content_url_lifetime", w.content_url_lifetime},
          {"range_needs_accept", w.range_needs_accept},
@@ -282,7 +265,7 @@ response admin_bulk(world& w, const json& b) {
         w, *d, b.value("items", std::size_t{1000}), b.value("folders", std::size_t{10}),
         b.value("file_size", std::int64_t{1024}), b.value("seed", std::uint64_t{1})
     );
-    return good({{"drive", d->id}, {"items", d->live_count()}});
+    return admin_answer({{"drive", d->id}, {"items", d->live_count()}});
 }
 
 response route(world& w, const request& r) {
@@ -290,29 +273,29 @@ response route(world& w, const request& r) {
     std::string what = s.size() > 1 ? s[1] : "";
     bool post = r.method == "POST";
     if (what == "seed" || what == "reset") {
-        w.reset(options_in(w, body_of(r)));
-        return good({{"items", w.directory.item_count()}});
+        w.reset(options_in(w, admin_body(r)));
+        return admin_answer({{"items", w.directory.item_count()}});
     }
     if (what == "tenant" || what.empty()) {
-        return good(tenant_json(w));
+        return admin_answer(tenant_json(w));
     }
     if (what == "bulk") {
-        return admin_bulk(w, body_of(r));
+        return admin_bulk(w, admin_body(r));
     }
     if (what == "import") {
-        json b = body_of(r);
-        return good(
+        json b = admin_body(r);
+        return admin_answer(
             {{"drive", import_folder(w, b.at("label").get<std::string>(), b.at("folder").get<std::string>())}}
         );
     }
     if (what == "change") {
-        return good({{"changes", random_changes(w, body_of(r))}});
+        return admin_answer({{"changes", random_changes(w, admin_body(r))}});
     }
     if (what == "op") {
-        return good(precise_change(w, body_of(r)));
+        return admin_answer(precise_change(w, admin_body(r)));
     }
     if (what == "directory") {
-        return admin_directory(w, body_of(r));
+        return admin_directory(w, admin_body(r));
     }
     if (what == "expected") {
         return admin_expected(w, r);
@@ -322,39 +305,39 @@ response route(world& w, const request& r) {
     }
     if (what == "limits") {
         if (post) {
-            std::string error = w.limits.configure(body_of(r));
+            std::string error = w.limits.configure(admin_body(r));
             if (!error.empty()) {
                 throw std::runtime_error(error);
             }
         }
-        return good(w.limits.report(now_ms()));
+        return admin_answer(w.limits.report(now_ms()));
     }
     if (what == "manners") {
         if (r.method == "DELETE" || (s.size() > 2 && s[2] == "reset")) {
             w.manners.reset_violations();
         }
-        return good(w.manners.violations());
+        return admin_answer(w.manners.violations());
     }
     if (what == "requests") {
         if (s.size() > 2 && s[2] == "reset") {
             w.manners.reset_counters();
             w.downloads.clear();
         }
-        return good(w.manners.counters());
+        return admin_answer(w.manners.counters());
     }
     if (what == "downloads") {
-        return good(json(w.downloads.empty() ? json::object() : json(w.downloads)));
+        return admin_answer(json(w.downloads.empty() ? json::object() : json(w.downloads)));
     }
     if (what == "log") {
         std::string limit = r.parameter("limit", "100");
-        return good({{"log", w.manners.log(std::stoull(limit))}});
+        return admin_answer({{"log", w.manners.log(std::stoull(limit))}});
     }
     if (what == "auth") {
-        return admin_auth(w, body_of(r));
+        return admin_auth(w, admin_body(r));
     }
     if (what == "token") {
-        std::int64_t lifetime = body_of(r).value("lifetime", std::int64_t{86400});
-        return good(
+        std::int64_t lifetime = admin_body(r).value("lifetime", std::int64_t{86400});
+        return admin_answer(
             {{"access_token", w.auth.issue(w.now(), lifetime)},
              {"token_type", "Bearer"},
              {"expires_in", lifetime},
@@ -362,7 +345,7 @@ response route(world& w, const request& r) {
         );
     }
     if (what == "settings") {
-        return admin_settings(w, body_of(r));
+        return admin_settings(w, admin_body(r));
     }
     if (what == "exchange") {
         return serve_exchange_admin(w, r, s);

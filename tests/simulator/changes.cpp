@@ -352,7 +352,7 @@ private:
     rng r_;
 };
 
-const std::vector<std::pair<std::string, double>> default_weights = {
+const std::vector<std::pair<std::string, double>> drive_weights = {
     {"create_file", 10},   {"create_folder", 3},  {"edit", 10},         {"touch", 4},
     {"rename_file", 5},    {"rename_folder", 3},  {"move_file", 5},     {"move_folder", 3},
     {"swap", 2},           {"delete_file", 4},    {"delete_folder", 1}, {"recreate", 2},
@@ -382,7 +382,7 @@ json random_changes(world& w, const json& spec) {
     std::vector<std::pair<std::string, double>> weights;
     json given = spec.value("weights", json::object());
     double total = 0;
-    for (const auto& [name, weight] : default_weights) {
+    for (const auto& [name, weight] : drive_weights) {
         double v = given.empty() ? weight : given.value(name, 0.0);
         weights.emplace_back(name, v);
         total += v;

@@ -11,7 +11,7 @@ using nlohmann::json;
 
 namespace {
 
-constexpr std::uint64_t token_key = 0x636f6c73;
+constexpr std::uint64_t column_token_key = 0x636f6c73;
 
 const std::vector<column>& everywhere() {
     static const std::vector<column> all = {
@@ -72,7 +72,7 @@ json list_item_of(const drive& d, item_index i, const std::string& expand) {
 
 std::string token_of(const drive& d, std::uint64_t since) {
     std::string text = std::to_string(d.number) + ";" + std::to_string(since);
-    return base64url(text + ";" + hex64(hash_of(text + d.id, token_key)));
+    return base64url(text + ";" + hex64(hash_of(text + d.id, column_token_key)));
 }
 
 std::optional<std::uint64_t> since_of(const drive& d, const std::string& token) {

@@ -22,7 +22,7 @@ enum prefer_bit : std::uint32_t {
 };
 
 /// What a token says: where in which drive's feed a client is.
-struct feed_token {
+struct drive_token {
     bool timestamp = false;  ///< began from a point in time
     std::uint64_t since = 0;
     std::uint64_t round = 0;  ///< 0: a delta link
@@ -31,22 +31,22 @@ struct feed_token {
     std::uint64_t page = 0;  ///< number of the page within the round
 };
 
-constexpr std::uint64_t token_key = 0x6d333635;
+constexpr std::uint64_t drive_token_key = 0x6d333635;
 
-std::string encode(const drive& d, const feed_token& t) {
+std::string encode(const drive& d, const drive_token& t) {
     std::string text = "3;%23" + std::string(t.timestamp ? "t" : "c");
     for (std::uint64_t v :
          {static_cast<std::uint64_t>(d.number), t.since, t.round, t.position, t.shape, t.page}) {
         text += ';' + std::to_string(v);
     }
-    return base64url(text + ";" + hex64(hash_of(text + d.id, token_key)));
+    return base64url(text + ";" + hex64(hash_of(text + d.id, drive_token_key)));
 }
 
-bool decode(const drive& d, const std::string& token, feed_token& t) {
+bool decode(const drive& d, const std::string& token, drive_token& t) {
     auto raw = base64_decode(token);
     auto cut = raw ? raw->rfind(';') : std::string::npos;
     if (cut == std::string::npos ||
-        raw->substr(cut + 1) != hex64(hash_of(raw->substr(0, cut) + d.id, token_key))) {
+        raw->substr(cut + 1) != hex64(hash_of(raw->substr(0, cut) + d.id, drive_token_key))) {
         return false;
     }
     auto parts = split(raw->substr(0, cut), ';');
@@ -139,7 +139,7 @@ void order_changes(const drive& d, std::uint64_t since, const feed_shape& shape,
     }
 }
 
-std::shared_ptr<delta_round> start_round(world& w, const drive& d, const feed_token& t, bool full) {
+std::shared_ptr<delta_round> start_round(world& w, const drive& d, const drive_token& t, bool full) {
     auto round = std::make_shared<delta_round>();
     round->drive = d.number;
     round->upto = d.seq();
@@ -168,7 +168,9 @@ response resync(
 }
 
 /// Faults that answer instead of a page. Returns whether `out` is the answer.
-bool refused(world& w, const request& r, const drive& d, bool has_token, const feed_token& t, response& out) {
+bool refused(
+    world& w, const request& r, const drive& d, bool has_token, const drive_token& t, response& out
+) {
     feed_context c{&r, d.id, ""};
     if (has_token) {
         if (const auto* p = w.faults.take("resync", c)) {
@@ -237,7 +239,7 @@ bool hidden(
 
 class page {
 public:
-    page(world& w, const request& r, drive& d, const delta_round& round, const feed_token& t)
+    page(world& w, const request& r, drive& d, const delta_round& round, const drive_token& t)
         : w_(w), r_(r), d_(d), round_(round), t_(t), shape_(w.shapes[t.shape]) {}
 
     void item_at(item_index i) {
@@ -284,13 +286,13 @@ private:
     const request& r_;
     drive& d_;
     const delta_round& round_;
-    const feed_token& t_;
+    const drive_token& t_;
     const feed_shape& shape_;
     bool first_ = true;
 };
 
 /// Faults that change the drive behind the client's back.
-void mutate_between_pages(world& w, const request& r, drive& d, const feed_token& t) {
+void mutate_between_pages(world& w, const request& r, drive& d, const drive_token& t) {
     feed_context c{&r, d.id, ""};
     if (t.page == 0 || w.faults.take("mutate_between_pages", c) == nullptr) {
         return;
@@ -303,7 +305,7 @@ void mutate_between_pages(world& w, const request& r, drive& d, const feed_token
     serve_admin(w, inner);
 }
 
-std::string link_of(const request& r, const drive& d, const feed_token& t) {
+std::string link_of(const request& r, const drive& d, const drive_token& t) {
     return r.origin() + "/v1.0/drives/" + d.id + "/root/delta?token=" + encode(d, t);
 }
 
@@ -320,7 +322,7 @@ void finish_round(world& w, std::uint64_t number) {
 }
 
 response answer_page(
-    world& w, const request& r, drive& d, feed_token t, const std::shared_ptr<delta_round>& round
+    world& w, const request& r, drive& d, drive_token t, const std::shared_ptr<delta_round>& round
 ) {
     feed_context c{&r, d.id, ""};
     page p(w, r, d, *round, t);
@@ -354,7 +356,7 @@ response answer_page(
         }
     }
     bool more = end < round->order.size();
-    feed_token next = t;
+    drive_token next = t;
     next.position = end;
     ++next.page;
     if (more && w.faults.take("repeat_next_link", c) != nullptr) {
@@ -387,7 +389,7 @@ response answer_page(
 }  // namespace
 
 response serve_delta(world& w, const request& r, drive& d, std::string token, bool has_token) {
-    feed_token t;
+    drive_token t;
     response out;
     bool full = !has_token || token.empty();
     bool opaque = false;

@@ -19,10 +19,6 @@ response missing(const char* what) {
     );
 }
 
-std::string dump(const json& j) {
-    return j.dump(-1, ' ', false, json::error_handler_t::replace);
-}
-
 json user_json(const user& u) {
     json j = {
         {"id", u.id},

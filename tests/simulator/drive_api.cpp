@@ -27,10 +27,6 @@ item_view single_view(world& w, const request& r, drive& d, item_index i) {
     return v;
 }
 
-response not_found() {
-    return graph_error(404, "itemNotFound", "The resource could not be found.");
-}
-
 void append_permission(
     std::string& out, const drive& d, const permission& p, item_index holder, bool inherited
 ) {

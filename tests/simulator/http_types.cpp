@@ -1,6 +1,11 @@
 #include "http_types.hpp"
 
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+
 namespace m365stage::sim {
+
+using nlohmann::json;
 
 std::string request::header(std::string_view name) const {
     std::string out;
@@ -44,6 +49,28 @@ response json_response(int status, std::string body) {
     r.status = status;
     r.body = std::move(body);
     return r;
+}
+
+response not_found() {
+    return graph_error(404, "itemNotFound", "The resource could not be found.");
+}
+
+std::string dump(const json& j) {
+    return j.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+response admin_answer(const json& body) {
+    response r = json_response(200, dump(body) + "\n");
+    r.content_type = "application/json";
+    return r;
+}
+
+json admin_body(const request& r) {
+    json body = r.body.empty() ? json::object() : json::parse(r.body, nullptr, false);
+    if (!body.is_object()) {
+        throw std::runtime_error("the body is no JSON object");
+    }
+    return body;
 }
 
 response empty_response(int status) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -75,7 +76,15 @@ struct response {
 response graph_error(
     int status, std::string_view code, std::string_view message, std::string_view inner = ""
 );
+/// 404 for an item of a drive that is not there.
+response not_found();
+/// Compact text; what is no UTF-8 is replaced.
+std::string dump(const nlohmann::json& j);
 response json_response(int status, std::string body);
+/// The admin API: an answer with a line end, and what was asked. Throws std::runtime_error if that is no JSON
+/// object.
+response admin_answer(const nlohmann::json& body);
+nlohmann::json admin_body(const request& r);
 response empty_response(int status);
 const char* reason_of(int status);
 

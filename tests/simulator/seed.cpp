@@ -14,13 +14,13 @@ namespace {
 constexpr const char* first_names[] = {"ada",  "bela",  "chloe", "dario", "edda",  "femi", "greta",
                                        "hugo", "ines",  "jonas", "kaito", "lena",  "mira", "nils",
                                        "olga", "pavel", "quinn", "rosa",  "selma", "tarek"};
-constexpr const char* words[] = {"Budget", "Report",    "Minutes", "Offer",    "Contract", "Photo",
-                                 "Plan",   "Übersicht", "Notes",   "Rechnung", "Draft",    "Invoice",
-                                 "データ", "Tài liệu",  "résumé",  "Archive"};
+constexpr const char* name_words[] = {"Budget", "Report",    "Minutes", "Offer",    "Contract", "Photo",
+                                      "Plan",   "Übersicht", "Notes",   "Rechnung", "Draft",    "Invoice",
+                                      "データ", "Tài liệu",  "résumé",  "Archive"};
 constexpr const char* suffixes[] = {".txt", ".docx", ".xlsx", ".pdf", ".jpg", ".bin", ".csv", ""};
 
 std::string word(rng& r) {
-    return words[r.below(std::size(words))];
+    return name_words[r.below(std::size(name_words))];
 }
 
 std::int64_t size_for(rng& r, std::int64_t most) {

@@ -12,10 +12,6 @@ using nlohmann::json;
 
 namespace {
 
-response not_found() {
-    return graph_error(404, "itemNotFound", "The resource could not be found.");
-}
-
 response name_taken() {
     return graph_error(
         409, "nameAlreadyExists", "An item with the same name already exists under the parent"

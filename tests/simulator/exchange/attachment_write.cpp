@@ -14,8 +14,6 @@ using nlohmann::json;
 
 namespace {
 
-constexpr std::size_t fragment_most = 4UL * 1024 * 1024;
-
 /// From now on the message has attachments of its own.
 message_extra& with_own_attachments(mailbox& b, message_index m) {
     const message_extra* before = b.extra(m);

@@ -11,10 +11,17 @@ using nlohmann::json;
 
 namespace {
 
-constexpr std::int64_t inline_most = 3LL * 1024 * 1024;
-constexpr std::int64_t session_most = 150LL * 1024 * 1024;
+constexpr std::int64_t attachment_most = 3LL * 1024 * 1024;
+constexpr std::int64_t attachment_session_most = 150LL * 1024 * 1024;
 
 }  // namespace
+
+response cannot_open() {
+    return graph_error(
+        500, "ErrorCannotOpenFileAttachment",
+        "OLE conversion failed for an attachment. The attachment cannot be opened."
+    );
+}
 
 std::string text_in(const json& j, const char* key) {
     return j.contains(key) && j[key].is_string() ? j[key].get<std::string>() : std::string();
@@ -48,7 +55,7 @@ bool read_attachment(world& w, const json& j, attachment& a, response& refusal) 
                 graph_error(400, "ErrorInvalidRequest", "A file attachment needs a name and contentBytes.");
             return false;
         }
-        if (static_cast<std::int64_t>(bytes->size()) > inline_most) {
+        if (static_cast<std::int64_t>(bytes->size()) > attachment_most) {
             refusal = graph_error(413, "RequestEntityTooLarge", "The attachment is larger than 3 MB.");
             return false;
         }
@@ -77,7 +84,7 @@ response open_upload(const outlook_call& c, const json& body, attachment_upload 
             400, "ErrorInvalidRequest", "An upload session needs AttachmentItem with name and size."
         );
     }
-    if (size > session_most) {
+    if (size > attachment_session_most) {
         return graph_error(413, "ErrorAttachmentSizeLimitExceeded", "The attachment is larger than 150 MB.");
     }
     up.mailbox = c.box.number;

@@ -10,6 +10,11 @@
 /// above (contract, section 8.2, Q89).
 namespace m365stage::sim {
 
+/// Bytes of a session at a time.
+constexpr std::size_t fragment_most = 4UL * 1024 * 1024;
+
+/// 500, as for an attachment that the service can't put into MIME.
+response cannot_open();
 /// A text member of a body; empty when there is none.
 std::string text_in(const nlohmann::json& j, const char* key);
 /// Puts bytes at the end of a file. False: that failed.

@@ -11,8 +11,6 @@ using nlohmann::json;
 
 namespace {
 
-constexpr std::int64_t day_seconds = 86400;
-
 // What an id of the kinds item and item_here stands for.
 constexpr std::uint32_t part_calendar = 101;
 constexpr std::uint32_t part_event = 102;

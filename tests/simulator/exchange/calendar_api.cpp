@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "../world.hpp"
+#include "attachments.hpp"
 #include "mail_content.hpp"
 #include "time_zone.hpp"
 
@@ -185,13 +186,6 @@ response list_instances(const outlook_call& c, event_index e) {
         all.push_back(event_json(c.box, e, o.day, event_style_of(c)));
     }
     return collection_of(c, std::move(all));
-}
-
-response cannot_open() {
-    return graph_error(
-        500, "ErrorCannotOpenFileAttachment",
-        "OLE conversion failed for an attachment. The attachment cannot be opened."
-    );
 }
 
 response serve_attachment(const outlook_call& c, const event_place& place, std::size_t at) {

@@ -16,7 +16,7 @@ using nlohmann::json;
 
 namespace {
 
-const std::map<std::string, int> default_weights = {
+const std::map<std::string, int> event_weights = {
     {"new", 16},
     {"set", 14},
     {"reschedule", 8},
@@ -333,7 +333,7 @@ json precise_calendar_change(world& w, const json& s) {
 
 json random_calendar_changes(world& w, const json& s) {
     rng r(s.value("seed", std::uint64_t{1}));
-    auto weights = s.contains("weights") ? s["weights"].get<std::map<std::string, int>>() : default_weights;
+    auto weights = s.contains("weights") ? s["weights"].get<std::map<std::string, int>>() : event_weights;
     const auto boxes = named_mailboxes(w, s.value("mailbox", "all"));
     if (boxes.empty()) {
         throw std::runtime_error("change: there is no mailbox");

@@ -25,7 +25,7 @@ struct view_token {
     std::int64_t page = 0;
 };
 
-constexpr std::uint64_t token_key = 0xca1e4da7;
+constexpr std::uint64_t view_token_key = 0xca1e4da7;
 
 std::string encode(const view_token& t) {
     std::string text;
@@ -33,14 +33,14 @@ std::string encode(const view_token& t) {
          {t.mailbox, t.calendar, t.generation, t.from, t.to, t.since, t.upto, t.position, t.page}) {
         text += std::to_string(v) + ';';
     }
-    return base64url(text + hex64(hash_of(text, token_key)));
+    return base64url(text + hex64(hash_of(text, view_token_key)));
 }
 
-std::optional<view_token> decode(const std::string& token) {
+std::optional<view_token> decode_view(const std::string& token) {
     auto raw = base64_decode(token);
     auto cut = raw ? raw->rfind(';') : std::string::npos;
     if (cut == std::string::npos ||
-        raw->substr(cut + 1) != hex64(hash_of(raw->substr(0, cut + 1), token_key))) {
+        raw->substr(cut + 1) != hex64(hash_of(raw->substr(0, cut + 1), view_token_key))) {
         return std::nullopt;
     }
     std::vector<std::int64_t> v;
@@ -108,7 +108,7 @@ bool read_token(const outlook_call& c, std::uint32_t calendar, view_token& t, re
         t.page = c.prefer.page > 0 ? c.prefer.page : 10;
         return read_window(c, t.from, t.to, out);
     }
-    auto known = decode(text);
+    auto known = decode_view(text);
     if (!known || known->mailbox != c.box.number || known->calendar != calendar) {
         out = bad_request("The token is malformed.");
         return false;

@@ -14,10 +14,6 @@ using nlohmann::json;
 
 namespace {
 
-json owner_of(const mailbox& b) {
-    return {{"kind", b.owner_kind}, {"id", b.owner_id}, {"address", b.address}, {"purpose", b.purpose}};
-}
-
 json calendar_line(const mailbox& b, std::uint32_t c) {
     const calendar& it = b.calendars->calendars[c];
     return {

@@ -16,6 +16,8 @@ mailbox& named_mailbox(world& w, const nlohmann::json& spec);
 folder_index named_folder(const mailbox& b, const std::string& name);
 /// A message by either id. Throws std::runtime_error when there is none.
 message_index named_message(const mailbox& b, const std::string& id);
+/// A mailbox in the lines of what a copy should hold.
+nlohmann::json owner_of(const mailbox& b);
 /// All mailboxes that are there, or the one of that name.
 std::vector<mailbox*> named_mailboxes(world& w, const std::string& which);
 /// One of the names, by its weight. Throws std::runtime_error when all weights are 0.

@@ -26,7 +26,7 @@ struct list_rule {
     std::string_view name;
     std::size_t most;
 };
-constexpr std::array<list_rule, 6> lists{
+constexpr std::array<list_rule, 6> list_rules{
     {{"businessPhones", 2},
      {"homePhones", 2},
      {"imAddresses", 3},
@@ -34,12 +34,12 @@ constexpr std::array<list_rule, 6> lists{
      {"categories", 100},
      {"children", 100}}
 };
-constexpr std::array<std::string_view, 3> addresses{"businessAddress", "homeAddress", "otherAddress"};
+constexpr std::array<std::string_view, 3> address_members{"businessAddress", "homeAddress", "otherAddress"};
 constexpr std::array<std::string_view, 5> address_parts{
     "city", "countryOrRegion", "postalCode", "state", "street"
 };
 
-constexpr std::array<std::string_view, 38> properties{
+constexpr std::array<std::string_view, 38> contact_properties{
     "assistantName",
     "birthday",
     "businessAddress",
@@ -86,10 +86,10 @@ json contact_json(const record_store& s, record_index i, bool immutable) {
     for (auto name : texts) {
         j[std::string(name)] = nullptr;
     }
-    for (const auto& list : lists) {
+    for (const auto& list : list_rules) {
         j[std::string(list.name)] = json::array();
     }
-    for (auto name : addresses) {
+    for (auto name : address_members) {
         j[std::string(name)] = json::object();
     }
     j.update(r.value);
@@ -129,13 +129,13 @@ std::string fault_of(const std::string& key, const json& value) {
         const bool time = key == "birthday" && value.is_string() && !parse_iso_time(value.get<std::string>());
         return (value.is_string() || value.is_null()) && !time ? "" : "'" + key + "' has the wrong type.";
     }
-    for (const auto& list : lists) {
+    for (const auto& list : list_rules) {
         if (list.name == key) {
             const bool good = value.is_array() && value.size() <= list.most && good_list(key, value);
             return good ? "" : "'" + key + "' has the wrong type or too many values.";
         }
     }
-    if (std::find(addresses.begin(), addresses.end(), key) == addresses.end()) {
+    if (std::find(address_members.begin(), address_members.end(), key) == address_members.end()) {
         return "The property '" + key + "' does not exist on type 'microsoft.graph.contact'.";
     }
     if (!value.is_object()) {
@@ -315,8 +315,8 @@ response change_folder(const outlook_call& c, record_store& s, std::uint32_t f) 
 
 }  // namespace
 
-const record_kind contact_kind{"contact", "contactFolder", "/contactFolders", "/contacts",
-                               false,     properties,      &contact_json,     &folder_json};
+const record_kind contact_kind{"contact", "contactFolder",    "/contactFolders", "/contacts",
+                               false,     contact_properties, &contact_json,     &folder_json};
 
 response serve_contacts(const outlook_call& c) {
     record_store& s = contacts_of(c.box);

@@ -105,7 +105,7 @@ json told_time(const json& at, bool all_day, const std::string& zone) {
     return {{"dateTime", wall_text(wall)}, {"timeZone", wanted}};
 }
 
-std::string plain(const json& body) {
+std::string plain_body(const json& body) {
     std::string text = body.value("content", "");
     std::string out;
     bool tag = false;
@@ -123,9 +123,9 @@ void add_body(json& j, const event_style& style) {
     if (!j.contains("body")) {
         return;  // Q92: there are events without one
     }
-    j["bodyPreview"] = j["body"].is_object() ? plain(j["body"]) : "";
+    j["bodyPreview"] = j["body"].is_object() ? plain_body(j["body"]) : "";
     if (style.text_body && j["body"].is_object()) {
-        j["body"] = {{"contentType", "text"}, {"content", plain(j["body"])}};
+        j["body"] = {{"contentType", "text"}, {"content", plain_body(j["body"])}};
     }
 }
 

@@ -35,7 +35,7 @@ json attendees_in(const json& set) {
 }
 
 /// What of a body is kept: not what the service fills in itself.
-json writable(json body) {
+json writable_event(json body) {
     for (const char* name :
          {"id",
           "changeKey",
@@ -119,7 +119,7 @@ response create_event(const outlook_call& c, std::uint32_t calendar) {
     }
     calendar_event e;
     e.calendar = calendar;
-    e.set = writable(body);
+    e.set = writable_event(body);
     std::string wrong = fault_of(e.set);
     if (!wrong.empty()) {
         return graph_error(400, "ErrorPropertyValidationFailure", wrong);
@@ -145,7 +145,7 @@ response patch_event(const outlook_call& c, const event_place& place) {
     if (!s.calendars[e.calendar].can_edit) {
         return read_only();
     }
-    json changes = writable(body);
+    json changes = writable_event(body);
     json before = s.properties(place.event, place.day);
     json after = before;
     after.update(changes);

@@ -14,21 +14,7 @@ using nlohmann::json;
 
 namespace {
 
-response good(const json& body) {
-    response r = json_response(200, dump(body) + "\n");
-    r.content_type = "application/json";
-    return r;
-}
-
-json body_of(const request& r) {
-    json body = r.body.empty() ? json::object() : json::parse(r.body, nullptr, false);
-    if (!body.is_object()) {
-        throw std::runtime_error("the body is no JSON object");
-    }
-    return body;
-}
-
-json tenant_json(const world& w) {
+json exchange_json(const world& w) {
     json boxes = json::array();
     for (const auto& b : w.exchange.mailboxes) {
         if (b->removed) {
@@ -73,7 +59,7 @@ response settings(world& w, const json& b) {
     x.strict_cancelled = b.value("strict_cancelled", x.strict_cancelled);
     x.no_record_delta = b.value("no_record_delta", x.no_record_delta);
     x.hide_nested_folders = b.value("hide_nested_folders", x.hide_nested_folders);
-    return good(
+    return admin_answer(
         {{"latency_ms", x.latency_ms},
          {"page_max", x.page_max},
          {"sparse_updates", x.sparse_updates},
@@ -99,7 +85,9 @@ response bulk(world& w, const json& b) {
             seeded_message(box, r, f, when + i * 60, b.value("message_size", w.options.message_size))
         );
     }
-    return good({{"mailbox", box.owner_id}, {"folder", box.folder_id(f)}, {"messages", box.live_count()}});
+    return admin_answer(
+        {{"mailbox", box.owner_id}, {"folder", box.folder_id(f)}, {"messages", box.live_count()}}
+    );
 }
 
 response expected(
@@ -123,31 +111,31 @@ response expected(
 response serve_exchange_admin(world& w, const request& r, const std::vector<std::string>& s) {
     std::string what = s.size() > 2 ? s[2] : "";
     if (what.empty() || what == "tenant") {
-        return good(tenant_json(w));
+        return admin_answer(exchange_json(w));
     }
     if (what == "settings") {
-        return settings(w, body_of(r));
+        return settings(w, admin_body(r));
     }
     if (what == "limits") {
         if (r.method == "POST") {
-            std::string error = w.exchange.limits.configure(body_of(r));
+            std::string error = w.exchange.limits.configure(admin_body(r));
             if (!error.empty()) {
                 throw std::runtime_error(error);
             }
         }
-        return good(w.exchange.limits.report());
+        return admin_answer(w.exchange.limits.report());
     }
     if (what == "records") {
         return serve_record_admin(w, r, s);
     }
     if (what == "bulk") {
-        return bulk(w, body_of(r));
+        return bulk(w, admin_body(r));
     }
     if (what == "op") {
-        return good(precise_mail_change(w, body_of(r)));
+        return admin_answer(precise_mail_change(w, admin_body(r)));
     }
     if (what == "change") {
-        return good({{"changes", random_mail_changes(w, body_of(r))}});
+        return admin_answer({{"changes", random_mail_changes(w, admin_body(r))}});
     }
     if (what == "expected") {
         return expected(w, r, &write_expected_mail);
@@ -155,10 +143,10 @@ response serve_exchange_admin(world& w, const request& r, const std::vector<std:
     if (what == "calendar") {
         std::string which = s.size() > 3 ? s[3] : "";
         if (which == "op") {
-            return good(precise_calendar_change(w, body_of(r)));
+            return admin_answer(precise_calendar_change(w, admin_body(r)));
         }
         if (which == "change") {
-            return good({{"changes", random_calendar_changes(w, body_of(r))}});
+            return admin_answer({{"changes", random_calendar_changes(w, admin_body(r))}});
         }
         if (which == "expected") {
             return expected(w, r, &write_expected_calendars);

@@ -12,7 +12,7 @@ using nlohmann::json;
 
 namespace {
 
-constexpr std::uint64_t token_key = 0x0e8c4a6e;
+constexpr std::uint64_t feed_token_key = 0x0e8c4a6e;
 
 std::string encode(const feed_token& t) {
     std::string text;
@@ -21,14 +21,14 @@ std::string encode(const feed_token& t) {
          }) {
         text += std::to_string(v) + ';';
     }
-    return base64url(text + hex64(hash_of(text, token_key)));
+    return base64url(text + hex64(hash_of(text, feed_token_key)));
 }
 
 std::optional<feed_token> decode(const std::string& token) {
     auto raw = base64_decode(token);
     auto cut = raw ? raw->rfind(';') : std::string::npos;
     if (cut == std::string::npos ||
-        raw->substr(cut + 1) != hex64(hash_of(raw->substr(0, cut + 1), token_key))) {
+        raw->substr(cut + 1) != hex64(hash_of(raw->substr(0, cut + 1), feed_token_key))) {
         return std::nullopt;
     }
     auto parts = split(raw->substr(0, cut), ';');

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "../world.hpp"
+#include "attachments.hpp"
 
 namespace m365stage::sim {
 
@@ -301,13 +302,6 @@ response get_message(const outlook_call& c, message_index m) {
     out.set("ETag", "W/\"" + change_key(c.box, m) + "\"");
     tell_preferences(c.prefer, false, out);
     return out;
-}
-
-response cannot_open() {
-    return graph_error(
-        500, "ErrorCannotOpenFileAttachment",
-        "OLE conversion failed for an attachment. The attachment cannot be opened."
-    );
 }
 
 response list_attachments(const outlook_call& c, message_index m, const std::vector<attachment>& all) {

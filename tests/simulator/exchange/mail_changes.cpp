@@ -12,7 +12,7 @@ using nlohmann::json;
 
 namespace {
 
-const std::map<std::string, int> default_weights = {
+const std::map<std::string, int> message_weights = {
     {"new_message", 20}, {"new_many", 2},       {"move", 14},        {"read", 14},
     {"flag", 6},         {"categories", 5},     {"draft", 4},        {"delete", 8},
     {"soft_delete", 4},  {"purge", 5},          {"new_folder", 5},   {"rename_folder", 4},
@@ -221,7 +221,7 @@ private:
 
 json random_mail_changes(world& w, const json& s) {
     rng r(s.value("seed", std::uint64_t{1}));
-    auto weights = s.contains("weights") ? s["weights"].get<std::map<std::string, int>>() : default_weights;
+    auto weights = s.contains("weights") ? s["weights"].get<std::map<std::string, int>>() : message_weights;
     auto boxes = named_mailboxes(w, s.value("mailbox", "all"));
     if (s.value("mailbox", "all") == "all") {
         std::erase_if(boxes, [](const mailbox* b) { return b->owner_kind != "user"; });

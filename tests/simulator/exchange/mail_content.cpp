@@ -25,12 +25,12 @@ constexpr const char* topics[] = {"Budget 2027",        "Re: Offer 4711",   "Fwd
                                   "Your order",         "Weekly report",    "Re: Re: Re: test",
                                   "Invitation",         "Status: green 🟢", "Password policy",
                                   "[EXT] Contract",     "Photos / fotos"};
-constexpr const char* words[] = {"please", "find",    "attached", "the",     "report", "für",      "nächste",
-                                 "Woche",  "we",      "agreed",   "to",      "send",   "contract", "before",
-                                 "Friday", "merci",   "beaucoup", "budget",  "of",     "around",   "12,000",
-                                 "€",      "and",     "kind",     "regards", "with",   "our",      "team",
-                                 "会議",   "は",      "明日",     "です",    "naïve",  "café",     "a",
-                                 "draft",  "version", "was",      "shared",  "again"};
+constexpr const char* prose_words[] = {
+    "please", "find", "attached", "the",    "report",  "für",   "nächste",  "Woche",  "we",     "agreed",
+    "to",     "send", "contract", "before", "Friday",  "merci", "beaucoup", "budget", "of",     "around",
+    "12,000", "€",    "and",      "kind",   "regards", "with",  "our",      "team",   "会議",   "は",
+    "明日",   "です", "naïve",    "café",   "a",       "draft", "version",  "was",    "shared", "again"
+};
 constexpr const char* file_names[] = {"Offer.pdf",          "Übersicht.xlsx", "Minutes.docx", "photo.jpg",
                                       "data \"final\".csv", "契約書.pdf",     "archive.zip",  "notes.txt"};
 constexpr const char* mime_types[] = {
@@ -280,7 +280,7 @@ mail_address person(std::uint64_t seed) {
 std::string sentence(rng& r) {
     std::string out;
     for (std::uint64_t n = 4 + r.below(9); n > 0; --n) {
-        out += (out.empty() ? "" : " ") + std::string(words[r.below(std::size(words))]);
+        out += (out.empty() ? "" : " ") + std::string(prose_words[r.below(std::size(prose_words))]);
     }
     return out + ".";
 }

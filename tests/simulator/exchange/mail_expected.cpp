@@ -8,11 +8,11 @@ namespace m365stage::sim {
 
 using nlohmann::json;
 
-namespace {
-
 json owner_of(const mailbox& b) {
     return {{"kind", b.owner_kind}, {"id", b.owner_id}, {"address", b.address}, {"purpose", b.purpose}};
 }
+
+namespace {
 
 json folder_line(const mailbox& b, folder_index f) {
     const mail_folder& it = b.folder(f);

@@ -40,7 +40,7 @@ bool good_reply_to(const json& body) {
 }
 
 /// What of a body is kept: not what the service fills in itself, and times and headers are ignored (Q88).
-json writable(json body) {
+json writable_message(json body) {
     for (const char* name :
          {"id", "changeKey", "createdDateTime", "lastModifiedDateTime", "receivedDateTime", "sentDateTime",
           "parentFolderId", "conversationId", "conversationIndex", "webLink", "hasAttachments", "isDraft",
@@ -118,7 +118,7 @@ response create_by_json(const outlook_call& c, folder_index f) {
     message m = fresh_message(c, f);
     m.flags = static_cast<std::uint8_t>(body.value("isRead", false) ? m.flags | message_read : m.flags);
     m.flag = flag_in(body);
-    json set = writable(body);
+    json set = writable_message(body);
     std::vector<std::pair<std::string, std::string>> kept;
     apply_extended(m, set, kept, extended);
     message_index i = c.box.add_message(m);
@@ -211,7 +211,7 @@ response patch_message(const outlook_call& c, message_index m) {
         c.box.set_flag(m, flag_in(body));
     }
     bool read = body.value("isRead", c.box.at(m).has(message_read));
-    json changes = writable(body);
+    json changes = writable_message(body);
     if (!changes.empty()) {
         message_extra& e = c.box.make_extra(m);
         json set = e.set ? *e.set : json::object();

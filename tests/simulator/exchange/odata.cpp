@@ -170,10 +170,6 @@ std::string next_link(const request& r, std::size_t skip) {
     return address_of(r) + "?" + query + "$skip=" + std::to_string(skip);
 }
 
-std::string dump(const json& j) {
-    return j.dump(-1, ' ', false, json::error_handler_t::replace);
-}
-
 std::string address_of(const request& r) {
     return r.origin() + r.path;
 }

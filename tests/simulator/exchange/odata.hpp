@@ -53,7 +53,6 @@ struct page_request {
 page_request page_of(const request& r, const preferences& p, std::size_t otherwise, std::size_t most);
 /// The link to the next page of a listing: the request's own query with another $skip.
 std::string next_link(const request& r, std::size_t skip);
-std::string dump(const nlohmann::json& j);
 /// The address that a request was made to, with %27 for OData's quotes kept as they are:
 /// https://host/v1.0/...
 std::string address_of(const request& r);

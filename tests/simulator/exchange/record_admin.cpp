@@ -65,7 +65,7 @@ bool change_record(world& w, record_store& s, const std::string& op, const json&
     return true;
 }
 
-json precise_change(world& w, const json& spec) {
+json precise_record_change(world& w, const json& spec) {
     mailbox& b = named_mailbox(w, spec);
     const bool tasks = spec.value("what", "contacts") == "tasks";
     record_store& s = tasks ? tasks_of(b) : contacts_of(b);
@@ -165,7 +165,7 @@ void shake(world& w, record_store& s, rng& r, bool tasks) {
     }
 }
 
-json random_changes(world& w, const json& spec) {
+json random_record_changes(world& w, const json& spec) {
     rng r(spec.value("seed", std::uint64_t{1}));
     const std::string what = spec.value("what", "");
     std::vector<mailbox*> boxes;
@@ -263,19 +263,14 @@ json expected(world& w, const request& r) {
 
 response serve_record_admin(world& w, const request& r, const std::vector<std::string>& s) {
     const std::string what = s.size() > 3 ? s[3] : "";
-    json body = r.body.empty() ? json::object() : json::parse(r.body, nullptr, false);
-    if (!body.is_object()) {
-        throw std::runtime_error("the body is no JSON object");
-    }
+    const json body = admin_body(r);
     if (what != "op" && what != "change" && what != "expected") {
         throw std::runtime_error("there is no /_sim/exchange/records/" + what);
     }
-    json answer = what == "op"       ? precise_change(w, body)
-                  : what == "change" ? random_changes(w, body)
+    json answer = what == "op"       ? precise_record_change(w, body)
+                  : what == "change" ? random_record_changes(w, body)
                                      : expected(w, r);
-    response out = json_response(200, dump(answer));
-    out.content_type = "application/json";
-    return out;
+    return admin_answer(answer);
 }
 
 }  // namespace m365stage::sim

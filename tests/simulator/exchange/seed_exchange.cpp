@@ -61,7 +61,7 @@ void add_known_folders(mailbox& b) {
     b.add_folder(recoverable, "Versions", "", true);
 }
 
-std::uint32_t size_for(rng& r, std::int64_t average) {
+std::uint32_t message_size_for(rng& r, std::int64_t average) {
     auto a = static_cast<std::uint64_t>(std::max<std::int64_t>(average, 400));
     std::uint64_t dice = r.below(100);
     std::uint64_t size = dice < 70   ? a / 4 + r.below(a / 4)
@@ -96,7 +96,7 @@ message seeded_message(
     message m;
     m.seed = r.next();
     m.received = m.modified = m.created = static_cast<std::uint32_t>(when);
-    m.size = size_for(r, average);
+    m.size = message_size_for(r, average);
     m.folder = folder;
     const std::string& known = b.folder(folder).well_known;
     m.flags = r.chance(0.7) || known == "sentitems" ? message_read : 0;

@@ -10,7 +10,7 @@ using nlohmann::json;
 
 namespace {
 
-constexpr std::array given_names{"Ada", "Böla", "Chloé", "Dmitrij", "Eun-ji", "Faisal", "Grace", "Ōtani"};
+constexpr std::array contact_names{"Ada", "Böla", "Chloé", "Dmitrij", "Eun-ji", "Faisal", "Grace", "Ōtani"};
 constexpr std::array surnames{"Lovelace", "Müller",       "O'Neill", "Kovács",
                               "Nguyễn",   "Smith; Jones", "Öz",      "山田"};
 constexpr std::array streets{"Hauptstraße 7", "1 Main Street\nSuite 5", "Calle, Mayor; 3", "Dock 4"};
@@ -24,7 +24,7 @@ std::string phone(rng& r) {
     return "+49 30 " + std::to_string(1000000 + r.below(9000000));
 }
 
-json address(rng& r) {
+json random_address(rng& r) {
     return {
         {"street", pick(r, streets)},
         {"city", r.chance(0.5) ? "Berlin" : "Lisboa"},
@@ -37,7 +37,7 @@ json address(rng& r) {
 }  // namespace
 
 json seeded_contact(rng& r) {
-    const std::string given = pick(r, given_names);
+    const std::string given = pick(r, contact_names);
     const std::string surname = pick(r, surnames);
     json j = {
         {"givenName", given},
@@ -57,9 +57,9 @@ json seeded_contact(rng& r) {
     may("homePhones", {phone(r)});
     may("mobilePhone", phone(r));
     may("imAddresses", {"sip:" + given + "@x.example"});
-    may("businessAddress", address(r));
-    may("homeAddress", address(r));
-    may("otherAddress", address(r));
+    may("businessAddress", random_address(r));
+    may("homeAddress", random_address(r));
+    may("otherAddress", random_address(r));
     may("birthday", "1" + std::to_string(900 + r.below(99)) + "-02-28T11:59:00Z");
     may("companyName", "Fabrikam, \"Inc.\"");
     may("department", "R&D; Berlin");

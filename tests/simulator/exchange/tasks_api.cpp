@@ -13,11 +13,10 @@ using nlohmann::json;
 
 namespace {
 
-constexpr std::int64_t inline_most = 3LL * 1024 * 1024;
-constexpr std::int64_t session_most = 25LL * 1024 * 1024;
-constexpr std::size_t fragment_most = 4UL * 1024 * 1024;
+constexpr std::int64_t task_attachment_most = 3LL * 1024 * 1024;
+constexpr std::int64_t task_session_most = 25LL * 1024 * 1024;
 
-constexpr std::array<std::string_view, 17> properties{
+constexpr std::array<std::string_view, 17> task_properties{
     "body",
     "bodyLastModifiedDateTime",
     "categories",
@@ -36,7 +35,7 @@ constexpr std::array<std::string_view, 17> properties{
     "title",
     "checklistItems"
 };
-constexpr std::array<std::string_view, 11> writable{
+constexpr std::array<std::string_view, 11> task_writable{
     "body",       "categories",       "completedDateTime", "dueDateTime", "importance", "isReminderOn",
     "recurrence", "reminderDateTime", "startDateTime",     "status",      "title"
 };
@@ -94,7 +93,7 @@ bool read_task(const outlook_call& c, json& kept, response& out) {
         if (key.starts_with("@")) {
             continue;
         }
-        if (std::find(writable.begin(), writable.end(), key) == writable.end()) {
+        if (std::find(task_writable.begin(), task_writable.end(), key) == task_writable.end()) {
             out = graph_error(400, "invalidRequest", "The property '" + key + "' cannot be written here.");
             return false;
         }
@@ -204,7 +203,7 @@ response post_attachment(const outlook_call& c, record_store& s, record_index i)
             400, "invalidRequest", "A taskFileAttachment needs a name and contentBytes, and its type."
         );
     }
-    if (static_cast<std::int64_t>(bytes->size()) > inline_most) {
+    if (static_cast<std::int64_t>(bytes->size()) > task_attachment_most) {
         return graph_error(413, "RequestEntityTooLarge", "The attachment is larger than 3 MB.");
     }
     a.data.size = static_cast<std::int64_t>(bytes->size());
@@ -229,7 +228,7 @@ response open_session(const outlook_call& c, record_index i) {
             "An upload session needs attachmentInfo with attachmentType, name and size."
         );
     }
-    if (size > session_most) {
+    if (size > task_session_most) {
         return graph_error(413, "ErrorAttachmentSizeLimitExceeded", "The attachment is larger than 25 MB.");
     }
     attachment_upload up;
@@ -411,8 +410,8 @@ response serve_lists(const outlook_call& c, record_store& s) {
 
 }  // namespace
 
-const record_kind task_kind{"todoTask", "todoTaskList", "/todo/lists", "/tasks",
-                            true,       properties,     &task_json,    &list_json};
+const record_kind task_kind{"todoTask", "todoTaskList",  "/todo/lists", "/tasks",
+                            true,       task_properties, &task_json,    &list_json};
 
 response serve_todo(const outlook_call& c) {
     record_store& s = tasks_of(c.box);

@@ -28,8 +28,6 @@ constexpr zone_rule zones[] = {
     {"AUS Eastern Standard Time", 600, summer::australian},
 };
 
-constexpr std::int64_t day_seconds = 86400;
-
 /// The n-th Sunday of a month; 0 is the last one.
 std::int64_t sunday(int year, int month, int n) {
     std::int64_t first = day_of(year, month, 1);
