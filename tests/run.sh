@@ -2,7 +2,7 @@
 # The tests of m365stage, all of them, from a fresh checkout on Debian 12. See tests/README.md.
 #   tests/run.sh               everything but the sanitizer builds (about 20 minutes on two cores when nothing is built)
 #   tests/run.sh --sanitizers  these too: g++ 12 with ASan, then with UBSan as well and all scenarios; clang++-19 with TSan
-#   tests/run.sh --only STAGE  one stage: install lint build unit scenario thirdparty package e2e lifetime bench sanitizers threads
+#   tests/run.sh --only STAGE  one stage: install lint build unit scenario thirdparty package e2e lifetime bench sanitizers threads tidy
 # The last line is "N passed, N failed" (stages); the exit code is 1 if any stage failed.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
@@ -31,7 +31,7 @@ while [ $# -gt 0 ]; do
     shift
 done
 case $only in
-    "" | install | lint | build | unit | scenario | thirdparty | package | e2e | lifetime | bench | sanitizers | threads) ;;
+    "" | install | lint | build | unit | scenario | thirdparty | package | e2e | lifetime | bench | sanitizers | threads | tidy) ;;
     *)
         usage >&2
         exit 2
@@ -166,6 +166,9 @@ fi
 
 if [ "$sanitize" = yes ] || [ "$only" = threads ]; then
     stage threads "unit tests and scenarios in which threads meet, clang++-19 with the thread sanitizer" threads
+fi
+if [ "$only" = tidy ]; then
+    stage tidy "clang-tidy over lib, daemon and the simulator" bash tests/lint/tidy.sh
 fi
 
 printf '\n=== summary (%d min %d s)\n' $((SECONDS / 60)) $((SECONDS % 60))
