@@ -51,25 +51,27 @@ end
 
 
 class Tenant:
-    """A running m365sim with one user's drive of `items` files."""
+    """A running m365sim, with no more in it than `arguments` ask for."""
 
-    def __init__(self, build, folder, items, size, folders):
+    def __init__(self, build, folder, arguments):
         self.folder = folder
         ready = os.path.join(folder, "sim.json")
         with open(ready, "w", encoding="utf-8") as out:
             self.process = subprocess.Popen(
                 [os.path.join(build, "tests/simulator/m365sim"), "--dir", os.path.join(folder, "sim"),
-                 "--users", "1", "--sites", "0", "--groups", "0", "--specials", "0", "--files-per-drive", "0"],
+                 "--sites", "0", "--groups", "0", "--specials", "0", "--files-per-drive", "0", *arguments],
                 stdout=out, stderr=subprocess.DEVNULL)
         try:
             self.facts = self.wait_ready(ready)
             self.tls = ssl.create_default_context(cafile=self.facts["ca_file"])
-            made = self.admin("bulk", {"user": USER, "items": items, "folders": folders, "file_size": size, "seed": 1})
-            self.drive = made["drive"]
+            self.seed()
             self.token = self.admin("token", {"lifetime": 864000})
         except BaseException:
             self.stop()
             raise
+
+    def seed(self):
+        """What no argument of m365sim makes."""
 
     def wait_ready(self, path):
         deadline = time.monotonic() + 30
@@ -96,6 +98,26 @@ class Tenant:
     def requests(self):
         return self.admin("requests")["requests"]
 
+    def lines(self, path):
+        """What a copy should hold, as the admin API tells it: one object a line."""
+        with urllib.request.urlopen(self.facts["admin"] + "/" + path, context=self.tls, timeout=300) as answer:
+            yield from map(json.loads, answer)
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(30)
+
+
+class DriveTenant(Tenant):
+    """With one user's drive of `items` files."""
+
+    def __init__(self, build, folder, items, size, folders):
+        self.bulk = {"user": USER, "items": items, "folders": folders, "file_size": size, "seed": 1}
+        super().__init__(build, folder, ["--users", "1"])
+
+    def seed(self):
+        self.drive = self.admin("bulk", self.bulk)["drive"]
+
     def download_paths(self, target):
         """Writes the paths of all download URLs to a file and answers their origin."""
         url, origin, fields = f"{self.facts['graph']}/v1.0/drives/{self.drive}/root/delta", None, {
@@ -113,19 +135,12 @@ class Tenant:
         return origin
 
     def first_folder(self):
-        url = f"{self.facts['admin']}/expected?hashes=0&drive={self.drive}"
-        with urllib.request.urlopen(url, context=self.tls, timeout=300) as answer:
-            return next(o["path"] for o in map(json.loads, answer) if o["type"] == "folder")
+        return next(o["path"] for o in self.lines(f"expected?hashes=0&drive={self.drive}") if o["type"] == "folder")
 
     def hashes(self):
         """sha256 of every file of the drive, by path."""
-        url = f"{self.facts['admin']}/expected?hashes=1&drive={self.drive}"
-        with urllib.request.urlopen(url, context=self.tls, timeout=300) as answer:
-            return {o["path"]: o["sha256"] for o in map(json.loads, answer) if o["type"] == "file"}
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(30)
+        told = self.lines(f"expected?hashes=1&drive={self.drive}")
+        return {o["path"]: o["sha256"] for o in told if o["type"] == "file"}
 
 
 def watch_memory(pid):
@@ -141,20 +156,20 @@ def watch_memory(pid):
 
 
 class Bench:
-    def __init__(self, build, folder, items, size, folders, units="unlimited"):
-        self.build, self.folder, self.items, self.size = build, folder, items, size
-        self.tenant = Tenant(build, folder, items, size, folders)
+    """m365stage, and others, beside a tenant. `special`: of the configuration, what is not the same for all."""
+
+    def __init__(self, build, folder, tenant, items, size, special):
+        self.build, self.folder, self.tenant, self.items, self.size = build, folder, tenant, items, size
         self.config = os.path.join(folder, "config.yaml")
-        facts = self.tenant.facts
+        facts = tenant.facts
         config = {
             "tenant": {"id": facts["tenant"]},
             "app": {"client_id": facts["client_id"], "client_secret_file": facts["client_secret_file"]},
             "restore_app": {"client_id": facts["client_id"], "client_secret_file": facts["client_secret_file"]},
-            "limits": {"sharepoint_units_per_minute": units},
             "endpoints": {"login": facts["login"], "graph": facts["graph"], "ca_file": facts["ca_file"]},
             "stage": {"root": os.path.join(folder, "stage"), "min_free_bytes": 0},
-            "kinds": ["onedrive"],
             "api": {"socket": os.path.join(folder, "api.sock")},
+            **special,
         }
         with open(self.config, "w", encoding="utf-8") as out:
             json.dump(config, out)  # JSON is YAML
@@ -191,15 +206,17 @@ class Bench:
     def start_over(self):
         shutil.rmtree(os.path.join(self.folder, "stage"))
 
-    def wrk(self, seconds):
+    def wrk(self, seconds, connections=32, fields=()):
+        """Downloads everything over and over; `fields`: of the requests' headers. Answers the rate."""
         if not shutil.which("wrk"):
             return None
         paths, script = os.path.join(self.folder, "paths"), os.path.join(self.folder, "wrk.lua")
         origin = self.tenant.download_paths(paths)
         with open(script, "w", encoding="utf-8") as out:
             out.write(WRK_SCRIPT)
-        done = subprocess.run(["wrk", "-t1", "-c32", f"-d{seconds}s", "-s", script, origin], check=True,
-                              capture_output=True, text=True, env={**os.environ, "BENCH_PATHS": paths})
+        headers = [word for field in fields for word in ("-H", field)]
+        done = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", script, *headers, origin],
+                              check=True, capture_output=True, text=True, env={**os.environ, "BENCH_PATHS": paths})
         if "Non-2xx" in done.stdout:
             raise SystemExit("bench: wrk was refused\n" + done.stdout)
         rate = float(done.stdout.split("Requests/sec:")[1].split()[0])
@@ -336,7 +353,9 @@ def main():
         bench = None
         try:
             units = "auto" if case == "limits" else "unlimited"
-            bench = Bench(options.build, folder, items, size, min(folders, max(items, 1)), units)
+            tenant = DriveTenant(options.build, folder, items, size, min(folders, max(items, 1)))
+            bench = Bench(options.build, folder, tenant, items, size,
+                          {"kinds": ["onedrive"], "limits": {"sharepoint_units_per_minute": units}})
             run(bench, options)
         finally:
             if bench:

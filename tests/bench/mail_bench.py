@@ -14,10 +14,8 @@ Lines as those of bench.py. Standard library; wrk if it is installed.
 """
 import argparse
 import itertools
-import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 
@@ -35,27 +33,12 @@ class MailTenant(bench.Tenant):
     """A running m365sim with so many mailboxes."""
 
     def __init__(self, build, folder, mailboxes, messages, size):
-        self.folder = folder
-        ready = os.path.join(folder, "sim.json")
-        with open(ready, "w", encoding="utf-8") as out:
-            self.process = subprocess.Popen(
-                [os.path.join(build, "tests/simulator/m365sim"), "--dir", os.path.join(folder, "sim"),
-                 "--users", str(mailboxes), "--sites", "0", "--groups", "0", "--specials", "0",
-                 "--files-per-drive", "0", "--messages-per-mailbox", str(messages), "--message-size", str(size)],
-                stdout=out, stderr=subprocess.DEVNULL)
-        try:
-            self.facts = self.wait_ready(ready)
-            self.tls = bench.ssl.create_default_context(cafile=self.facts["ca_file"])
-            self.drive = None
-            self.token = self.admin("token", {"lifetime": 864000})
-        except BaseException:
-            self.stop()
-            raise
+        super().__init__(build, folder, ["--users", str(mailboxes), "--messages-per-mailbox", str(messages),
+                                         "--message-size", str(size)])
 
     def messages(self):
-        url = f"{self.facts['admin']}/exchange/expected?hashes=0&mailbox=all"
-        with bench.urllib.request.urlopen(url, context=self.tls, timeout=300) as answer:
-            return [o for o in map(json.loads, answer) if o["type"] == "message" and not o["recoverable"]]
+        return [o for o in self.lines("exchange/expected?hashes=0&mailbox=all")
+                if o["type"] == "message" and not o["recoverable"]]
 
     def download_paths(self, target):
         """Mailboxes in turn: so many requests one after another never are too many for one of them."""
@@ -70,46 +53,20 @@ class MailTenant(bench.Tenant):
 
 class MailBench(bench.Bench):
     def __init__(self, build, folder, mailboxes, messages, size, seeded=True):
-        self.build, self.folder, self.size, self.messages = build, folder, size, messages
-        self.tenant = MailTenant(build, folder, mailboxes, messages if seeded else 0, size)
-        self.config = os.path.join(folder, "config.yaml")
-        self.mailboxes = mailboxes
-        self.items = sum(m["messages"] - m["recoverable"] for m in self.tenant.admin("exchange/tenant")["mailboxes"])
-        facts = self.tenant.facts
-        config = {
-            "tenant": {"id": facts["tenant"]},
-            "app": {"client_id": facts["client_id"], "client_secret_file": facts["client_secret_file"]},
-            "limits": {"mailbox_requests_per_10min": "unlimited"},
-            "endpoints": {"login": facts["login"], "graph": facts["graph"], "ca_file": facts["ca_file"]},
-            "stage": {"root": os.path.join(folder, "stage"), "min_free_bytes": 0},
-            "kinds": ["mail"],
-        }
-        with open(self.config, "w", encoding="utf-8") as out:
-            json.dump(config, out)  # JSON is YAML
-        os.chmod(self.config, 0o600)
+        tenant = MailTenant(build, folder, mailboxes, messages if seeded else 0, size)
+        items = sum(m["messages"] - m["recoverable"] for m in tenant.admin("exchange/tenant")["mailboxes"])
+        super().__init__(build, folder, tenant, items, size,
+                         {"kinds": ["mail"], "limits": {"mailbox_requests_per_10min": "unlimited"}})
+        self.mailboxes, self.messages = mailboxes, messages
 
-    def wrk(self, seconds):
-        if not shutil.which("wrk"):
-            return None
-        paths, script = os.path.join(self.folder, "paths"), os.path.join(self.folder, "wrk.lua")
-        origin = self.tenant.download_paths(paths)
-        with open(script, "w", encoding="utf-8") as out:
-            out.write(bench.WRK_SCRIPT)
-        connections = min(CONCURRENCY, self.mailboxes * A_MAILBOX)
-        done = subprocess.run(
-            ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", script, "-H", "Prefer: IdType=\"ImmutableId\"",
-             "-H", "Authorization: Bearer " + self.tenant.token["access_token"], origin],
-            check=True, capture_output=True, text=True, env={**os.environ, "BENCH_PATHS": paths})
-        if "Non-2xx" in done.stdout:
-            raise SystemExit("bench: wrk was refused\n" + done.stdout)
-        rate = float(done.stdout.split("Requests/sec:")[1].split()[0])
-        bench.show("wrk", seconds, int(rate * seconds), int(rate * seconds) * self.size, None, None, None)
-        return rate
+    def wrk_mail(self, seconds):
+        return self.wrk(seconds, min(CONCURRENCY, self.mailboxes * A_MAILBOX),
+                        ["Prefer: IdType=\"ImmutableId\"", "Authorization: Bearer " + self.tenant.token["access_token"]])
 
 
 def first(b, options):
     ours = b.items / b.sync("m365stage, first pass", b.items, b.size)[0]
-    best = b.wrk(options.wrk_seconds)
+    best = b.wrk_mail(options.wrk_seconds)
     if best:
         print(f"m365stage reaches {ours / best:.2f} of wrk")
 
