@@ -6,6 +6,7 @@
 #include <array>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <cmath>
 #include <cstdio>
 
 namespace m365stage::daemon {
@@ -39,7 +40,7 @@ std::string progress::bytes(std::uint64_t n) {
 }
 
 std::string progress::duration(double seconds) {
-    const auto s = static_cast<long>(seconds + 0.5);
+    const auto s = std::lround(seconds);
     if (s >= 3600) {
         return std::to_string(s / 3600) + " h " + std::to_string(s / 60 % 60) + " min";
     }

@@ -183,6 +183,7 @@ core::result<void> staging_service::connect() {
 
 std::vector<std::shared_ptr<staging_service::ticket>> staging_service::take_tickets(std::string& only) {
     std::vector<api::pass_request> wanted;
+    wanted.reserve(waiting_.size());
     for (const auto& t : waiting_) {
         wanted.push_back(t->request);
     }

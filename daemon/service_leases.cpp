@@ -90,7 +90,7 @@ struct staging_service::asking {
     ~asking() { owner.asking_.erase(place); }
     asking(const asking&) = delete;
     asking& operator=(const asking&) = delete;
-    const std::optional<std::string>& ended() const { return place->second; }
+    std::optional<std::string> ended() const { return place->second; }
 
     staging_service& owner;
     std::multimap<std::string, std::optional<std::string>>::iterator place;
@@ -203,7 +203,7 @@ api::task<core::result<std::optional<api::lease_grant>>> staging_service::try_le
     if (!usable) {
         co_return answer(usable.error());
     }
-    const auto st = *usable;
+    const auto& st = *usable;
     auto look = [&r, now = gate_.clock.now()](index::database& db) { return lease_case::of(db, r, now); };
     const auto found = co_await st->store->call(std::move(look));
     if (!found.present && running_ && running_->context != nullptr) {

@@ -21,7 +21,7 @@ public:
 
     class listener {
     public:
-        explicit listener(boost::asio::any_io_executor executor) : woken_(std::move(executor)) {}
+        explicit listener(const boost::asio::any_io_executor& executor) : woken_(executor) {}
 
         /// The next event, as it goes over the wire; null after `longest` without one. Cancel: throws.
         async::task<std::shared_ptr<const std::string>> next(std::chrono::seconds longest);

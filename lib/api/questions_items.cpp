@@ -13,11 +13,7 @@ using nlohmann::json;
 constexpr std::int64_t most_items = 1000;
 // Looked at for one answer: about a tenth of a second.
 constexpr std::int64_t most_looked_at = 20'000;
-constexpr std::size_t longest_cursor = 16 * 1024, most_steps = 500;
-
-std::string hex_of(const std::string& text) {
-    return core::to_hex(std::span(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
-}
+constexpr std::size_t longest_cursor = 16u << 10, most_steps = 500;
 
 std::optional<std::string> text_of(std::string_view hex) {
     std::string out;
@@ -37,7 +33,7 @@ std::string write_cursor(const index::walk_position& p) {
     for (const auto& s : p.steps) {
         steps.push_back(json::array({s.folder, s.coming, s.name, s.id, s.gone, s.held}));
     }
-    return hex_of(dump(json::array({p.container, std::move(steps)})));
+    return core::to_hex(dump(json::array({p.container, std::move(steps)})));
 }
 
 std::optional<index::walk_position> read_cursor(const std::string& text) {

@@ -22,7 +22,7 @@ struct server_options {
     std::size_t most_connections = 128;  ///< on each of the two
     std::size_t most_event_streams = 32;
     std::uint32_t longest_header = 16 * 1024;
-    std::uint64_t longest_body = 64 * 1024;
+    std::uint64_t longest_body = 64u << 10;
     std::chrono::milliseconds idle{60'000};     ///< between two requests
     std::chrono::milliseconds request{10'000};  ///< from a request's first byte to its last
     std::chrono::milliseconds write{30'000};    ///< for an answer, or an event

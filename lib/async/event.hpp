@@ -13,8 +13,8 @@ namespace m365stage::async {
 /// Cancel: at wait. Threads: the executor's thread only.
 class event {
 public:
-    explicit event(boost::asio::any_io_executor ex)
-        : timer_(std::move(ex), boost::asio::steady_timer::time_point::max()) {}
+    explicit event(const boost::asio::any_io_executor& ex)
+        : timer_(ex, boost::asio::steady_timer::time_point::max()) {}
 
     void notify_all() { timer_.cancel(); }
 

@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "core/time.hpp"
+
 namespace m365stage::auth {
 namespace {
 
@@ -243,7 +245,7 @@ core::result<token_answer> parse_token(std::string_view body) {
                           : "the login service's access_token holds impossible characters";
         return bad;
     }
-    constexpr std::uint64_t longest = 7 * 24 * 3600;
+    constexpr std::uint64_t longest = 7 * core::seconds_a_day;
     out.life = std::chrono::seconds(static_cast<std::int64_t>(std::min(*life, longest)));
     return out;
 }

@@ -87,6 +87,7 @@ bool write_to_journal(log_level level, const std::string& line, const field_list
         texts.push_back(text + "=" + value);
     }
     std::vector<iovec> pieces;
+    pieces.reserve(texts.size());
     for (auto& text : texts) {
         pieces.push_back({text.data(), text.size()});
     }

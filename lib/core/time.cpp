@@ -88,7 +88,8 @@ std::optional<unix_seconds> parse_timestamp(std::string_view text) {
         return std::nullopt;
     }
     const auto days = sys_days{date}.time_since_epoch().count();
-    return unix_seconds{days} * 86'400 + *hour * 3600 + *minute * 60 + *second - *shift;
+    return unix_seconds{days} * seconds_a_day + unix_seconds{*hour} * 3600 + unix_seconds{*minute} * 60 +
+           *second - *shift;
 }
 
 std::string format_timestamp(unix_seconds t) {

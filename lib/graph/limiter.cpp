@@ -57,6 +57,7 @@ void sliding_count::forget(steady_point now) {
 
 std::vector<std::pair<seconds, double>> sliding_count::spent(steady_point now) const {
     std::vector<std::pair<seconds, double>> out;
+    out.reserve(buckets_.size());
     for (const bucket& b : buckets_) {
         out.emplace_back(std::chrono::floor<seconds>(now - b.end), b.amount);
     }

@@ -112,7 +112,7 @@ bool prepare_tls(SSL* ssl, const std::string& host, const std::shared_ptr<sessio
     if (SSL_set_ex_data(ssl, slot_index(), kept.get()) != 1) {
         return false;
     }
-    kept.release();
+    [[maybe_unused]] const auto* owned_by_ssl = kept.release();
     if (slot->session) {
         SSL_set_session(ssl, static_cast<SSL_SESSION*>(slot->session.get()));
     }

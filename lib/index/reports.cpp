@@ -34,6 +34,7 @@ std::vector<std::string> first_removals(
         [&](row r) { ids.push_back(static_cast<item_id>(r.integer(0))); }, id, limit
     );
     std::vector<std::string> out;
+    out.reserve(ids.size());
     for (const auto item : ids) {
         out.push_back(path_of(db, item, local_name));
     }

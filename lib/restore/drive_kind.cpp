@@ -46,7 +46,7 @@ public:
         }
         if (!o.meta.columns.empty()) {  // written, and the time set again that this moves
             e.requests += 2;
-            e.units += 2 * graph::units::write;
+            e.units += std::uint64_t{2} * graph::units::write;
         }
         if (e.rights = count_rights(o, asked); e.rights > 0) {
             e.requests += 1 + e.rights;

@@ -6,7 +6,7 @@
 namespace m365stage::restore {
 
 /// Of a large attachment in one request (contract 8.2: at most 4 MB); whole lines of the .ics.
-constexpr std::int64_t bytes_a_piece = 54 * 60'000;
+constexpr std::int64_t bytes_a_piece = std::int64_t{54} * 60'000;
 
 /// Brings the attachments of one event (or occurrence) in line with those of the tree. Memory: one piece of
 /// at most 4 MB. Threads: the network thread. Lifetime: what is referred to outlives it.

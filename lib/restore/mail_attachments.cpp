@@ -16,7 +16,7 @@ using sources::text;
 
 constexpr std::int64_t session_from = 3'000'000;  // below that an attachment is posted whole
 constexpr std::int64_t largest = 150ll << 20;
-constexpr std::int64_t session_fragment = 12 * 327'680;
+constexpr std::int64_t session_fragment = std::int64_t{12} * 327'680;
 // Failures without progress between them, after which an attachment is given up for this run.
 constexpr int session_failures = 5;
 

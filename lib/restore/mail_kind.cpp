@@ -61,28 +61,12 @@ public:
     double seconds(const graph::client&, const effort& all) const override { return mailbox_seconds(all); }
 
     task<core::result<target>> find(graph::client& graph, place where) const override {
-        auto taken = take_container_name(where, "mail", {"user"});
-        if (!taken) {
-            co_return taken.error();
-        }
-        auto owner = co_await find_mailbox(graph, where, root_probe);
-        if (!owner) {
-            co_return owner.error();
-        }
-        auto out = target_of(std::move(*owner));
-        out.below = std::move(where.rest);
-        co_return out;
+        return find_in_mailbox(graph, std::move(where), "mail", root_probe);
     }
 
     task<core::result<target>> find_origin(graph::client& graph, const container& from, std::string& note)
         const override {
-        auto owner = co_await find_owner_of(graph, from, root_probe, note);
-        if (!owner) {
-            co_return owner.error();
-        }
-        auto out = target_of(std::move(*owner));
-        out.origin = out.id == from.owner_id;
-        co_return out;
+        return find_mailbox_origin(graph, from, root_probe, note);
     }
 
     task<core::result<bool>> is_taken(context& with, const target& to, const std::string& name)
@@ -122,15 +106,6 @@ public:
     }
 
     bool is_transparent(const object& o) const override { return is_month(o); }
-
-private:
-    static target target_of(found_owner owner) {
-        target out;
-        out.id = std::move(owner.id);
-        out.root = std::move(owner.probed);
-        out.label = std::move(owner.label);
-        return out;
-    }
 };
 
 }  // namespace

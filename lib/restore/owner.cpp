@@ -163,4 +163,40 @@ task<core::result<found_owner>> find_owner_of(
     co_return present;
 }
 
+target mailbox_target(const found_owner& owner) {
+    target out;
+    out.id = owner.id;
+    out.root = owner.probed;
+    out.label = owner.label;
+    return out;
+}
+
+task<core::result<target>> find_in_mailbox(
+    graph::client& graph, place where, std::string own, std::string probe
+) {
+    auto taken = take_container_name(where, own, {"user"});
+    if (!taken) {
+        co_return taken.error();
+    }
+    auto owner = co_await find_mailbox(graph, where, std::move(probe));
+    if (!owner) {
+        co_return owner.error();
+    }
+    auto out = mailbox_target(*owner);
+    out.below = std::move(where.rest);
+    co_return out;
+}
+
+task<core::result<target>> find_mailbox_origin(
+    graph::client& graph, const container& from, std::string probe, std::string& note
+) {
+    auto owner = co_await find_owner_of(graph, from, std::move(probe), note);
+    if (!owner) {
+        co_return owner.error();
+    }
+    auto out = mailbox_target(*owner);
+    out.origin = out.id == from.owner_id;
+    co_return out;
+}
+
 }  // namespace m365stage::restore

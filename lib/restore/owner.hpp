@@ -28,6 +28,18 @@ task<core::result<found_owner>> find_owner_of(
 /// The same for what --to names.
 task<core::result<found_owner>> find_mailbox(graph::client& graph, const place& where, std::string probe);
 
+/// The owner's mailbox as a target; what the probe found is its root.
+target mailbox_target(const found_owner& owner);
+
+/// The target of a mailbox' kind that --to names: its own name (`take_container_name`) may follow the owner,
+/// and then folders. The same for `find_origin`.
+task<core::result<target>> find_in_mailbox(
+    graph::client& graph, place where, std::string own, std::string probe
+);
+task<core::result<target>> find_mailbox_origin(
+    graph::client& graph, const container& from, std::string probe, std::string& note
+);
+
 /// The one element of a collection that has this text under `key`, without regard to case.
 /// Errors: not_found and what the service says.
 task<core::result<nlohmann::json>> find_in(

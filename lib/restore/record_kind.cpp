@@ -66,29 +66,16 @@ public:
     double seconds(const graph::client&, const effort& all) const override { return mailbox_seconds(all); }
 
     task<core::result<target>> find(graph::client& graph, place where) const override {
-        auto taken = take_container_name(where, name_, {"user"});
-        if (!taken) {
-            co_return taken.error();
+        auto out = co_await find_in_mailbox(graph, std::move(where), name_, format_.folders());
+        if (out) {
+            out->label += "/" + name_;
         }
-        auto owner = co_await find_mailbox(graph, where, format_.folders());
-        if (!owner) {
-            co_return owner.error();
-        }
-        auto out = target_of(*owner);
-        out.label += "/" + name_;
-        out.below = std::move(where.rest);
         co_return out;
     }
 
     task<core::result<target>> find_origin(graph::client& graph, const container& from, std::string& note)
         const override {
-        auto owner = co_await find_owner_of(graph, from, format_.folders(), note);
-        if (!owner) {
-            co_return owner.error();
-        }
-        auto out = target_of(*owner);
-        out.origin = out.id == from.owner_id;
-        co_return out;
+        return find_mailbox_origin(graph, from, format_.folders(), note);
     }
 
     task<core::result<bool>> is_taken(context& with, const target& to, const std::string& name)
@@ -127,13 +114,6 @@ public:
     }
 
 private:
-    target target_of(const found_owner& owner) const {
-        target out;
-        out.id = owner.id;
-        out.label = owner.label;
-        return out;
-    }
-
     std::string name_, role_;
     const record_format& format_;
 };

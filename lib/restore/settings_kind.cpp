@@ -284,16 +284,11 @@ public:
     double seconds(const graph::client&, const effort& all) const override { return mailbox_seconds(all); }
 
     task<core::result<target>> find(graph::client& graph, place where) const override {
-        auto taken = take_container_name(where, "settings", {"user"});
-        if (!taken) {
-            co_return taken.error();
+        auto out = co_await find_in_mailbox(graph, std::move(where), "settings", "/mailboxSettings");
+        if (out) {
+            out->label += "/settings";
+            out->below.clear();
         }
-        auto owner = co_await find_mailbox(graph, where, "/mailboxSettings");
-        if (!owner) {
-            co_return owner.error();
-        }
-        auto out = target_of(*owner);
-        out.label += "/settings";
         co_return out;
     }
 
@@ -310,7 +305,7 @@ public:
         if (!owner) {
             co_return owner.error();
         }
-        auto out = target_of(*owner);
+        auto out = mailbox_target(*owner);
         out.origin = out.id == from.owner_id;
         co_return out;
     }
@@ -353,12 +348,6 @@ public:
     }
 
 private:
-    static target target_of(const found_owner& owner) {
-        target out;
-        out.id = owner.id;
-        out.label = owner.label;
-        return out;
-    }
 };
 
 }  // namespace

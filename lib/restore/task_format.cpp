@@ -15,8 +15,8 @@ using core::error_kind;
 using nlohmann::json;
 using sources::text;
 
-constexpr std::int64_t longest_inline = 4 << 20;  // as base64: 3 MB of bytes
-constexpr std::size_t fragment = 12 * 327'680;    // a multiple of 320 KiB, below 4 MB
+constexpr std::int64_t longest_inline = 4 << 20;             // as base64: 3 MB of bytes
+constexpr std::size_t fragment = std::size_t{12} * 327'680;  // a multiple of 320 KiB, below 4 MB
 
 /// Gives one task what belongs to it. What is there already counts.
 class completer {

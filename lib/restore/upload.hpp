@@ -12,7 +12,7 @@
 namespace m365stage::restore {
 
 /// 32 times 320 KiB: fragments are multiples of 320 KiB below 60 MiB; a lost one costs little.
-constexpr std::int64_t fragment_bytes = 32 * 327'680;
+constexpr std::int64_t fragment_bytes = std::int64_t{32} * 327'680;
 
 /// The first byte that an upload session wants, from its "nextExpectedRanges" ("2097152", or "2097152-");
 /// nullopt: it does not say so (Q89).

@@ -10,7 +10,7 @@
 namespace m365stage::sync {
 namespace {
 
-constexpr std::size_t write_at = 256 * 1024;
+constexpr std::size_t write_at = 256u << 10;
 
 const std::string& folder() {
     static const std::string path = "tree/" + std::string(tree::state_folder);

@@ -16,7 +16,7 @@ namespace m365stage::sync {
 /// it.
 class tree_gate {
 public:
-    explicit tree_gate(boost::asio::any_io_executor ex) : changed_(std::move(ex)) {}
+    explicit tree_gate(const boost::asio::any_io_executor& ex) : changed_(ex) {}
     tree_gate(const tree_gate&) = delete;
     tree_gate& operator=(const tree_gate&) = delete;
 

@@ -165,9 +165,7 @@ task<core::result<std::string>> column_values_of(
     }
     auto answer =
         co_await pass.source_of(c.kind).read_column_values(pass.graph, c, item.remote_id, (*have)->columns);
-    // Some objects of a drive are no items of its list. Without a clear word of the service it may be a
-    // passing fault, and nothing would ask again once the item is staged.
-    constexpr int most_doubts = 3;
+    // Some objects of a drive are no items of its list.
     if (!answer && is_lasting(answer.error()) &&
         (!answer.error().code.empty() || item.attempts >= most_doubts)) {
         co_return std::string("{}");

@@ -9,6 +9,10 @@
 /// recorded, and what it does not tell of an item is asked for by itself.
 namespace m365stage::sync {
 
+/// So often something that belongs to an item is asked for after a refusal that is no clear word of the
+/// service: it may be a passing fault, and nothing would ask again once the item is staged.
+constexpr int most_doubts = 3;
+
 /// Sets `columns` of files and folders whose library has columns. Where it has some and the page brought such
 /// items, the feed of their values is followed first.
 task<void> mark_columns(pass_context& pass, const index::container& c, std::span<index::item_change> items);

@@ -383,9 +383,6 @@ private:
             co_return std::nullopt;
         }
         auto e = answer.error();
-        // A refusal that is no clear word of the service may be a passing fault, and nothing would ask again
-        // once the item is staged.
-        constexpr int most_doubts = 3;
         const bool not_granted = e.kind == error_kind::forbidden && !e.code.empty();
         if (core::is_transient(e.kind) || (!not_granted && item_.attempts < most_doubts)) {
             e.operation = "read permissions";

@@ -12,7 +12,7 @@
 namespace m365stage::sync {
 
 /// Download URLs are good for about an hour (contract 5.6); they are not used in its last ten minutes.
-constexpr core::unix_seconds url_life = 50 * 60;
+constexpr core::unix_seconds url_life = core::unix_seconds{50} * 60;
 
 /// How following a stream ended.
 enum class followed {
