@@ -53,8 +53,7 @@ endfunction()
 function(m365_unity target)
   if(M365STAGE_UNITY AND TARGET ${target})
     set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 6)
-    # g++ takes a type in an anonymous namespace for one of a header, since the batch includes its file; and to it a
-    # variable named like a type of another file shadows that. clang, which builds releases, looks at true shadows.
-    target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage;-Wno-shadow>)
+    # g++ takes a type in an anonymous namespace for one of a header, since the batch includes its file.
+    target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
   endif()
 endfunction()
