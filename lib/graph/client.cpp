@@ -140,6 +140,8 @@ public:
         co_return std::move(bad).on(request->object);
     }
 
+    bool is_own(std::string_view link) const override { return rules_.is_graph(rules_.absolute(link)); }
+
     statistics stats() const override { return stats_; }
 
     std::optional<steady_point> paused_until(const scope& s) const override {

@@ -126,6 +126,10 @@ public:
     /// has expired.
     virtual task<core::result<http::response>> download(call c, http::body_sink& sink) = 0;
 
+    /// True for a link that leads to Graph as it is configured. A stored one that does not is of an endpoint
+    /// of before: it must not be asked. Any thread.
+    virtual bool is_own(std::string_view link) const = 0;
+
     virtual statistics stats() const = 0;
 
     /// Until when calls of this scope are paused (Retry-After); nullopt: not paused.

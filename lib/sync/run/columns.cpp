@@ -92,6 +92,9 @@ task<void> follow_feed(pass_context& pass, const index::container& c, const know
         return index::column_cursor(db, id);
     };
     auto link = co_await pass.store.call(std::move(begin));
+    if (!link.empty() && !pass.graph.is_own(link)) {
+        link.clear();
+    }
     bool from_cursor = !link.empty();
     constexpr int most_pages = 100'000;
     for (int pages = 0; pages < most_pages; ++pages) {

@@ -174,6 +174,9 @@ private:
         const std::string setting = "delta:" + kind;
         auto stored = [setting](index::database& db) { return index::setting(db, setting).value_or(""); };
         std::string cursor = co_await pass_.store.call(std::move(stored));
+        if (!cursor.empty() && !pass_.graph.is_own(cursor)) {
+            cursor.clear();
+        }
         for (int attempt = 0; attempt < 3; ++attempt) {
             const bool full = cursor.empty();
             std::string target = cursor;

@@ -14,6 +14,12 @@ using core::error_kind;
 constexpr int most_idle_pages = 200;
 constexpr int most_restarts = 3;
 
+/// Contract 4.6: a cursor is good for the request it was made with, and for the endpoint that gave it.
+bool is_stale(const index::stream& s, const std::string& shape, const graph::client& graph) {
+    const bool link = s.cursor.find("://") != std::string::npos;  // others are marks of our own
+    return !s.cursor.empty() && (s.shape != shape || (link && !graph.is_own(s.cursor)));
+}
+
 void go_back(index::database& db, index::stream_id id) {
     if (!index::restore_cursor(db, id)) {
         index::drop_cursor(db, id);
@@ -63,8 +69,8 @@ task<void> stream_follower::reload() {
 task<void> stream_follower::begin() {
     auto begin = [id = id_, this](index::database& db) {
         auto s = index::find_stream(db, id);
-        if (s && !s->cursor.empty() && s->shape != source_.shape(*s)) {
-            index::drop_cursor(db, id);  // contract 4.6: a cursor is good for the request it was made with
+        if (s && is_stale(*s, source_.shape(*s), pass_.graph)) {
+            index::drop_cursor(db, id);
         }
         index::begin_round(db, id);
         return s.has_value();

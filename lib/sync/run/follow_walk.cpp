@@ -69,6 +69,9 @@ task<core::result<bool>> stream_follower::walk_one(index::walk_step step) {
         auto find = [id = container_.id](index::database& db) { return index::root_remote_id(db, id); };
         root_id_ = co_await pass_.store.call(std::move(find));
     }
+    if (!step.link.empty() && !pass_.graph.is_own(step.link)) {
+        step.link.clear();  // of another endpoint: that folder is listed from its beginning
+    }
     auto page = co_await source_.read_children(pass_.graph, container_, step.remote_id, step.link);
     if (!page && is_the_folders(page.error()) && step.remote_id != root_id_) {
         // Gone meanwhile, or not to be looked into: what is known of it is asked for by itself.

@@ -144,3 +144,36 @@ def rebuilt_by_root(options):
             check(os.stat(os.path.join(w.stage.root, name)).st_uid == user, f"{name} is root's")
         compare(w.stage)
     return ""
+
+
+LINKS = (("stream", "cursor"), ("stream", "spare_cursor"), ("stream", "older_cursor"), ("column_feed", "cursor"),
+         ("walk", "link"), ("setting", "value"))
+
+
+@scenario
+def endpoint_changed(options):
+    """links of another Graph endpoint are not asked: the streams begin anew, nothing is fetched again or removed"""
+    kinds = ["onedrive", "sharepoint", "mail", "calendar", "contacts", "tasks"]
+    with World(options, "endpoint", "--seed", options.seed, "--users", 2, "--sites", 1, "--groups", 1) as w:
+        w.stage.configure(kinds=kinds)
+        w.stage.sync(expect=(0, 1))
+        w.stage.sync(expect=(0, 1))
+        before = w.stage.snapshot()
+        here, there = w.sim.facts["graph"], w.sim.facts["graph"].replace("localhost", "127.0.0.1")
+        changed = sum(w.stage.write(f"UPDATE {table} SET {column}=replace({column}, ?, ?) WHERE {column} LIKE ?",
+                                    here, there, here + "%") for table, column in LINKS)
+        check(changed > 20, f"only {changed} links are stored")
+        w.sim.forget_requests()
+        w.stage.sync(expect=(0, 1))
+        log = w.sim.get("log?limit=2000")["log"]
+        refused = [line["request"] for line in log if line["status"] == 401]
+        check(not refused, f"without a token, so links of the endpoint before: {refused[:5]}")
+        check(not w.sim.downloads(), f"fetched again: {w.sim.downloads()}")
+        check(not w.stage.has_moved(before), "the tree was touched")
+        errors = w.stage.rows("SELECT key, error_text FROM container WHERE error_kind IS NOT NULL AND state='active'")
+        check(not errors, f"{[tuple(e) for e in errors]}")
+        left = sum(w.stage.rows(f"SELECT count(*) FROM {table} WHERE {column} LIKE ?", there + "%")[0][0]
+                   for table, column in LINKS)
+        check(left == 0, f"{left} links of the endpoint before are left")
+        check_manners(w.sim)
+        return f"{changed} links replaced"

@@ -418,6 +418,22 @@ TEST_SUITE("graph") {
         CHECK(sink.text == "restall");
     }
 
+    TEST_CASE("client: a stored link is its own if it leads to the configured endpoint, and to nothing like it") {
+        world w;
+        for (const char* own : {"https://graph.example/v1.0/users/delta?$deltatoken=x",
+                                "https://GRAPH.example:443/v1.0/x", "/v1.0/users/1/messages?$skip=10"}) {
+            CAPTURE(own);
+            CHECK(w.client->is_own(own));
+        }
+        for (const char* other :
+             {"https://graph.microsoft.com/v1.0/users/delta?$deltatoken=x", "http://graph.example/v1.0/x",
+              "https://graph.example:8443/v1.0/x", "https://graph.example.evil/v1.0/x",
+              "https://graph.example@evil.example/v1.0/x", "walk", ""}) {
+            CAPTURE(other);
+            CHECK_FALSE(w.client->is_own(other));
+        }
+    }
+
     TEST_CASE("download: hosts and schemes that are not allowed are refused before anything is sent") {
         graph::client_options o;
         o.download_hosts = {"sharepoint.com", ".svc.ms"};

@@ -47,6 +47,8 @@ public:
     std::map<std::string, std::deque<answer>> answers;
     std::vector<std::string> asked;
 
+    bool is_own(std::string_view) const override { return true; }
+
     graph::task<core::result<http::response>> send(graph::call) override {
         core::error e(core::error_kind::internal, "nothing is written here");
         co_return e;
