@@ -22,10 +22,12 @@ const fault_kind* find_kind(const std::string& name) {
     return nullptr;
 }
 
-bool is_parameter(const fault_kind& kind, const std::string& key) {
-    return std::any_of(kind.parameters.begin(), kind.parameters.end(), [&](const fault_parameter& p) {
-        return key == p.name;
-    });
+const fault_parameter* find_parameter(const fault_kind& kind, const std::string& key) {
+    const auto found =
+        std::find_if(kind.parameters.begin(), kind.parameters.end(), [&](const fault_parameter& p) {
+            return key == p.name;
+        });
+    return found == kind.parameters.end() ? nullptr : &*found;
 }
 
 }  // namespace
@@ -45,8 +47,13 @@ std::uint64_t fault_engine::add(const json& given, std::string& error) {
     }
     for (const auto& [key, value] : spec.items()) {
         bool known = std::find(matcher_keys.begin(), matcher_keys.end(), key) != matcher_keys.end();
-        if (!known && !is_parameter(*kind, key)) {
+        const auto* parameter = find_parameter(*kind, key);
+        if (!known && parameter == nullptr) {
             error = "faults: '" + type + "' has no parameter '" + key + "'";
+            return 0;
+        }
+        if (parameter != nullptr && parameter->valid != nullptr && !parameter->valid(value)) {
+            error = "faults: '" + key + "' of '" + type + "' is " + parameter->meaning;
             return 0;
         }
     }

@@ -28,6 +28,7 @@ enum class fault_stage : std::uint8_t {
 struct fault_parameter {
     const char* name;
     const char* meaning;
+    bool (*valid)(const nlohmann::json& value) = nullptr;  ///< nullptr: anything goes
 };
 
 /// One kind of fault. `apply` is used for the stages before and after.

@@ -166,7 +166,7 @@ def restore_kills(options):
         w.sim.fault("reset", service="graph", probability=0.02, seed=3)
         w.sim.fault("error", service="graph", probability=0.03, seed=4, status=503)
         w.sim.fault("reset", service="files", probability=0.03, seed=5)
-        w.sim.fault("throttle", service="graph", probability=0.005, seed=6, retry_after=1)
+        w.sim.fault("throttle", service="graph", probability=0.005, seed=6, retry_after="absent")
         w.sim.fault("delay", service="files", probability=0.5, delay_ms=20, seed=7)
         command = [w.stage.binary, "--config", w.stage.config_file, "--json", "restore", "--from", source,
                    "--in-place", "--yes"]

@@ -230,7 +230,7 @@ def restore_calendar_kills(options):
         wipe(w.sim)
         w.sim.fault("reset", service="outlook", probability=0.03, seed=3)
         w.sim.fault("error", service="outlook", probability=0.03, seed=4, status=503)
-        w.sim.fault("throttle", service="outlook", probability=0.005, seed=6, retry_after="1")
+        w.sim.fault("throttle", service="outlook", probability=0.005, seed=6, retry_after="absent")
         command = [w.stage.binary, "--config", w.stage.config_file, "--json", "restore", "--from", source,
                    "--in-place", "--yes"]
         kills = 0

@@ -129,7 +129,7 @@ def killed(w, source, select, dice):
     w.sim.fault("error", service="outlook", probability=0.04, seed=4, status=503)
     w.sim.fault("reset", service="outlook", probability=0.02, seed=3)
     w.sim.fault("delay", service="outlook", probability=0.5, delay_ms=15, seed=7)
-    w.sim.fault("throttle", service="outlook", probability=0.005, seed=6, retry_after="1")
+    w.sim.fault("throttle", service="outlook", probability=0.005, seed=6, retry_after="absent")
     command = [w.stage.binary, "--config", w.stage.config_file, "--json", "restore", "--from", source, "--in-place",
                "--yes", *select]
     kills = 0

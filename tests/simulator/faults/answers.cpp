@@ -9,6 +9,13 @@ using nlohmann::json;
 
 namespace {
 
+constexpr const char* retry_after_forms = "seconds, decimal, date or absent, or a number of seconds";
+
+bool is_retry_after(const json& value) {
+    return value.is_number() || value == "seconds" || value == "decimal" || value == "date" ||
+           value == "absent";
+}
+
 /// 429 or 503 with Retry-After in one of its forms (contract, section 2.4).
 void throttle(const json& p, const request&, response& out) {
     int status = p.value("status", 429);
@@ -17,7 +24,12 @@ void throttle(const json& p, const request&, response& out) {
         "The app or user has been throttled. Please try again later.", "throttledRequest"
     );
     double seconds = p.value("seconds", 1.0);
-    std::string form = p.value("retry_after", "seconds");
+    std::string form = "seconds";
+    if (const auto given = p.find("retry_after"); given != p.end() && given->is_number()) {
+        seconds = given->get<double>();
+    } else if (given != p.end()) {
+        form = given->get<std::string>();
+    }
     if (form == "seconds") {
         out.set("Retry-After", std::to_string(static_cast<std::int64_t>(seconds)));
     } else if (form == "decimal") {
@@ -126,7 +138,7 @@ void add_answer_faults(std::vector<fault_kind>& out) {
                ) { out.push_back({name, meaning, fault_stage::before, std::move(parameters), apply}); };
     add("throttle", "429 or 503 with Retry-After",
         {{"status", "429 or 503"},
-         {"retry_after", "seconds, decimal, date or absent"},
+         {"retry_after", retry_after_forms, is_retry_after},
          {"seconds", "how long"}},
         throttle);
     add("error", "an error status with a JSON body",

@@ -18,6 +18,15 @@ TEST_SUITE("simulator") {
         CHECK(t.get(users).status == 200);
         CHECK(t.world.faults.list()[0]["struck"] == 1);
         t.world.faults.clear();
+        t.admin("faults", {{"type", "throttle"}, {"service", "outlook"}, {"retry_after", 3}});
+        refused = t.get(users + "/ada@contoso.example/mailFolders");
+        CHECK(refused.status == 429);
+        CHECK(refused.headers[0] == std::pair<std::string, std::string>("Retry-After", "3"));
+        auto no_form =
+            serve(t.world, t.make("POST", "/_sim/faults", R"({"type":"throttle","retry_after":"soon"})"));
+        CHECK(no_form.status == 400);
+        CHECK(no_form.body.find("a number of seconds") != std::string::npos);
+        t.world.faults.clear();
 
         t.admin("faults", {{"type", "error"}, {"path", "ada@"}, {"status", 500}, {"form", "string"}});
         CHECK(t.get(users).status == 200);
