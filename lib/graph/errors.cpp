@@ -193,6 +193,15 @@ verdict judge(const asked& request, core::error failure) {
     return out;
 }
 
+bool is_clear(const core::error& refusal, int tries) {
+    return !refusal.code.empty() || tries >= most_doubts;
+}
+
+core::error as_unclear(core::error refusal) {
+    refusal.kind = error_kind::server;
+    return refusal;
+}
+
 std::string claims_challenge(const http::header_list& fields) {
     for (const auto& [name, value] : fields.all()) {
         if (lower(name) != "www-authenticate" || !contains(lower(value), "insufficient_claims")) {

@@ -41,6 +41,16 @@ verdict judge(const asked& request, const http::response& answer);
 /// Judges a failure of the transport.
 verdict judge(const asked& request, core::error failure);
 
+/// Tries after which a refusal is believed although no clear word came with it.
+inline constexpr int most_doubts = 3;
+
+/// True if a refusal may be taken for the service's own: it has a code of the service, or `tries` before it
+/// ended no better. A gateway's web page may be a passing fault, and what is believed is not asked for again.
+bool is_clear(const core::error& refusal, int tries = 0);
+
+/// The failure of a refusal that is not clear: one that the next try may mend.
+core::error as_unclear(core::error refusal);
+
 /// `text` without tokens (tempauth=, access_token, $deltatoken, authtoken, Bearer ..., JWTs), as valid UTF-8,
 /// cut to about 2 KB.
 std::string scrub(std::string_view text);

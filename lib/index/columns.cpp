@@ -1,6 +1,7 @@
 #include "index/columns.hpp"
 
 #include "core/hash.hpp"
+#include "index/items.hpp"
 
 namespace m365stage::index {
 
@@ -9,7 +10,45 @@ std::string column_cursor(database& db, container_id c) {
 }
 
 void drop_column_cursor(database& db, container_id c) {
-    db.run("DELETE FROM column_feed WHERE container_id=?", c);
+    db.run("UPDATE column_feed SET cursor='' WHERE container_id=?", c);
+}
+
+bool columns_are_behind(database& db, container_id c) {
+    if (db.number("SELECT 1 FROM column_feed WHERE container_id=?", c)) {
+        return false;
+    }
+    const bool any =
+        db.number("SELECT 1 FROM item WHERE container_id=? AND at_parent IS NOT NULL LIMIT 1", c).has_value();
+    if (!any) {
+        note_columns_known(db, c);  // what comes from now on comes with them
+    }
+    return any;
+}
+
+void note_columns_known(database& db, container_id c) {
+    db.run("INSERT OR IGNORE INTO column_feed VALUES (?, '')", c);
+}
+
+std::vector<staged_columns> staged_columns_of(
+    database& db, container_id c, const std::vector<column_row>& rows
+) {
+    std::vector<staged_columns> out;
+    for (const auto& one : rows) {
+        const auto id = db.number(
+            "SELECT i.id FROM item AS i WHERE i.container_id=? AND i.remote_id=? AND i.etag=? AND "
+            "i.gone_round=0 AND i.at_parent IS NOT NULL AND i.type IN (1, 2) AND NOT EXISTS (SELECT 1 FROM "
+            "pending AS p WHERE p.item_id=i.id)",
+            c, one.remote_id, core::fingerprint(one.etag)
+        );
+        if (id) {
+            staged_columns found;
+            found.id = static_cast<item_id>(*id);
+            found.path = path_in_tree(db, found.id);
+            found.values = one.values;
+            out.push_back(std::move(found));
+        }
+    }
+    return out;
 }
 
 void prune_column_values(database& db, container_id c) {

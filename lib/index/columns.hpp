@@ -22,6 +22,22 @@ struct column_row {
 std::string column_cursor(database& db, container_id c);
 void drop_column_cursor(database& db, container_id c);
 
+/// True if something is staged whose values were never asked for: it came before columns were known of.
+bool columns_are_behind(database& db, container_id c);
+/// From now on they are not.
+void note_columns_known(database& db, container_id c);
+
+/// An item that lies in the tree in the very version that the feed tells of, and waits for nothing.
+struct staged_columns {
+    staged_columns() = default;
+    item_id id{};
+    std::string path;    ///< below tree/
+    std::string values;  ///< as the feed told them
+};
+std::vector<staged_columns> staged_columns_of(
+    database& db, container_id c, const std::vector<column_row>& rows
+);
+
 /// Forgets values that nothing waits for any more.
 void prune_column_values(database& db, container_id c);
 

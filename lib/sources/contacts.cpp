@@ -3,6 +3,7 @@
 #include <unordered_set>
 
 #include "core/hash.hpp"
+#include "graph/errors.hpp"
 #include "sources/contact_item.hpp"
 #include "sources/fields.hpp"
 #include "sources/ics_stream.hpp"
@@ -20,6 +21,15 @@ constexpr unsigned contact_folders_a_page = 250;
 constexpr std::size_t most_folders = 10'000;  // of one mailbox; a list that never ends is a fault
 constexpr const char* folder_members = "displayName,parentFolderId";
 constexpr const char* top_id = "contacts";  // the root, where the service does not tell what is above
+
+/// Why a contact waits for its photo; nullopt: it has none, says the service.
+std::optional<core::error> photo_failure(const core::error& e, int tries) {
+    constexpr int not_found = 404;
+    if (e.http_status != not_found && !is_not_offered(e)) {
+        return e;
+    }
+    return graph::is_clear(e, tries) ? std::nullopt : std::optional(graph::as_unclear(e));
+}
 
 /// The folders of a mailbox, put together from all that tells of them: the list leaves out the default folder
 /// and some nested ones (contract 6.6, Q79).
@@ -61,13 +71,17 @@ private:
                 "/childFolders?$select=" + folder_members,
             container_.key, contact_folders_a_page
         );
+        int tries = 0;
         for (std::size_t pages = 0; pages < most_folders; ++pages) {
             auto page = co_await graph_.get_page(call);
             if (!page) {
-                if (is_not_offered(page.error())) {
+                if (!is_not_offered(page.error())) {
+                    co_return page.error();
+                }
+                if (graph::is_clear(page.error(), tries++)) {
                     co_return out;  // not offered here, or gone meanwhile
                 }
-                co_return page.error();
+                continue;
             }
             for (auto& element : *page->value) {
                 take(element, out);
@@ -203,8 +217,9 @@ public:
             c.owner_id, address(c) + "/contacts/" + segment(item.remote_id) + "/photo/$value", c.key
         );
         auto got = co_await graph.download(std::move(call), photo);
-        if (!got && !is_not_offered(got.error())) {
-            co_return got.error();
+        auto failed = got ? std::nullopt : photo_failure(got.error(), item.attempts);
+        if (failed) {
+            co_return std::move(*failed);
         }
         if (photo.begun()) {
             auto rest = co_await photo.finish();

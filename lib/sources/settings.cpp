@@ -1,5 +1,6 @@
 #include <nlohmann/json.hpp>
 
+#include "graph/errors.hpp"
 #include "sources/fields.hpp"
 #include "sources/ics_stream.hpp"
 #include "sources/outlook.hpp"
@@ -98,11 +99,15 @@ private:
 
     /// A whole collection; null where the service does not offer it.
     static task<core::result<json>> offered(graph::client& graph, graph::call first) {
-        auto all = co_await all_pages(graph, std::move(first), most_pages);
-        if (!all && is_not_offered(all.error())) {
-            co_return json();
+        for (int tries = 0;; ++tries) {
+            auto all = co_await all_pages(graph, first, most_pages);
+            if (all || !is_not_offered(all.error())) {
+                co_return all;
+            }
+            if (graph::is_clear(all.error(), tries)) {
+                co_return json();
+            }
         }
-        co_return all;
     }
 
     enabled_kinds enabled_;

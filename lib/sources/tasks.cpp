@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "auth/encoding.hpp"
+#include "graph/errors.hpp"
 #include "sources/fields.hpp"
 #include "sources/ics_stream.hpp"
 #include "sources/outlook.hpp"
@@ -21,7 +22,7 @@ public:
     task_renderer(
         graph::client& graph, const index::container& c, const index::work_item& item, http::body_sink& out
     )
-        : graph_(graph), container_(c), out_(out) {
+        : graph_(graph), container_(c), out_(out), tries_(item.attempts) {
         at_ = mailbox_address(c.owner_kind, c.owner_id) + "/todo/lists/" + segment(item.parent_remote_id) +
               "/tasks/" + segment(item.remote_id);
     }
@@ -113,6 +114,9 @@ private:
         if (!got && !is_refused(got.error())) {
             co_return got.error();
         }
+        if (!got && !graph::is_clear(got.error(), tries_)) {
+            co_return graph::as_unclear(got.error());
+        }
         std::string rest = ",\n      \"unreadable\": ";
         if (got && auth::base64_decode(text(*got, "contentBytes"))) {
             rest = task_attachment_bytes + text(*got, "contentBytes") + "\"\n    }";
@@ -129,6 +133,7 @@ private:
     graph::client& graph_;
     const index::container& container_;
     ics_stream out_;
+    int tries_;  ///< that ended without the task, before this one
     std::string at_;
 };
 

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/log.hpp"
+#include "graph/errors.hpp"
 #include "index/columns.hpp"
 #include "index/owners.hpp"
 
@@ -10,12 +11,7 @@ namespace m365stage::sync {
 namespace {
 
 using core::error_kind;
-
-/// True if asking again later is no use: the library is staged without its columns.
-bool is_lasting(const core::error& e) {
-    return !core::is_transient(e.kind) && e.kind != error_kind::auth_refused &&
-           e.kind != error_kind::cancelled;
-}
+using nlohmann::json;
 
 /// Says for the reports that a library's columns are not staged, or takes it back. A drive without a list, or
 /// a cloud that does not show them, is nothing to report.
@@ -39,8 +35,8 @@ task<void> report(pass_context& pass, const index::container& c, std::optional<c
     co_await pass.store.call(std::move(note));
 }
 
-/// The columns of a container, asked for once in a pass. Errors: transient ones.
-task<core::result<known_columns*>> columns_of(pass_context& pass, const index::container& c) {
+/// What is known of a container's columns, asked for once in a pass. Errors: transient ones.
+task<core::result<known_columns*>> know_columns(pass_context& pass, const index::container& c) {
     auto& have =
         pass.columns[static_cast<std::int64_t>(c.id)];  // an unordered map keeps its elements in place
     while (have.asking) {
@@ -51,7 +47,7 @@ task<core::result<known_columns*>> columns_of(pass_context& pass, const index::c
         auto answer = co_await pass.source_of(c.kind).read_columns(pass.graph, c);
         have.asking = false;
         pass.columns_changed.notify_all();
-        if (!answer && !is_lasting(answer.error())) {
+        if (!answer && !is_lasting_for_columns(answer.error())) {
             co_return answer.error();
         }
         have.known = true;
@@ -70,13 +66,7 @@ task<core::result<known_columns*>> columns_of(pass_context& pass, const index::c
 task<std::string> take_page(
     pass_context& pass, const index::container& c, const known_columns& have, graph::page page
 ) {
-    const auto& source = pass.source_of(c.kind);
-    std::vector<index::column_row> rows;
-    for (const auto& element : *page.value) {
-        if (auto row = source.parse_column_row(element, have.columns)) {
-            rows.push_back(std::move(*row));
-        }
-    }
+    auto rows = column_rows(pass.source_of(c.kind), *page.value, have.columns);
     auto write = [id = c.id, rows = std::move(rows), cursor = page.delta_link](index::database& db) {
         index::take_column_page(db, id, rows, cursor);
         return true;
@@ -99,7 +89,7 @@ task<void> follow_feed(pass_context& pass, const index::container& c, const know
     constexpr int most_pages = 100'000;
     for (int pages = 0; pages < most_pages; ++pages) {
         auto page = co_await pass.source_of(c.kind).read_column_page(pass.graph, c, link);
-        if (!page && from_cursor && is_lasting(page.error())) {
+        if (!page && from_cursor && is_lasting_for_columns(page.error())) {
             // Thrown away by the service, or broken: all of it once more.
             auto drop = [id = c.id](index::database& db) {
                 index::drop_column_cursor(db, id);
@@ -129,12 +119,37 @@ bool has_values(const index::item_change& change) {
 
 }  // namespace
 
+bool is_lasting_for_columns(const core::error& e) {
+    return !core::is_transient(e.kind) && e.kind != error_kind::auth_refused &&
+           e.kind != error_kind::cancelled;
+}
+
+task<core::result<std::vector<sources::column>>> columns_of(pass_context& pass, const index::container& c) {
+    auto have = co_await know_columns(pass, c);
+    if (!have) {
+        co_return have.error();
+    }
+    co_return (*have)->columns;
+}
+
+std::vector<index::column_row> column_rows(
+    const sources::source& source, const json& page, const std::vector<sources::column>& columns
+) {
+    std::vector<index::column_row> rows;
+    for (const auto& element : page) {
+        if (auto row = source.parse_column_row(element, columns)) {
+            rows.push_back(std::move(*row));
+        }
+    }
+    return rows;
+}
+
 task<void> mark_columns(pass_context& pass, const index::container& c, std::span<index::item_change> items) {
     const bool any = std::any_of(items.begin(), items.end(), &has_values);
     if (!any || !pass.source_of(c.kind).may_have_columns(c)) {
         co_return;
     }
-    auto have = co_await columns_of(pass, c);
+    auto have = co_await know_columns(pass, c);
     if (have && (*have)->columns.empty()) {
         co_return;
     }
@@ -159,7 +174,7 @@ task<core::result<std::string>> column_values_of(
     if (told) {
         co_return std::move(*told);
     }
-    auto have = co_await columns_of(pass, c);
+    auto have = co_await know_columns(pass, c);
     if (!have) {
         co_return have.error();
     }
@@ -168,9 +183,9 @@ task<core::result<std::string>> column_values_of(
     }
     auto answer =
         co_await pass.source_of(c.kind).read_column_values(pass.graph, c, item.remote_id, (*have)->columns);
-    // Some objects of a drive are no items of its list.
-    if (!answer && is_lasting(answer.error()) &&
-        (!answer.error().code.empty() || item.attempts >= most_doubts)) {
+    // Some objects of a drive are no items of its list. Without a clear word of the service it may be a
+    // passing fault, and nothing would ask again once the item is staged.
+    if (!answer && is_lasting_for_columns(answer.error()) && graph::is_clear(answer.error(), item.attempts)) {
         co_return std::string("{}");
     }
     co_return answer;

@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "index/items.hpp"
+#include "sync/run/column_backlog.hpp"
 #include "sync/run/columns.hpp"
 #include "sync/run/follow.hpp"
 
@@ -19,6 +20,7 @@ public:
         : pass_(pass), container_(std::move(c)), source_(pass.source_of(container_.kind)) {}
 
     task<void> run() {
+        co_await catch_up_on_columns(pass_, container_);
         const bool many = source_.has_folder_streams();
         auto id = container_.id;
         auto first = [id](index::database& db) { return index::main_stream(db, id); };

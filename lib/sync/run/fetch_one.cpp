@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/log.hpp"
+#include "graph/errors.hpp"
 #include "index/items.hpp"
 #include "index/owners.hpp"
 #include "sync/run/columns.hpp"
@@ -383,8 +384,10 @@ private:
             co_return std::nullopt;
         }
         auto e = answer.error();
-        const bool not_granted = e.kind == error_kind::forbidden && !e.code.empty();
-        if (core::is_transient(e.kind) || (!not_granted && item_.attempts < most_doubts)) {
+        // A refusal that is no clear word of the service may be a passing fault, and nothing would ask again
+        // once the item is staged.
+        const bool not_granted = e.kind == error_kind::forbidden && graph::is_clear(e);
+        if (core::is_transient(e.kind) || (!not_granted && item_.attempts < graph::most_doubts)) {
             e.operation = "read permissions";
             e.object = container_.key + ": " + item_.name;
             co_return e;

@@ -285,3 +285,52 @@ def check_settings(w):
     check(have["mailboxSettings"]["timeZone"] == told["settings"]["timeZone"], f"settings: {have['mailboxSettings']}")
     replies = have["mailboxSettings"]["automaticRepliesSetting"]
     check(replies["status"] == "disabled" and "scheduledStartDateTime" not in replies, f"replies: {replies}")
+
+
+def not_clear(w, path, **more):
+    """A gateway in between answers 404 with a page of its own."""
+    w.sim.fault("html", path=path, status=404, **more)
+
+
+@scenario
+def records_unclear(options):
+    """a gateway's 404 is no word of the service: photos, nested folders, attachments and rules stay what they are"""
+    with World(options, "recunclear", "--seed", options.seed, "--users", 2, "--sites", 0, "--groups", 0,
+               "--messages-per-mailbox", 0) as w:
+        w.stage.configure(kinds=["mail", "contacts", "tasks"])
+        op = lambda **more: w.sim.post("exchange/records/op", mailbox="ada", **more)
+        w.sim.post("exchange/settings", hide_nested_folders=True)
+        one = op(op="new", folder="Friends", set={"displayName": "With Photo"})["id"]
+        op(op="photo", id=one, seed=5)
+        deep = op(op="new_folder", parent="Friends", name="Deeper")["folder"]
+        op(op="new", folder=deep, set={"displayName": "Deep One"})
+        task = op(op="new", what="tasks", set={"title": "with much"})["id"]
+        op(op="attach", what="tasks", id=task, name="much.bin", size=5000)
+        not_clear(w, "/photo/", count=-1)
+        not_clear(w, "/todo/.*/attachments/", count=-1)
+        w.stage.sync(expect=1)
+        w.stage.sync(expect=1)
+        w.sim.clear_faults()
+        sync_until_equal(w, KINDS)
+        rules = settings_of(w)["messageRules"]
+        for kind in KINDS:
+            op(op="forget_sync_state", what=kind)
+        not_clear(w, "/childFolders", count=2)
+        not_clear(w, "/messageRules", count=2)
+        w.stage.sync(expect=0)
+        found = [line for kind, name in KINDS.items() for line in differences(w, kind, name)[1]]
+        check(not found, f"after a full round: {found[:5]}")
+        check(settings_of(w)["messageRules"] == rules, "the rules are gone")
+        no_photo_after_all(w, op)
+        check_manners(w.sim)
+
+
+def no_photo_after_all(w, op):
+    """A cloud whose 404s have no code: after some tries a contact without a photo is one."""
+    plain = op(op="new", folder="Friends", set={"displayName": "Without Photo"})["id"]
+    not_clear(w, "/photo/", count=-1)
+    for tries in range(4):
+        w.stage.hurry()
+        w.stage.sync(expect=1 if tries < 3 else 0)
+    check(("ada@contoso.example", plain) in staged(w.stage, "contacts")[0], "it waits for ever")
+    w.sim.clear_faults()
