@@ -222,7 +222,7 @@ int carry_out(
             std::all_of(p.parts.begin(), p.parts.end(), [](const auto& part) { return part.forbidden; });
         const bool obstacle =
             p.cannot_count > 0 || std::any_of(p.parts.begin(), p.parts.end(), [](const auto& part) {
-                return !part.obstacle.empty();
+                return !part.obstacle.empty() || !part.lost.empty();
             });
         return static_cast<int>(
             forbidden  ? core::exit_code::auth

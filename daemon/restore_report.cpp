@@ -29,6 +29,10 @@ json json_of(const restore::plan& p) {
         for (const auto& [name, word] : part.words) {
             kinds[name] = {{"objects", word.objects}, {"bytes", word.bytes}};
         }
+        json lost = json::array();
+        for (const auto& one : part.lost) {
+            lost.push_back({{"objects", one.objects}, {"reason", one.why}});
+        }
         parts.push_back(
             {{"container", part.from.path},
              {"kind", part.from.kind},
@@ -37,6 +41,7 @@ json json_of(const restore::plan& p) {
              {"permissions", part.costs.rights},
              {"room", part.to.room ? json(*part.to.room) : json()},
              {"obstacle", part.obstacle.empty() ? json() : json(part.obstacle)},
+             {"lost", std::move(lost)},
              {"notes", part.notes}}
         );
     }
@@ -71,6 +76,9 @@ void print_part(const restore::plan_part& part) {
     }
     if (part.costs.rights > 0) {
         std::printf("  %s permissions\n", n(part.costs.rights).c_str());
+    }
+    for (const auto& one : part.lost) {
+        std::printf("  stays behind: of %s objects %s\n", n(one.objects).c_str(), one.why.c_str());
     }
     for (const auto& note : part.notes) {
         std::printf("  note: %s\n", note.c_str());

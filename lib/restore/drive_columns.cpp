@@ -52,7 +52,46 @@ json ids_of(const json& people) {
     return out;
 }
 
+/// Those that can be written there. Errors: passing ones, and a missing permission.
+task<core::result<std::vector<sources::column>>> writable_there(context& with, std::string drive) {
+    auto list = co_await sources::read_column_list(with.graph, std::move(drive), "columns of the target");
+    if (!list && (core::is_transient(list.error().kind) || ends_all(list.error()) ||
+                  list.error().kind == core::error_kind::forbidden)) {
+        co_return list.error();
+    }
+    co_return sources::writable_columns(list ? *list : json::array());
+}
+
 }  // namespace
+
+std::vector<std::string> column_names(const object& o) {
+    std::vector<std::string> out;
+    if (!o.meta.columns.empty()) {
+        const auto staged = json::parse(o.meta.columns, nullptr, false);
+        for (const auto& [name, value] : staged.items()) {
+            out.push_back(name);
+        }
+    }
+    return out;
+}
+
+task<core::result<std::map<std::string, std::string>>> judge_columns(
+    context& with, drive_calls calls, bool same_list, std::vector<std::string> names
+) {
+    auto there = co_await writable_there(with, calls.drive());
+    if (!there) {
+        co_return there.error();
+    }
+    std::map<std::string, std::string> out;
+    for (const auto& name : names) {
+        const json one{{name, json()}};
+        auto judged = plan_columns(one, *there, same_list);
+        if (!judged.left_out.empty()) {
+            out.emplace(name, std::move(judged.left_out.front()));
+        }
+    }
+    co_return out;
+}
 
 std::string columns_path(const std::string& object) {
     return object + "\n" + std::string(columns_word);
@@ -144,14 +183,13 @@ task<core::result<void>> column_writer::ask() {
     }
     if (!columns_) {
         asking_ = true;
-        auto list = co_await sources::read_column_list(with_.graph, calls_.drive(), "columns of the target");
+        auto there = co_await writable_there(with_, calls_.drive());
         asking_ = false;
         changed_.notify_all();
-        if (!list && (core::is_transient(list.error().kind) || ends_all(list.error()) ||
-                      list.error().kind == core::error_kind::forbidden)) {
-            co_return list.error();
+        if (!there) {
+            co_return there.error();
         }
-        columns_ = sources::writable_columns(list ? *list : json::array());
+        columns_ = std::move(*there);
     }
     co_return core::result<void>();
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
@@ -27,6 +28,14 @@ struct column_plan {
 /// `same_list`: numbers of lookups and people mean there what they meant in the sidecar.
 column_plan plan_columns(
     const nlohmann::json& staged, const std::vector<sources::column>& there, bool same_list
+);
+
+/// Names of the staged values of an object.
+std::vector<std::string> column_names(const object& o);
+
+/// Of these staged names, those whose values can't be put into the library of that drive, with the reason.
+task<core::result<std::map<std::string, std::string>>> judge_columns(
+    context& with, drive_calls calls, bool same_list, std::vector<std::string> names
 );
 
 /// Members of a PATCH of `fields` for one staged value.

@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "restore/drive_calls.hpp"
+#include "restore/drive_columns.hpp"
 #include "restore/drive_restore.hpp"
 #include "restore/owner.hpp"
 #include "restore/upload.hpp"
@@ -31,6 +32,14 @@ public:
 
     decision judge(const object& o, const request& asked) const override {
         return judge_drive_object(o, asked);
+    }
+
+    std::vector<std::string> parts_of(const object& o) const override { return column_names(o); }
+
+    task<core::result<std::map<std::string, std::string>>> judge_parts(
+        context& with, const target& to, std::vector<std::string> parts
+    ) const override {
+        return judge_columns(with, drive_calls(to.id), to.origin, std::move(parts));
     }
 
     effort effort_of(const object& o, const request& asked) const override {

@@ -92,7 +92,7 @@ task<core::result<void>> event_attachments::bring(
     }
     for (const auto& a : wanted) {
         if (!a.unreadable.empty()) {
-            auto noted = co_await note_lost(a, "it was not staged: " + a.unreadable);
+            auto noted = co_await note_lost(a, "it was not staged: " + a.unreadable, never_again);
             if (!noted) {
                 co_return noted;
             }
@@ -266,8 +266,12 @@ task<core::result<void>> event_attachments::send_pieces(const staged_attachment&
     co_return core::result<void>();
 }
 
-task<core::result<void>> event_attachments::note_lost(const staged_attachment& a, std::string why) {
+task<core::result<void>> event_attachments::note_lost(
+    const staged_attachment& a, std::string why, std::string_view again
+) {
     entry e;
+    e.hash = again;
+    lost_.push_back(a.sha256);
     e.kind = "attachment";
     co_await note(with_, file_ + "\n" + a.name, std::move(e), outcome::failed, std::move(why));
     co_return core::result<void>();

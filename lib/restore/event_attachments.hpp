@@ -20,6 +20,9 @@ public:
     /// those of its series). What can't be put back has an entry of its own in the journal.
     task<core::result<void>> bring(std::vector<staged_attachment> wanted, bool fresh, bool alone);
 
+    /// SHA-256 of those that `bring` could not put there.
+    const std::vector<std::string>& lost() const { return lost_; }
+
 private:
     struct remote {
         std::string id, name, sha256;
@@ -31,7 +34,7 @@ private:
     task<core::result<void>> add_small(const staged_attachment& a);
     task<core::result<void>> add_large(const staged_attachment& a);
     task<core::result<void>> send_pieces(const staged_attachment& a, std::string address);
-    task<core::result<void>> note_lost(const staged_attachment& a, std::string why);
+    task<core::result<void>> note_lost(const staged_attachment& a, std::string why, std::string_view again = {});
     core::result<std::string> read_text(const staged_attachment& a, std::int64_t from, std::int64_t size)
         const;
 
@@ -39,6 +42,7 @@ private:
     const calendar_calls& calls_;
     std::string file_, into_;
     std::vector<remote> there_;
+    std::vector<std::string> lost_;
 };
 
 }  // namespace m365stage::restore

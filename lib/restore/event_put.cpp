@@ -31,11 +31,14 @@ std::optional<unix_seconds> date_of(const json& occurrence, const sources::event
     return wall - ((wall % core::seconds_a_day) + core::seconds_a_day) % core::seconds_a_day;
 }
 
-/// What read_back compares: the event, and the attachments that are in the tree.
-std::string mark_of_event(const json& event) {
+/// What read_back compares: the event, and the attachments that are in the tree but for those that are `lost`.
+std::string mark_of_event(const json& event, std::vector<std::string> lost) {
     std::vector<std::string> sums;
     for (const auto& a : attachments_of(event)) {
-        if (a.unreadable.empty() && a.item.empty()) {
+        const auto refused = std::find(lost.begin(), lost.end(), a.sha256);
+        if (refused != lost.end()) {
+            lost.erase(refused);
+        } else if (a.unreadable.empty() && a.item.empty()) {
             sums.push_back(a.sha256);
         }
     }
@@ -55,9 +58,12 @@ public:
     task<core::result<void>> run() {
         entry_ = co_await with_.log.find(o_.path, o_.mark);
         if (entry_.state == outcome::done || entry_.state == outcome::present) {
+            const auto again = co_await reopen_parts(with_, o_.path);
+            entry_.state = again ? outcome::intended : entry_.state;
             co_await with_.log.put(o_.path, entry_);
-            co_await repeat_parts(with_, o_.path);
-            co_return core::result<void>();
+            if (!again) {
+                co_return core::result<void>();
+            }
         }
         entry_.kind = "event";
         entry_.mark = o_.mark;
@@ -107,7 +113,7 @@ private:
         }
         entry_.name = text(event_, "subject");
         entry_.size = examined->size;
-        entry_.hash = mark_of_event(event_);
+        entry_.hash = mark_of_event(event_, {});
         co_return core::result<void>();
     }
 
@@ -130,6 +136,7 @@ private:
         if (done) {
             entry_.state = outcome::done;
             entry_.detail.clear();
+            co_await close_parts(with_, o_.path);
         }
         co_return done;
     }
@@ -228,8 +235,11 @@ private:
         if (wanted.empty() && (fresh || !alone)) {
             co_return core::result<void>();
         }
-        event_attachments attachments(with_, calls_, o_.path, std::move(id));
+        event_attachments attachments(with_, calls_, o_.path, id);
         auto done = co_await attachments.bring(std::move(wanted), fresh, alone);
+        if (id == entry_.id) {
+            entry_.hash = mark_of_event(event_, attachments.lost());
+        }
         co_return done;
     }
 
@@ -290,6 +300,7 @@ private:
         if (there->is_null()) {
             entry lost;
             lost.kind = "occurrence";
+            lost.hash = never_again;
             co_await note(
                 with_, o_.path + "\n" + text(one, "originalStart"), std::move(lost), outcome::failed,
                 "the new series has no occurrence then"

@@ -172,6 +172,13 @@ std::optional<decision> judge_as_of(const object& o, const request& asked) {
     return std::nullopt;
 }
 
+task<core::result<std::map<std::string, std::string>>> kind::judge_parts(
+    context&, const target&, std::vector<std::string>
+) const {
+    std::map<std::string, std::string> none;
+    co_return none;
+}
+
 bool ends_all(const core::error& e) {
     using core::error_kind;
     return e.kind == error_kind::insufficient || e.kind == error_kind::auth_refused ||
@@ -204,15 +211,32 @@ task<core::result<void>> note_failure(context& with, std::string path, entry e, 
     co_return core::result<void>();
 }
 
-task<bool> repeat_parts(context& with, std::string path) {
+task<bool> reopen_parts(context& with, std::string path) {
     auto parts = co_await with.log.below(path + "\n");
-    bool failed = false;
+    const bool again = std::any_of(parts.begin(), parts.end(), [](const auto& part) {
+        const auto& e = part.second;
+        return e.state == outcome::open || (e.state == outcome::failed && e.hash != never_again);
+    });
     for (auto& [part, e] : parts) {
-        failed = failed || e.state == outcome::failed;
+        const bool failed = e.state == outcome::failed;
+        if (failed && again) {
+            e.state = outcome::open;
+        }
         with.count.failed += e.state == outcome::failed ? 1 : 0;
         co_await with.log.put(part, std::move(e));
     }
-    co_return failed;
+    co_return again;
+}
+
+task<void> close_parts(context& with, std::string path) {
+    auto parts = co_await with.log.below(path + "\n");
+    for (auto& [part, e] : parts) {
+        if (e.state == outcome::open) {
+            e.state = outcome::done;
+            e.detail.clear();
+            co_await with.log.put(part, std::move(e));
+        }
+    }
 }
 
 task<std::uint64_t> note_gone(context& with, std::string path, entry e, bool last) {

@@ -109,6 +109,8 @@ public:
     // Plan.
     virtual std::string word_for(const object& o) const = 0;  ///< in reports: "file", "message"
     virtual decision judge(const object& o, const request& asked) const = 0;
+    /// Names of parts that the target may lack or refuse whatever the object is ("Status", a column).
+    virtual std::vector<std::string> parts_of(const object&) const { return {}; }
     virtual effort effort_of(const object& o, const request& asked) const = 0;
     virtual role_check check_roles(const std::vector<std::string>& roles, const request& asked) const = 0;
     /// Targets with one key share their limits; `seconds` is the least time that the service's limits allow.
@@ -128,6 +130,11 @@ public:
     /// True if the last but one of `to.below` (or the top) has something called `name`.
     virtual task<core::result<bool>> is_taken(context& with, const target& to, const std::string& name)
         const = 0;
+    /// Of these parts (`parts_of`), those that can't be put there, with the reason. Errors: those of the
+    /// service.
+    virtual task<core::result<std::map<std::string, std::string>>> judge_parts(
+        context& with, const target& to, std::vector<std::string> parts
+    ) const;
 
     // Doing.
     virtual int at_once() const = 0;  ///< objects of one container at a time
@@ -188,9 +195,16 @@ task<void> note(context& with, std::string path, entry e, outcome state, std::st
 /// `intended`), with the reason; the rest is `failed`. Returns the error if it ends everything.
 task<core::result<void>> note_failure(context& with, std::string path, entry e, core::error why);
 
-/// The parts of an object that is done, which an earlier run wrote down, belong to this run's report as well.
-/// Returns whether one of them failed.
-task<bool> repeat_parts(context& with, std::string path);
+/// `entry::hash` of a part that no other try would put back.
+inline constexpr std::string_view never_again = "never";
+
+/// The parts that an earlier run wrote down of an object that is done. If one of them may do better at another
+/// try, all that failed are open and the object has to be put again (true); otherwise they belong to this
+/// run's report as they are.
+task<bool> reopen_parts(context& with, std::string path);
+
+/// The object was put again: what nobody wrote of since `reopen_parts` is there.
+task<void> close_parts(context& with, std::string path);
 
 /// An entry whose object is not where it was put: `open`, or `failed` at the last look. Returns 1 if it is
 /// open.

@@ -61,9 +61,12 @@ public:
         auto known = co_await with_.log.find(o.path, o.mark);
         l.e = std::move(known);
         if (l.e.state == outcome::done || l.e.state == outcome::present) {
+            const auto again = co_await reopen_parts(with_, o.path);
+            l.e.state = again ? outcome::intended : l.e.state;
             co_await with_.log.put(o.path, l.e);
-            co_await note_parts(l);
-            co_return core::result<void>();
+            if (!again) {
+                co_return core::result<void>();
+            }
         }
         auto done = co_await take(l);
         if (!done) {
@@ -351,30 +354,29 @@ private:
 
     /// What of a message can't be put back has entries of its own.
     task<void> note_parts(letter& l) {
-        if (!l.mime) {
-            co_await repeat_parts(with_, l.what.path);
-            co_return;
-        }
         for (const auto& part : l.refused) {
-            co_await note_part(l, part.name, part.why);
+            co_await note_part(l, part.name, part.why, "");
         }
         bool visible = false;
         for (const auto& p : l.mime->parts()) {
             visible = visible || (!p.is_inline && p.kind != mime_part::what::invitation);
             if (is_too_large(p)) {
-                co_await note_part(l, p.name, "it is larger than the 150 MB that Exchange takes");
+                co_await note_part(l, p.name, "it is larger than the 150 MB that Exchange takes", never_again);
             }
         }
         if (!visible && sources::is_true(l.staged, "hasAttachments")) {
             co_await note_part(
                 l, "attachment",
-                "a link to a file in the cloud, of which Microsoft 365 serves neither address nor bytes"
+                "a link to a file in the cloud, of which Microsoft 365 serves neither address nor bytes",
+                never_again
             );
         }
+        co_await close_parts(with_, l.what.path);
     }
 
-    task<void> note_part(letter& l, std::string name, std::string why) {
+    task<void> note_part(letter& l, std::string name, std::string why, std::string_view again) {
         entry e;
+        e.hash = again;
         e.kind = "attachment";
         e.mark = l.what.mark;
         e.name = name;

@@ -76,9 +76,16 @@ private:
         ++word.objects;
         word.bytes += cost.bytes;
         part.costs += cost;
+        for (auto& name : part.what->parts_of(o)) {
+            if (part.parts.size() < most_parts || part.parts.contains(name)) {
+                ++part.parts[std::move(name)];
+            }
+        }
         ++with_.count.objects;
         with_.count.bytes += cost.bytes;
     }
+
+    static constexpr std::size_t most_parts = 1000;  // no library has more columns
 
     context& with_;
     plan& out_;
@@ -171,6 +178,29 @@ task<core::result<void>> find_target(context& with, plan_part& part, bool severa
         auto label = part.from.path.substr(part.from.path.find('/') + 1);
         std::replace(label.begin(), label.end(), '/', ' ');
         part.to.below.push_back(std::move(label));
+    }
+    co_return core::result<void>();
+}
+
+/// What objects have that their target does not take.
+task<core::result<void>> find_lost_parts(context& with, plan_part& part) {
+    if (!part.obstacle.empty() || part.parts.empty()) {
+        co_return core::result<void>();
+    }
+    std::vector<std::string> names;
+    for (const auto& [name, count] : part.parts) {
+        names.push_back(name);
+    }
+    auto judged = co_await part.what->judge_parts(with, part.to, std::move(names));
+    if (!judged && ends_all(judged.error())) {
+        co_return judged.error();
+    }
+    if (!judged) {
+        part.notes.push_back(core::describe(judged.error()));
+        co_return core::result<void>();
+    }
+    for (auto& [name, why] : *judged) {
+        part.lost.push_back({std::move(why), part.parts[name]});
     }
     co_return core::result<void>();
 }
@@ -286,6 +316,10 @@ task<core::result<plan>> make_plan(context& with, auth::token_source& tokens) {
     with.count.phase = "looking at the target";
     for (auto& part : p.parts) {
         auto found = co_await find_target(with, part, p.parts.size() > 1);
+        if (!found) {
+            co_return found.error();
+        }
+        found = co_await find_lost_parts(with, part);
         if (!found) {
             co_return found.error();
         }

@@ -14,6 +14,12 @@ struct planned {
     std::uint64_t objects = 0, bytes = 0;
 };
 
+/// Objects that lose a part on the way, and why.
+struct lost_part {
+    std::string why;
+    std::uint64_t objects = 0;
+};
+
 /// One container and where it goes.
 struct plan_part {
     plan_part() = default;
@@ -22,6 +28,8 @@ struct plan_part {
     target to;
     std::map<std::string, planned> words;  ///< by `kind::word_for`
     effort costs;
+    std::map<std::string, std::uint64_t> parts;  ///< how many objects have one, by `kind::parts_of`
+    std::vector<lost_part> lost;                 ///< of these, what the target does not take
     std::string obstacle;    ///< why nothing of it can be put back; empty: it can
     bool forbidden = false;  ///< the obstacle is a missing permission
     std::vector<std::string> notes;

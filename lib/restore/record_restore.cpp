@@ -57,11 +57,8 @@ public:
         entry e = std::move(known);
         if (e.state == outcome::done || e.state == outcome::present) {
             folder->target().claimed.insert(e.id);
-            auto parts = co_await with_.log.below(o.path + "\n");
-            const bool whole = std::none_of(parts.begin(), parts.end(), [](const auto& part) {
-                return part.second.state == outcome::failed;
-            });
-            if (whole) {
+            const auto again = co_await reopen_parts(with_, o.path);
+            if (!again) {
                 co_await with_.log.put(o.path, std::move(e));
                 co_return core::result<void>();
             }
@@ -127,6 +124,7 @@ private:
                     e.state = e.state == outcome::present ? outcome::present : outcome::done;
                     e.detail.clear();
                     co_await with_.log.put(o.path, std::move(e));
+                    co_await close_parts(with_, o.path);
                     co_return core::result<void>();
                 }
                 if (whole.error().kind != error_kind::not_found) {

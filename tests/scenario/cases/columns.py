@@ -108,6 +108,7 @@ def restore_columns(options):
         before = tree_facts(w.stage)
         source = copy_of(w.stage)
         wipe(w.sim)
+        check(lost(w, source, "--in-place") == {"'Source' is of a kind that Graph can't write": 1}, "the plan")
         out = restore(w.stage, source, "--in-place", expect=1)
         check(set(left_of(out)) == {"link.txt"} and "'Source'" in left_of(out)["link.txt"], f"{left_of(out)}")
         check(out.summary["kinds"]["file"]["failed"] == 0, "a column failed its file")
@@ -122,6 +123,14 @@ def restore_columns(options):
         return f"{out.summary['kinds']['columns']}"
 
 
+def lost(w, source, *arguments):
+    """What a dry run says that the target does not take: reason -> of how many objects."""
+    plan = w.stage.run("--json", "restore", "--from", source, *arguments, "--dry-run")
+    found = {one["reason"]: one["objects"] for part in plan.summary["plan"]["parts"] for one in part["lost"]}
+    check(plan.exit == (1 if found else 0), plan.told())
+    return found
+
+
 def columns_of(w, path):
     return next(i.get("columns") for i in w.sim.expected() if i["path"] == path)
 
@@ -129,9 +138,12 @@ def columns_of(w, path):
 def elsewhere(w, source):
     """A group's library, with some of the columns, in another site: people mean somebody else there."""
     w.sim.op("columns", group="team1", without=["Status"])
-    out = restore(w.stage, source, "--select", library(w) + "/a.txt", "--to", "groups/team1/Here", "--into", "Old",
-                  expect=1)
+    there = ("--select", library(w) + "/a.txt", "--to", "groups/team1/Here", "--into", "Old")
+    planned = lost(w, source, *there)
+    check(len(planned) == 2 and set(planned.values()) == {1}, f"{planned}")
+    out = restore(w.stage, source, *there, expect=1)
     reason = left_of(out)["a.txt"]
+    check(all(one in reason for one in planned), f"{planned}, and then: {reason}")
     check("'Status' is no column" in reason and "'Owner' points to people" in reason, reason)
     there = columns_of(w, "Here/Old/a.txt")
     check(there == {"Cost": 3.5, "Tags": ["a", "b"]}, f"{there}")
@@ -153,3 +165,38 @@ def kept(w, source):
     w.sim.fault("error", path="/listItem/fields", method="PATCH", nth=1, status=400, code="invalidRequest")
     restore(w.stage, source, "--select", library(w) + "/Folder", "--in-place")
     check(columns_of(w, "Folder/b.txt")["Tags"] == ["a", "b"], "not written one by one")
+
+
+@scenario
+def columns_of_upgraded_stage(options):
+    """what was staged without columns gets them by one listing of its library: no download, no request for each item, once"""
+    with World(options, "columnupgrade", "--seed", options.seed, *SMALL, "--files-per-drive", 300) as w:
+        w.sim.fault("error", path="/list/columns", status=404, code="itemNotFound", count=-1)
+        w.sim.op("create", site="site1", path="shared.txt", type="file", text="s")
+        w.sim.op("fields", site="site1", path="shared.txt", set={"Status": "Draft"})
+        w.sim.op("share", site="site1", path="shared.txt", role="read", email="bela@contoso.example")
+        w.stage.sync(expect=0)
+        w.sim.clear_faults()
+        check("columns" not in sidecar(w, "shared.txt"), "the stage has columns already")
+        shared = sidecar(w, "shared.txt")["permissions"]
+        w.stage.write("DELETE FROM column_feed")  # as the version before left it
+        before = w.stage.snapshot()
+        w.sim.forget_requests()
+        w.sim.fault("error", path="/list/items/delta", status=503, nth=2, count=8)
+        w.stage.sync(expect=0)
+        check(sidecar(w, "shared.txt").get("columns") is None, "half of a listing was enough")
+        w.sim.clear_faults()
+        w.sim.forget_requests()
+        w.stage.sync(expect=0)
+        columns, downloads = asked(w)
+        check(downloads == 0 and columns <= 8, f"{downloads} downloads, {columns} requests for columns")
+        check(sidecar(w, "shared.txt")["permissions"] == shared, "permissions were lost")
+        compare(w.stage)
+        after = w.stage.snapshot()
+        touched = [p for p in before if b"/.m365" not in p and before[p][0] != after[p][0]]
+        check(not touched, f"made anew: {touched[:5]}")
+        w.sim.forget_requests()
+        compare(w.stage, quiet=True)
+        check(asked(w)[0] == 0, "an unchanged pass asked for columns")
+        check_manners(w.sim)
+        return f"{columns} requests for columns"

@@ -268,7 +268,7 @@ def restore_mail_kills(options):
         w.sim.fault("reset", service="graph", probability=0.03, seed=3)
         w.sim.fault("error", service="graph", probability=0.03, seed=4, status=503)
         w.sim.fault("reset", service="files", probability=0.05, seed=5)
-        w.sim.fault("throttle", service="graph", probability=0.005, seed=6, retry_after=1)
+        w.sim.fault("throttle", service="graph", probability=0.005, seed=6, retry_after="absent")
         w.sim.fault("delay", service="graph", probability=0.5, delay_ms=60, seed=7)
         command = [w.stage.binary, "--config", w.stage.config_file, "--json", "restore", "--from", source,
                    "--in-place", "--yes"]
@@ -379,3 +379,51 @@ def refused(w, source, tree, inbox):
     w.sim.post("auth", roles=["Mail.Read"], expire_all=True)
     out = w.stage.run("--json", "restore", "--from", source, "--in-place", "--dry-run")
     check(out.exit == 3 and "Mail.ReadWrite" in out.stdout, f"missing permission: {out.exit} {out.told()}")
+
+
+PAIR = [{"name": name, "size": 700_000, "seed": seed} for seed, name in enumerate(("a.bin", "b.bin"), 1)]
+
+
+@scenario
+def restore_refused_parts(options):
+    """attachments that were refused are told and tried by each run, and nothing else is, until they are there"""
+    with World(options, "restoreparts", "--seed", options.seed, "--users", 1, "--sites", 0, "--groups", 0, "--specials", 0,
+               "--messages-per-mailbox", 0, "--events-per-calendar", 0) as w:
+        allow_restore(w.stage)
+        w.stage.configure(kinds=["mail", "calendar"])
+        w.sim.post("auth", roles=["Mail.ReadWrite", "Calendars.ReadWrite", "User.Read.All", "MailboxSettings.ReadWrite"], expire_all=True)
+        op(w, "new_message", folder="inbox", own=True, received=1_760_000_000, attachments=PAIR, set={"subject": "Pair"})
+        op(w, "new_message", folder="inbox", own=True, received=1_760_000_100, set={"subject": "Plain"})
+        w.sim.post("exchange/calendar/op", op="new", mailbox="ada", calendar="Projects", attachments=PAIR,
+                   set={"subject": "Meeting"})
+        w.stage.sync(expect=0)
+        source = copy_of(w.stage)
+        for kind, told in (("mail", "exchange/expected"), ("calendar", "exchange/calendar/expected")):
+            refused_parts(w, source, kind, told)
+        check_manners(w.sim)
+
+
+def refused_parts(w, source, kind, told):
+    def there():
+        text = w.sim.ask("GET", told + "?mailbox=ada&hashes=1")
+        return sum(len(json.loads(line).get("attachments", [])) for line in text.splitlines())
+
+    def run(expect):
+        w.sim.forget_requests()
+        out = restore(w.stage, source, "--select", f"users/ada@*/{kind}", "--to", "users/ada@contoso.example", "--into",
+                      "Back", expect=expect)
+        print(out.summary["left"])
+        posts = [x["request"] for x in w.sim.get("log?limit=2000")["log"] if x["request"].startswith(("POST", "PUT"))]
+        return sorted(x["path"].split("\n")[1] for x in out.summary["left"]), [p for p in posts if "/token" not in p]
+
+    before = there()
+    for left in (["a.bin", "b.bin"], ["a.bin"]):
+        w.sim.fault("error", path="/attachments$", method="POST", status=400, code="ErrorInvalidRequest", count=len(left))
+        found, posts = run(1)
+        check(found == left, f"{kind}: left {found}, not {left}")
+        w.sim.clear_faults()
+    found, posts = run(0)
+    check(len(posts) == 1, f"{kind}: what is missing is one attachment, but it sent {posts}")
+    check(there() == before + 2, f"{kind}: {there()} attachments, of {before} before")
+    found, posts = run(0)
+    check(not found and not posts, f"{kind}: a finished restore sent {posts}")
