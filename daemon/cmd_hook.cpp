@@ -1,16 +1,14 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
-#include <utility>
 
+#include "api/job_log.hpp"
+#include "api/local_client.hpp"
 #include "config/config.hpp"
 #include "core/duration.hpp"
 #include "core/time.hpp"
 #include "daemon/command.hpp"
 #include "daemon/progress.hpp"
 #include "daemon/service_client.hpp"
-
-// What a hook prints arrives line by line in Bareos' job log, which cuts lines at 127 bytes and may split a
-// character there: one fact a line, short, ASCII.
 
 namespace m365stage::daemon {
 namespace {
@@ -23,7 +21,6 @@ constexpr const char* hook_help =
     "before-job: 0 the tree stands still; 1 something is owed and --on-owed is fail; 3 sign-in refused;\n"
     "4 Microsoft 365 unreachable; 5 disk, index, or the service does not run; 6 held by the guard; 7 timed "
     "out.";
-constexpr std::size_t longest_line = 120;
 
 struct hook_arguments {
     hook_arguments() = default;
@@ -33,48 +30,12 @@ struct hook_arguments {
 
 /// One line of the job log.
 void say(const std::string& text) {
-    std::string line;
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        if ((byte & 0xC0) == 0x80) {
-            continue;  // the rest of a character that is told as one '?'
-        }
-        line += byte >= 0x20 && byte < 0x7F ? c : '?';
-    }
-    if (line.size() > longest_line) {
-        line.resize(longest_line - 3);
-        line += "...";
-    }
-    std::printf("%s\n", line.c_str());
+    std::printf("%s\n", api::job_log_line(text).c_str());
 }
 
-/// What a person shall do is never cut off: it goes on in the next line.
-void say_all(const std::string& begin, std::string text) {
-    const auto room = longest_line - begin.size();
-    while (text.size() > room) {
-        const auto blank = text.rfind(' ', room);
-        const bool found = blank != std::string::npos && blank > 0;
-        say(begin + text.substr(0, found ? blank : room));
-        text.erase(0, found ? blank + 1 : room);
-    }
-    say(begin + text);
-}
-
-/// The reason in one line; where it is too long, why matters more than what was tried, and what to do comes
-/// in a line of its own.
-int refuse(const char* what, core::error e) {
-    const auto begin = std::string("m365stage: ") + what;
-    std::string advice;
-    if (begin.size() + core::describe(e).size() > longest_line && !e.cause.empty()) {
-        e.operation.clear();
-        e.object.clear();
-        if (begin.size() + core::describe(e).size() > longest_line) {
-            advice = std::exchange(e.hint, std::string());
-        }
-    }
-    say(begin + core::describe(e));
-    if (!advice.empty()) {
-        say_all("m365stage: ", advice);
+int refuse(const char* what, const core::error& e) {
+    for (const auto& line : api::refusal_lines(what, e)) {
+        std::printf("%s\n", line.c_str());
     }
     return static_cast<int>(core::exit_code_for(e.kind));
 }
@@ -165,7 +126,7 @@ int tell(const global_options& global, const hook_arguments& a, const char* what
     }
     constexpr std::chrono::seconds longest(60);
     const auto told = ask_service(
-        *socket, "POST", "/api/v1/jobs/" + path_segment(a.job_id) + "/" + what, json{{"status", a.status}},
+        *socket, "POST", "/api/v1/jobs/" + api::path_segment(a.job_id) + "/" + what, json{{"status", a.status}},
         longest
     );
     if (!told && told.error().kind == core::error_kind::not_found) {

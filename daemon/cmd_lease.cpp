@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "api/documents.hpp"
+#include "api/local_client.hpp"
 #include "daemon/command.hpp"
 #include "daemon/index_access.hpp"
 #include "daemon/service_client.hpp"
@@ -51,7 +52,7 @@ int run_end(const global_options& global, const std::string& job_id) {
     }
     constexpr std::chrono::seconds longest(60);
     const auto ended = ask_service(
-        settings->api.socket, "DELETE", "/api/v1/leases/" + path_segment(job_id), json(), longest
+        settings->api.socket, "DELETE", "/api/v1/leases/" + api::path_segment(job_id), json(), longest
     );
     if (!ended) {
         return fail(ended.error());

@@ -68,24 +68,6 @@ core::result<json> ask_service(
     return e;
 }
 
-std::string path_segment(const std::string& text) {
-    constexpr char digits[] = "0123456789ABCDEF";
-    std::string out;
-    for (const char c : text) {
-        const bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                           c == '-' || c == '_' || c == '.' || c == '~';
-        if (plain) {
-            out += c;
-        } else {
-            const auto byte = static_cast<unsigned char>(c);
-            out += '%';
-            out += digits[byte >> 4];
-            out += digits[byte & 15];
-        }
-    }
-    return out;
-}
-
 bool service_answers(const std::string& socket) {
     return api::ask_local(socket, "GET", "/healthz", "", std::chrono::seconds(5)).has_value();
 }

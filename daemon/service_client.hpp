@@ -15,9 +15,6 @@ core::result<nlohmann::json> ask_service(
     std::chrono::milliseconds longest
 );
 
-/// One segment of a path.
-std::string path_segment(const std::string& text);
-
 /// True if a service answers there.
 bool service_answers(const std::string& socket);
 

@@ -1,5 +1,6 @@
 #include "core/error.hpp"
 
+#include <algorithm>
 #include <array>
 #include <boost/assert/source_location.hpp>
 
@@ -81,6 +82,22 @@ exit_code exit_code_for(error_kind kind) {
     return row(kind).exit;
 }
 
+namespace {
+
+/// Cut between two characters, and marked as cut.
+void cut(std::string& text, std::size_t longest) {
+    if (text.size() <= longest) {
+        return;
+    }
+    while (longest > 0 && (static_cast<unsigned char>(text[longest]) & 0xC0) == 0x80) {
+        --longest;
+    }
+    text.resize(longest);
+    text += "...";
+}
+
+}  // namespace
+
 std::string describe(const error& e) {
     std::string out;
     auto part = [&out](std::string_view text, std::string_view before) {
@@ -102,15 +119,11 @@ std::string describe(const error& e) {
     if (!e.request_id.empty()) {
         part("(request " + e.request_id + ")", " ");
     }
-    part(e.hint, "; ");
+    // What a person can do is told to its end; what the service had to say may be endless.
     constexpr std::size_t longest = 1000;
-    if (out.size() > longest) {
-        out.resize(longest);
-        while (!out.empty() && (static_cast<unsigned char>(out.back()) & 0xC0) == 0x80) {
-            out.pop_back();
-        }
-        out += "...";
-    }
+    cut(out, longest - std::min(e.hint.size(), longest / 2));
+    part(e.hint, "; ");
+    cut(out, longest);
     return out;
 }
 

@@ -6,12 +6,12 @@
 
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/this_coro.hpp>
 #include "async/event.hpp"
+#include "http/range.hpp"
 
 namespace m365stage::sync {
 namespace {
@@ -21,21 +21,6 @@ constexpr std::size_t first_piece = 64u << 10;  // if the length is not known
 // The disk begins early with what is to be durable in the end.
 constexpr std::int64_t write_back_bytes = 8 << 20;
 using clock = std::chrono::steady_clock;
-
-/// The first byte's position of "bytes 100-199/200"; nullopt if it is not understood.
-std::optional<std::int64_t> range_start(std::string_view field) {
-    constexpr std::string_view unit = "bytes ";
-    if (!field.starts_with(unit)) {
-        return std::nullopt;
-    }
-    field.remove_prefix(unit.size());
-    std::int64_t start = 0;
-    auto [end, ec] = std::from_chars(field.data(), field.data() + field.size(), start);
-    if (ec != std::errc{} || end == field.data() + field.size() || *end != '-') {
-        return std::nullopt;
-    }
-    return start;
-}
 
 }  // namespace
 
@@ -103,7 +88,7 @@ task<core::result<void>> spool_file::begin(const http::response& head) {
     const std::string etag(head.fields.find("ETag").value_or(""));
     web_page_ = head.fields.find("Content-Type").value_or("").starts_with("text/html");
     if (head.status == 206) {
-        const auto start = range_start(head.fields.find("Content-Range").value_or(""));
+        const auto start = http::range_start(head.fields.find("Content-Range").value_or(""));
         const bool same = version_.empty() || etag.empty() || etag == version_;
         if (start != received() || !same) {
             core::error e(

@@ -6,6 +6,7 @@
 #include "http/gzip.hpp"
 #include "http/http.hpp"
 #include "http/progress.hpp"
+#include "http/range.hpp"
 #include "http/redirect.hpp"
 #include "http/slots.hpp"
 #include "http/wire.hpp"
@@ -180,6 +181,18 @@ TEST_SUITE("http: rules") {
         CHECK(gunzip("plain text", 1 << 20).error().kind == error_kind::protocol);
         CHECK(gunzip("", 1 << 20).error().kind == error_kind::protocol);
         CHECK(gunzip(gzipped("x"), ~std::uint64_t{0}).value() == "x");
+    }
+
+    TEST_CASE("range: a partial answer begins where its Content-Range says, or nowhere") {
+        CHECK(range_start("bytes 100-199/200") == 100);
+        CHECK(range_start("bytes 0-0/*") == 0);
+        CHECK(range_start("Bytes 007-8/9") == 7);
+        for (const char* text :
+             {"", "bytes", "bytes ", "bytes */200", "bytes 100", "bytes -5-9/10", "bytes +5-9/10", "items 1-2/3",
+              "bytes  1-2/3", "bytes 99999999999999999999-1/2", "bytes=1-2"}) {
+            CAPTURE(text);
+            CHECK_FALSE(range_start(text).has_value());
+        }
     }
 }
 
