@@ -1,5 +1,6 @@
 #include "sync/cursors_file.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -16,6 +17,11 @@ using nlohmann::json;
 using sources::text;
 
 constexpr const char* file_name = "cursors.json";
+
+const std::string& file_path() {
+    static const std::string path = "tree/" + std::string(tree::state_folder) + "/" + file_name;
+    return path;
+}
 
 std::vector<index::container_id> staged_containers(index::database& db) {
     std::vector<index::container_id> out;
@@ -84,11 +90,25 @@ core::result<void> write_cursors(index::database& db, const tree::stage_root& ro
     return put ? out.finish() : put;
 }
 
+core::unix_seconds rest_between_writes(std::int64_t bytes) {
+    constexpr std::int64_t small = 1 << 20, bytes_per_minute = 64 << 10;
+    constexpr core::unix_seconds minute = 60, day = 86'400;
+    return bytes <= small ? 0 : std::min(day, bytes / bytes_per_minute * minute);
+}
+
+bool cursors_are_old(const tree::stage_root& root, core::unix_seconds now) {
+    const auto there = root.look(file_path());
+    if (!there) {
+        return true;
+    }
+    const auto age = now - there->mtime;
+    return age < 0 || age >= rest_between_writes(there->size);
+}
+
 core::result<void> read_cursors(
     const tree::stage_root& root, const std::function<void(container_cursors)>& take
 ) {
-    const auto path = "tree/" + std::string(tree::state_folder) + "/" + file_name;
-    auto fd = root.open_file(path);
+    auto fd = root.open_file(file_path());
     if (!fd) {
         return fd.error();
     }
@@ -107,7 +127,7 @@ core::result<void> read_cursors(
     const auto rest = json::parse(file.get(), look, false);
     if (!rest.is_object() || !list) {
         core::error e(core::error_kind::protocol, "it is damaged");
-        e.object = root.path() + "/" + path;
+        e.object = root.path() + "/" + file_path();
         return e;
     }
     return core::result<void>();

@@ -27,6 +27,13 @@ struct container_cursors {
 /// `write_state_file`.
 core::result<void> write_cursors(index::database& db, const tree::stage_root& root);
 
+/// How long a file of this many bytes is good enough: it is written as a whole, so a large one is not written
+/// for every change. Seconds, a day at most; 0 up to 1 MiB.
+core::unix_seconds rest_between_writes(std::int64_t bytes);
+
+/// True if the file is as old as that, or not there. Blocking.
+bool cursors_are_old(const tree::stage_root& root, core::unix_seconds now);
+
 /// Gives each container to `take`. Blocking. Errors: not_found, disk; protocol: it is damaged, from some
 /// place on or as a whole.
 core::result<void> read_cursors(

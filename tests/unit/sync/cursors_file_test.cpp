@@ -71,6 +71,25 @@ TEST_SUITE("sync") {
         CHECK(s.read().at(0).streams.at(1).cursor == "new");
     }
 
+    TEST_CASE("cursors file: the larger it is the less often it is written, and once a day at the least") {
+        CHECK(rest_between_writes(0) == 0);
+        CHECK(rest_between_writes(1 << 20) == 0);
+        CHECK(rest_between_writes(2 << 20) == 32 * 60);
+        CHECK(rest_between_writes(18 << 20) == 288 * 60);
+        CHECK(rest_between_writes(std::int64_t{1} << 40) == 86'400);
+        constexpr core::unix_seconds day = 86'400;
+        mailbox_stage s;
+        CHECK(cursors_are_old(s.stage.root(), 0));
+        REQUIRE(write_cursors(s.db, s.stage.root()).has_value());
+        const auto written = s.stage.root().look(file)->mtime;
+        CHECK(cursors_are_old(s.stage.root(), written));
+        s.stage.write(file, s.stage.read(file) + std::string(2 << 20, ' '));
+        const auto large = s.stage.root().look(file)->mtime;
+        CHECK_FALSE(cursors_are_old(s.stage.root(), large + 32 * 60 - 1));
+        CHECK(cursors_are_old(s.stage.root(), large + 32 * 60));
+        CHECK(cursors_are_old(s.stage.root(), large - day));
+    }
+
     TEST_CASE("cursors file: a damaged one is an error, and gives what came before the damage") {
         mailbox_stage s;
         CHECK(s.read().empty());
