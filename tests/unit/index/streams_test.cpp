@@ -119,6 +119,17 @@ TEST_SUITE("index") {
         }
     }
 
+    TEST_CASE_FIXTURE(mailbox, "streams: what moved and tells of other content is moved and fetched") {
+        round("a", {message("m", "a")});
+        stage_all();
+        auto moved = message("m", "b", "2");
+        moved.hash = "mime with an attachment less";
+        CHECK(round("b", {moved}).to_fetch == 1);
+        round("a", {left("m")});
+        CHECK_FALSE(gone("m"));
+        CHECK(db.number("SELECT content FROM pending JOIN item ON id=item_id WHERE remote_id='m'") == 1);
+    }
+
     TEST_CASE_FIXTURE(
         mailbox, "streams: a move is none of two, in whichever order the pages come, and needs no download"
     ) {

@@ -57,8 +57,18 @@ TEST_SUITE("sources") {
         CHECK(after->hash == before->hash);
         CHECK(after->mark != before->mark);
         CHECK(after->name == before->name);
-        changed["subject"] = "another";
-        CHECK(parse_message(changed, "")->hash != before->hash);
+        changed["parentFolderId"] = "archive";
+        CHECK(parse_message(changed, "")->hash == before->hash);
+        for (const auto& [member, value] :
+             {std::pair<const char*, json>{"hasAttachments", !delivered().value("hasAttachments", false)},
+              {"bodyPreview", "another text"},
+              {"subject", "another"},
+              {"importance", "high"}}) {
+            auto other = changed;
+            other[member] = value;
+            CAPTURE(member);
+            CHECK(parse_message(other, "")->hash != before->hash);
+        }
     }
 
     TEST_CASE("mail: every change of a draft is one of its content") {
