@@ -126,8 +126,8 @@ int tell(const global_options& global, const hook_arguments& a, const char* what
     }
     constexpr std::chrono::seconds longest(60);
     const auto told = ask_service(
-        *socket, "POST", "/api/v1/jobs/" + api::path_segment(a.job_id) + "/" + what, json{{"status", a.status}},
-        longest
+        *socket, "POST", "/api/v1/jobs/" + api::path_segment(a.job_id) + "/" + what,
+        json{{"status", a.status}}, longest
     );
     if (!told && told.error().kind == core::error_kind::not_found) {
         say("m365stage: job " + a.job_id + " never held the tree still; nothing to note");

@@ -18,8 +18,9 @@ std::string job_log_line(std::string_view text);
 /// All of the text, in as many lines as it takes, each beginning with `begin`, which is short.
 std::vector<std::string> job_log_lines(std::string_view begin, std::string_view text);
 
-/// A failure: the reason in one line. Where that is too long, why matters more than what was tried, and what a
-/// person shall do, which is never cut off, comes in lines of its own. `what`: "backup refused: ", or empty.
+/// A failure: the reason in one line. Where that is too long, why matters more than what was tried, and what
+/// a person shall do, which is never cut off, comes in lines of its own. `what`: "backup refused: ", or
+/// empty.
 std::vector<std::string> refusal_lines(std::string_view what, core::error e);
 
 }  // namespace m365stage::api

@@ -1,6 +1,5 @@
 #include "core/error.hpp"
 
-#include <algorithm>
 #include <array>
 #include <boost/assert/source_location.hpp>
 
@@ -121,9 +120,10 @@ std::string describe(const error& e) {
     }
     // What a person can do is told to its end; what the service had to say may be endless.
     constexpr std::size_t longest = 1000;
-    cut(out, longest - std::min(e.hint.size(), longest / 2));
-    part(e.hint, "; ");
-    cut(out, longest);
+    auto hint = e.hint;
+    cut(hint, longest / 2);
+    cut(out, longest - hint.size());
+    part(hint, "; ");
     return out;
 }
 

@@ -34,7 +34,9 @@ private:
     task<core::result<void>> add_small(const staged_attachment& a);
     task<core::result<void>> add_large(const staged_attachment& a);
     task<core::result<void>> send_pieces(const staged_attachment& a, std::string address);
-    task<core::result<void>> note_lost(const staged_attachment& a, std::string why, std::string_view again = {});
+    task<core::result<void>> note_lost(
+        const staged_attachment& a, std::string why, std::string_view again = {}
+    );
     core::result<std::string> read_text(const staged_attachment& a, std::int64_t from, std::int64_t size)
         const;
 

@@ -31,7 +31,8 @@ std::optional<unix_seconds> date_of(const json& occurrence, const sources::event
     return wall - ((wall % core::seconds_a_day) + core::seconds_a_day) % core::seconds_a_day;
 }
 
-/// What read_back compares: the event, and the attachments that are in the tree but for those that are `lost`.
+/// What read_back compares: the event, and the attachments that are in the tree but for those that are
+/// `lost`.
 std::string mark_of_event(const json& event, std::vector<std::string> lost) {
     std::vector<std::string> sums;
     for (const auto& a : attachments_of(event)) {

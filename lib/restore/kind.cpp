@@ -172,9 +172,8 @@ std::optional<decision> judge_as_of(const object& o, const request& asked) {
     return std::nullopt;
 }
 
-task<core::result<std::map<std::string, std::string>>> kind::judge_parts(
-    context&, const target&, std::vector<std::string>
-) const {
+task<core::result<std::map<std::string, std::string>>>
+kind::judge_parts(context&, const target&, std::vector<std::string>) const {
     std::map<std::string, std::string> none;
     co_return none;
 }

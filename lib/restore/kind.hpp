@@ -198,9 +198,9 @@ task<core::result<void>> note_failure(context& with, std::string path, entry e, 
 /// `entry::hash` of a part that no other try would put back.
 inline constexpr std::string_view never_again = "never";
 
-/// The parts that an earlier run wrote down of an object that is done. If one of them may do better at another
-/// try, all that failed are open and the object has to be put again (true); otherwise they belong to this
-/// run's report as they are.
+/// The parts that an earlier run wrote down of an object that is done. If one of them may do better at
+/// another try, all that failed are open and the object has to be put again (true); otherwise they belong to
+/// this run's report as they are.
 task<bool> reopen_parts(context& with, std::string path);
 
 /// The object was put again: what nobody wrote of since `reopen_parts` is there.

@@ -361,7 +361,9 @@ private:
         for (const auto& p : l.mime->parts()) {
             visible = visible || (!p.is_inline && p.kind != mime_part::what::invitation);
             if (is_too_large(p)) {
-                co_await note_part(l, p.name, "it is larger than the 150 MB that Exchange takes", never_again);
+                co_await note_part(
+                    l, p.name, "it is larger than the 150 MB that Exchange takes", never_again
+                );
             }
         }
         if (!visible && sources::is_true(l.staged, "hasAttachments")) {

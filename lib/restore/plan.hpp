@@ -30,8 +30,8 @@ struct plan_part {
     effort costs;
     std::map<std::string, std::uint64_t> parts;  ///< how many objects have one, by `kind::parts_of`
     std::vector<lost_part> lost;                 ///< of these, what the target does not take
-    std::string obstacle;    ///< why nothing of it can be put back; empty: it can
-    bool forbidden = false;  ///< the obstacle is a missing permission
+    std::string obstacle;                        ///< why nothing of it can be put back; empty: it can
+    bool forbidden = false;                      ///< the obstacle is a missing permission
     std::vector<std::string> notes;
 
     std::uint64_t objects() const;

@@ -1,6 +1,6 @@
-// Any bytes as what Bareos puts into the arguments of a hook, and as what the service answers: the job's id is
-// one segment of a target and comes back as it was; each line of a job log is short ASCII, and advice is told
-// to its end.
+// Any bytes as what Bareos puts into the arguments of a hook, and as what the service answers: the job's id
+// is one segment of a target and comes back as it was; each line of a job log is short ASCII, and advice is
+// told to its end.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>

@@ -68,8 +68,7 @@ task<void> close_pass(pass_context& pass, pass_summary& summary) {
             return core::result<void>();  // nothing new, or an older cursors.json merely replays
         }
         // A large one rests: what it lacks is replayed.
-        auto written =
-            cursors_are_old(pass.root, now) ? write_cursors(db, pass.root) : core::result<void>();
+        auto written = cursors_are_old(pass.root, now) ? write_cursors(db, pass.root) : core::result<void>();
         if (written) {
             db.run("DELETE FROM setting WHERE key=?", cursors_due);
         }

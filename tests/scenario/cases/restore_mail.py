@@ -412,7 +412,6 @@ def refused_parts(w, source, kind, told):
         w.sim.forget_requests()
         out = restore(w.stage, source, "--select", f"users/ada@*/{kind}", "--to", "users/ada@contoso.example", "--into",
                       "Back", expect=expect)
-        print(out.summary["left"])
         posts = [x["request"] for x in w.sim.get("log?limit=2000")["log"] if x["request"].startswith(("POST", "PUT"))]
         return sorted(x["path"].split("\n")[1] for x in out.summary["left"]), [p for p in posts if "/token" not in p]
 

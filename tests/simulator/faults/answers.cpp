@@ -137,9 +137,8 @@ void add_answer_faults(std::vector<fault_kind>& out) {
     auto add = [&](const char* name, const char* meaning, std::vector<fault_parameter> parameters, auto apply
                ) { out.push_back({name, meaning, fault_stage::before, std::move(parameters), apply}); };
     add("throttle", "429 or 503 with Retry-After",
-        {{"status", "429 or 503"},
-         {"retry_after", retry_after_forms, is_retry_after},
-         {"seconds", "how long"}},
+        {{"status", "429 or 503"}, {"retry_after", retry_after_forms, is_retry_after}, {"seconds", "how long"}
+        },
         throttle);
     add("error", "an error status with a JSON body",
         {{"status", "500"},

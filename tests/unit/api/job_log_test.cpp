@@ -23,7 +23,8 @@ TEST_SUITE("api") {
         CHECK(api::job_log_lines("> ", "").size() == 1);
     }
 
-    TEST_CASE("job log: of a refusal that is too long, what was tried goes first, and advice is never cut off") {
+    TEST_CASE("job log: of a refusal that is too long, what was tried goes first, and advice is never cut off"
+    ) {
         core::error e(core::error_kind::disk, "there is no room left");
         e.operation = "backup";
         e.hint = "make room";

@@ -418,10 +418,13 @@ TEST_SUITE("graph") {
         CHECK(sink.text == "restall");
     }
 
-    TEST_CASE("client: a stored link is its own if it leads to the configured endpoint, and to nothing like it") {
+    TEST_CASE(
+        "client: a stored link is its own if it leads to the configured endpoint, and to nothing like it"
+    ) {
         world w;
-        for (const char* own : {"https://graph.example/v1.0/users/delta?$deltatoken=x",
-                                "https://GRAPH.example:443/v1.0/x", "/v1.0/users/1/messages?$skip=10"}) {
+        for (const char* own :
+             {"https://graph.example/v1.0/users/delta?$deltatoken=x", "https://GRAPH.example:443/v1.0/x",
+              "/v1.0/users/1/messages?$skip=10"}) {
             CAPTURE(own);
             CHECK(w.client->is_own(own));
         }
