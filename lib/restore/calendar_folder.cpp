@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "graph/paging.hpp"
 #include "restore/calendar_restore.hpp"
 #include "restore/event_body.hpp"
 #include "sources/fields.hpp"
@@ -239,10 +240,13 @@ task<core::result<void>> calendar_folder::list_calendars() {
                 all.push_back(std::move(one));
             }
         }
-        if (page->next_link.empty()) {
+        const auto more = graph::next_page(call, *page);
+        if (!more) {
+            co_return more.error();
+        }
+        if (!*more) {
             break;
         }
-        call.target = page->next_link;
     }
     home_->all = std::move(all);
     home_->listed = true;
@@ -293,10 +297,13 @@ task<core::result<void>> calendar_folder::list_events() {
             }
             by_uid_[text(element, "iCalUId")] = there;
         }
-        if (page->next_link.empty()) {
+        const auto more = graph::next_page(call, *page);
+        if (!more) {
+            co_return more.error();
+        }
+        if (!*more) {
             break;
         }
-        call.target = page->next_link;
     }
     listed_ = true;
     co_return core::result<void>();

@@ -1,5 +1,6 @@
 #include <nlohmann/json.hpp>
 
+#include "graph/paging.hpp"
 #include "restore/calendar_restore.hpp"
 #include "restore/event_attachments.hpp"
 #include "restore/event_body.hpp"
@@ -141,10 +142,13 @@ public:
                     co_return true;
                 }
             }
-            if (page->next_link.empty()) {
+            const auto more = graph::next_page(call, *page);
+            if (!more) {
+                co_return more.error();
+            }
+            if (!*more) {
                 co_return false;
             }
-            call.target = page->next_link;
         }
     }
 

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/hash.hpp"
+#include "graph/paging.hpp"
 #include "restore/calendar_restore.hpp"
 #include "restore/event_body.hpp"
 #include "sources/fields.hpp"
@@ -60,10 +61,13 @@ private:
             for (const auto& element : *page->value) {
                 there_[text(element, "id")] = event_fingerprint(element);
             }
-            if (page->next_link.empty()) {
+            const auto more = graph::next_page(call, *page);
+            if (!more) {
+                co_return more.error();
+            }
+            if (!*more) {
                 co_return core::result<void>();
             }
-            call.target = page->next_link;
         }
     }
 

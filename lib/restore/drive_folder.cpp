@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "graph/paging.hpp"
+
 namespace m365stage::restore {
 
 using nlohmann::json;
@@ -164,10 +166,13 @@ task<core::result<void>> drive_folder::list() {
                 all[folded(item->name)] = std::move(*item);
             }
         }
-        if (page->next_link.empty()) {
+        const auto more = graph::next_page(call, *page);
+        if (!more) {
+            co_return more.error();
+        }
+        if (!*more) {
             break;
         }
-        call.target = page->next_link;
     }
     // What was put there while the list came is known better here.
     for (auto& [name, item] : content_) {

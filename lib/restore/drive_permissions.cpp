@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "graph/paging.hpp"
 #include "sources/drive_item.hpp"
 #include "sources/fields.hpp"
 
@@ -149,10 +150,13 @@ task<core::result<std::set<std::string>>> present_grants(
         for (const auto& own : sources::own_permissions(*page->value)) {
             out.insert(grant_key(own));
         }
-        if (page->next_link.empty()) {
+        const auto more = graph::next_page(call, *page);
+        if (!more) {
+            co_return more.error();
+        }
+        if (!*more) {
             co_return out;
         }
-        call.target = page->next_link;
     }
 }
 

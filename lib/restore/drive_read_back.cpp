@@ -1,6 +1,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "graph/paging.hpp"
 #include "restore/drive_columns.hpp"
 #include "restore/drive_restore.hpp"
 #include "sources/fields.hpp"
@@ -37,10 +38,13 @@ public:
                     there.emplace(std::move(id), std::move(*item));
                 }
             }
-            if (page->next_link.empty()) {
+            const auto more = graph::next_page(call, *page);
+            if (!more) {
+                co_return more.error();
+            }
+            if (!*more) {
                 break;
             }
-            call.target = page->next_link;
         }
         for (auto& [path, e] : written) {
             const auto found = there.find(e.id);

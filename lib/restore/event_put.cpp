@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/hash.hpp"
+#include "graph/paging.hpp"
 #include "restore/event_attachments.hpp"
 #include "restore/upload.hpp"
 #include "sources/event_times.hpp"
@@ -282,10 +283,13 @@ private:
                     co_return one;
                 }
             }
-            if (page->next_link.empty()) {
+            const auto more = graph::next_page(call, *page);
+            if (!more) {
+                co_return more.error();
+            }
+            if (!*more) {
                 co_return json();
             }
-            call.target = page->next_link;
         }
     }
 

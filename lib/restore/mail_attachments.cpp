@@ -235,7 +235,7 @@ task<core::result<attachment_marks>> read_attachments(
                 out.insert("file " + *hash);
             }
         }
-        if (page->next_link.empty()) {
+        if (page->next_link.empty() || page->next_link == call.target) {
             co_return out;
         }
         call.target = page->next_link;

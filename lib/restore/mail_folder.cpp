@@ -4,6 +4,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "graph/paging.hpp"
 #include "restore/drive_folder.hpp"
 #include "sources/fields.hpp"
 #include "tree/names.hpp"
@@ -242,10 +243,13 @@ task<core::result<void>> mail_folder::list_children() {
                 all.push_back(std::move(c));
             }
         }
-        if (page->next_link.empty()) {
+        const auto more = graph::next_page(call, *page);
+        if (!more) {
+            co_return more.error();
+        }
+        if (!*more) {
             break;
         }
-        call.target = page->next_link;
     }
     if (done) {
         children_ = std::move(all);
@@ -287,10 +291,13 @@ task<core::result<void>> mail_folder::list_messages() {
             }
         }
         co_await with_.log.add_there(id_, std::move(rows));
-        if (page->next_link.empty()) {
+        const auto more = graph::next_page(call, *page);
+        if (!more) {
+            co_return more.error();
+        }
+        if (!*more) {
             co_return core::result<void>();
         }
-        call.target = page->next_link;
     }
 }
 
@@ -363,10 +370,13 @@ task<core::result<std::vector<remote_message>>> mail_folder::ask_for(std::string
                 out.push_back(std::move(*m));
             }
         }
-        if (page->next_link.empty()) {
+        const auto more = graph::next_page(call, *page);
+        if (!more) {
+            co_return more.error();
+        }
+        if (!*more) {
             co_return out;
         }
-        call.target = page->next_link;
     }
 }
 

@@ -1,5 +1,6 @@
 #include <nlohmann/json.hpp>
 
+#include "graph/paging.hpp"
 #include "restore/mail_attachments.hpp"
 #include "restore/mail_folder.hpp"
 #include "restore/mail_restore.hpp"
@@ -80,10 +81,13 @@ private:
                 rows.push_back(std::move(row));
             }
             co_await with_.log.add_there(where_.parent, std::move(rows));
-            if (page->next_link.empty()) {
+            const auto more = graph::next_page(call, *page);
+            if (!more) {
+                co_return more.error();
+            }
+            if (!*more) {
                 co_return core::result<void>();
             }
-            call.target = page->next_link;
         }
     }
 

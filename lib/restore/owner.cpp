@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "graph/paging.hpp"
 #include "sources/fields.hpp"
 #include "sources/outlook.hpp"
 
@@ -78,10 +79,13 @@ task<core::result<json>> find_in(
                 co_return element;
             }
         }
-        if (page->next_link.empty()) {
+        const auto more = graph::next_page(call, *page);
+        if (!more) {
+            co_return more.error();
+        }
+        if (!*more) {
             break;
         }
-        call.target = page->next_link;
     }
     core::error e(core::error_kind::not_found, "there is no " + wanted);
     co_return std::move(e).on(object);

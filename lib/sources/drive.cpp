@@ -154,24 +154,13 @@ public:
     task<core::result<std::string>> read_permissions(
         graph::client& graph, const index::container& c, const std::string& remote_id
     ) const override {
-        json all = json::array();
         auto call =
             sharepoint_call(item_address(c, remote_id) + "/permissions", graph::units::permissions, c.key);
-        constexpr int most_pages = 100;
-        for (int page = 0; page < most_pages; ++page) {
-            auto answer = co_await graph.get_page(call);
-            if (!answer) {
-                co_return answer.error();
-            }
-            for (auto& permission : own_permissions(*answer->value)) {
-                all.push_back(std::move(permission));
-            }
-            if (answer->next_link.empty()) {
-                break;
-            }
-            call.target = answer->next_link;
+        auto all = co_await whole_list(graph, std::move(call));
+        if (!all) {
+            co_return all.error();
         }
-        co_return canonical(all);
+        co_return canonical(own_permissions(*all));
     }
 
     /// A personal drive is a library too, but nobody gives it columns.
@@ -264,7 +253,9 @@ private:
         }
         auto list = co_await all_drives(graph, base, o);
         if (!list) {
-            // The main drive is known; the list alone failing is no reason to leave it out.
+            // The main drive is known; the list alone failing is no reason to leave it out, nor to take the
+            // others for gone.
+            out.complete = false;
             co_return core::is_transient(list.error().kind) ? core::result<owner_listing>(list.error())
                                                             : core::result<owner_listing>(std::move(out));
         }
@@ -301,23 +292,16 @@ private:
     static task<core::result<std::vector<json>>> all_drives(
         graph::client& graph, std::string base, const owner& o
     ) {
-        std::vector<json> drives;
         auto call = sharepoint_call(base + "/drives", graph::units::query, o.path);
-        constexpr int most_pages = 1000;
-        for (int page = 0; page < most_pages; ++page) {
-            auto answer = co_await graph.get_page(call);
-            if (!answer) {
-                co_return answer.error();
+        auto all = co_await whole_list(graph, std::move(call));
+        if (!all) {
+            co_return all.error();
+        }
+        std::vector<json> drives;
+        for (auto& drive : *all) {
+            if (drive.is_object() && !text(drive, "id").empty()) {
+                drives.push_back(std::move(drive));
             }
-            for (auto& drive : *answer->value) {
-                if (drive.is_object() && !text(drive, "id").empty()) {
-                    drives.push_back(std::move(drive));
-                }
-            }
-            if (answer->next_link.empty()) {
-                break;
-            }
-            call.target = answer->next_link;
         }
         co_return drives;
     }

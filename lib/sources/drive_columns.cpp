@@ -4,6 +4,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "graph/paging.hpp"
 #include "sources/fields.hpp"
 
 namespace m365stage::sources {
@@ -83,22 +84,29 @@ std::vector<column> own_columns(const json& list) {
     return out;
 }
 
-task<core::result<json>> read_column_list(graph::client& graph, std::string drive, std::string object) {
+task<core::result<json>> whole_list(graph::client& graph, graph::call call) {
     json all = json::array();
-    auto call = list_call(drive, "/list/columns", graph::units::query, std::move(object));
     constexpr int most_pages = 100;
-    for (int page = 0; page < most_pages; ++page) {
-        auto answer = co_await graph.get_page(call);
-        if (!answer) {
-            co_return answer.error();
+    for (int pages = 0; pages < most_pages; ++pages) {
+        auto page = co_await graph.get_page(call);
+        if (!page) {
+            co_return page.error();
         }
-        all.insert(all.end(), answer->value->begin(), answer->value->end());
-        if (answer->next_link.empty()) {
-            break;
+        all.insert(all.end(), page->value->begin(), page->value->end());
+        const auto more = graph::next_page(call, *page);
+        if (!more) {
+            co_return more.error();
         }
-        call.target = answer->next_link;
+        if (!*more) {
+            co_return all;
+        }
     }
-    co_return all;
+    core::error e(core::error_kind::protocol, "the list never ends");
+    co_return std::move(e).on(call.object);
+}
+
+task<core::result<json>> read_column_list(graph::client& graph, std::string drive, std::string object) {
+    return whole_list(graph, list_call(drive, "/list/columns", graph::units::query, std::move(object)));
 }
 
 std::string field_of(const column& c) {

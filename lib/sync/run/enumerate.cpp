@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <unordered_map>
 
+#include "graph/paging.hpp"
 #include "index/items.hpp"
 #include "sync/run/column_backlog.hpp"
 #include "sync/run/columns.hpp"
@@ -198,8 +199,8 @@ private:
                 }
                 co_await take_single(std::move(*change));
             }
-            more = !page->next_link.empty();
-            call.target = page->next_link;
+            const auto next = graph::next_page(call, *page);
+            more = next && *next;
         }
     }
 
