@@ -1,5 +1,6 @@
 #include <nlohmann/json.hpp>
 
+#include "graph/errors.hpp"
 #include "graph/flat_json.hpp"
 #include "sources/drive_columns.hpp"
 #include "sources/drive_item.hpp"
@@ -93,12 +94,13 @@ public:
 
     bool walks() const override { return true; }
 
-    /// Some clouds have no delta for drives (contract Q30).
+    /// Some clouds have no delta for drives (contract Q30), and say so.
     bool wants_listing(const core::error& e, bool first) const override {
         constexpr int method_not_allowed = 405, not_implemented = 501;
-        return first && (e.kind == core::error_kind::bad_request || e.kind == core::error_kind::unsupported ||
-                         e.http_status == method_not_allowed || e.http_status == not_implemented ||
-                         e.cause.find("segment 'delta'") != std::string::npos);
+        const bool refused = e.kind == core::error_kind::bad_request && graph::is_clear(e);
+        return first &&
+               (refused || e.kind == core::error_kind::unsupported || e.http_status == method_not_allowed ||
+                e.http_status == not_implemented || e.cause.find("segment 'delta'") != std::string::npos);
     }
 
     /// Contract Q53: an empty 503 for a page that is too large.

@@ -4,6 +4,7 @@
 
 #include "core/hash.hpp"
 #include "core/time.hpp"
+#include "graph/errors.hpp"
 #include "sources/fields.hpp"
 #include "tree/names.hpp"
 
@@ -66,8 +67,8 @@ std::string reason_of(const core::error& e) {
 }
 
 bool is_delta_refused(const core::error& e, bool first) {
-    return e.code == "ErrorQuotaExceeded" ||
-           (first && (e.kind == error_kind::unsupported || e.kind == error_kind::bad_request)) ||
+    const bool bad_request = e.kind == error_kind::bad_request && graph::is_clear(e);
+    return e.code == "ErrorQuotaExceeded" || (first && (e.kind == error_kind::unsupported || bad_request)) ||
            (first && e.cause.find("segment 'delta'") != std::string::npos) ||
            e.cause.find("Change tracking is not supported") != std::string::npos ||
            e.cause.find("'DeltaToken' not supported") != std::string::npos ||

@@ -152,6 +152,11 @@ task<stream_follower::next_step> stream_follower::take(graph::page page) {
     const bool last = page.next_link.empty();
     const std::string link = last ? page.delta_link : page.next_link;
     if (link.empty() && !source_.lists(stream_)) {
+        if (!stream_.cursor.empty() && !restarted_) {
+            restarted_ = true;  // the link leads nowhere, and would do so in every pass
+            co_await change(&go_back);
+            co_return next_step::restart;
+        }
         co_return co_await failed(
             core::error(error_kind::protocol, "a delta page has neither nextLink nor deltaLink")
         );

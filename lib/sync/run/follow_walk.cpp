@@ -39,6 +39,9 @@ task<stream_follower::next_step> stream_follower::walk() {
             went = co_await ask_for_unseen();
         }
         if (!went) {
+            if (!core::is_transient(went.error().kind)) {
+                co_await change(&index::drop_cursor);  // what comes next tries the delta again
+            }
             co_return co_await lasting(went.error());
         }
         if (!step && !*went) {
