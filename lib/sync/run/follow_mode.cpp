@@ -60,7 +60,8 @@ task<std::optional<stream_follower::next_step>> stream_follower::get_around(cons
 /// At the begin of a round: a delta that was refused may be there again. A detour around an item is long, so
 /// it is left once a day at most, and not while something of the folder is owed.
 task<void> stream_follower::return_to_delta() {
-    if (stream_.cursor_state == index::cursor_state::mid_round || (!stream_.listing && !stream_.ids_only)) {
+    const bool begun = stream_.cursor_state == index::cursor_state::mid_round && !stream_.cursor.empty();
+    if (begun || (!stream_.listing && !stream_.ids_only)) {
         co_return;
     }
     auto ask = [s = stream_, now = core::now_seconds()](index::database& db) {

@@ -177,3 +177,21 @@ def endpoint_changed(options):
         check(left == 0, f"{left} links of the endpoint before are left")
         check_manners(w.sim)
         return f"{changed} links replaced"
+
+
+@scenario
+def cursor_leads_nowhere(options):
+    """a stored link whose page has no link behind it: an older one is taken up, nothing is fetched again"""
+    with small(options, "nowhere") as w:
+        w.stage.sync(expect=0)
+        w.stage.sync(expect=0)
+        links = w.stage.write("UPDATE stream SET cursor=?", w.sim.facts["graph"] + "/v1.0/users?$select=id")
+        w.sim.forget_requests()
+        w.stage.sync(expect=0)
+        check(not w.sim.downloads(), f"fetched again: {w.sim.downloads()}")
+        left = w.stage.rows("SELECT count(*) FROM stream WHERE cursor LIKE '%/users?%'")[0][0]
+        check(left == 0, f"{left} of {links} links lead nowhere still")
+        w.sim.change(options.seed, 20)
+        w.stage.sync(expect=0)
+        compare(w.stage, quiet=True)
+        check_manners(w.sim)
