@@ -74,6 +74,9 @@ struct page {
     bool repaired = false;            ///< the JSON had to be mended (lone surrogates, raw control characters)
 };
 
+/// `value` in place of `flat`.
+void unflatten(page& p);
+
 /// Time spent, by what it was spent on, and what the service said, since start; for `status` and the metrics.
 struct statistics {
     statistics() = default;

@@ -52,6 +52,7 @@ public:
 
     /// A member of an object, the last of that name; none for one that is missing or null.
     flat_value member(std::string_view name) const;
+    bool has(std::string_view name) const;        ///< a member of that name, be it null
     std::string_view text() const;                ///< of a string; empty for anything else
     std::optional<std::int64_t> integer() const;  ///< a number without fraction that fits
     std::vector<flat_value> elements() const;     ///< of an array; empty for anything else
@@ -65,6 +66,7 @@ private:
 
     const flat_json::node& node() const { return of_->nodes_[at_]; }
     bool is(flat_json::kind what) const { return of_ != nullptr && node().what == what; }
+    flat_value find(std::string_view name) const;
     void write_object(std::string& out) const;
 
     const flat_json* of_ = nullptr;

@@ -10,7 +10,7 @@ flat_value flat_json::root() const {
     return nodes_.empty() ? flat_value() : flat_value(*this, 0);
 }
 
-flat_value flat_value::member(std::string_view name) const {
+flat_value flat_value::find(std::string_view name) const {
     flat_value found;
     if (!is_object()) {
         return found;
@@ -21,7 +21,16 @@ flat_value flat_value::member(std::string_view name) const {
             found = flat_value(*of_, key + 1);
         }
     }
+    return found;
+}
+
+flat_value flat_value::member(std::string_view name) const {
+    const auto found = find(name);
     return found.is(flat_json::kind::null) ? flat_value() : found;
+}
+
+bool flat_value::has(std::string_view name) const {
+    return static_cast<bool>(find(name));
 }
 
 std::string_view flat_value::text() const {

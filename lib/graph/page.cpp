@@ -115,4 +115,11 @@ core::result<page> parse_flat_page(std::string_view body, const link_rules& rule
     return out;
 }
 
+void unflatten(page& p) {
+    std::string text;
+    p.flat->root().member("value").write_canonical(text);
+    p.value = std::make_unique<nlohmann::json>(nlohmann::json::parse(text));
+    p.flat.reset();
+}
+
 }  // namespace m365stage::graph

@@ -119,7 +119,8 @@ public:
         return parse_drive_item(element);
     }
 
-    std::vector<index::item_change> parse_flat(const graph::flat_json& page) const override {
+    std::vector<index::item_change> parse_flat(const graph::flat_json& page, const index::stream&)
+        const override {
         std::vector<index::item_change> out;
         for (const auto& element : page.root().member("value").elements()) {
             if (auto change = parse_drive_item(element)) {

@@ -5,6 +5,7 @@
 
 #include "core/time.hpp"
 #include "sources/fields.hpp"
+#include "sources/object_writer.hpp"
 
 namespace m365stage::sources {
 namespace {
@@ -46,44 +47,6 @@ std::string known_hash(std::string_view hash) {
     return hash == "AAAAAAAAAAAAAAAAAAAAAAAAAAA=" ? std::string() : std::string(hash);
 }
 
-/// Canonical JSON of an object, put together member by member; names come in their order.
-class object_writer {
-public:
-    void add(std::string_view name, const flat_value& value) {
-        if (value) {
-            begin(name);
-            value.write_canonical(text_);
-        }
-    }
-
-    void add_text(std::string_view name, std::string_view canonical_text) {
-        begin(name);
-        text_ += canonical_text;
-    }
-
-    /// An object with those members of `value` that have these names; nothing if it has none of them.
-    void add_some(
-        std::string_view name, const flat_value& value, std::initializer_list<std::string_view> names
-    ) {
-        object_writer inner;
-        for (const auto& each : names) {
-            inner.add(each, value.member(each));
-        }
-        if (!inner.text_.empty()) {
-            add_text(name, inner.finish());
-        }
-    }
-
-    std::string finish() { return "{" + std::move(text_) + "}"; }
-
-private:
-    void begin(std::string_view name) {
-        text_.append(text_.empty() ? "\"" : ",\"").append(name).append("\":");
-    }
-
-    std::string text_;
-};
-
 /// What is shared from elsewhere, without what moves there by itself and without addresses.
 std::string remote_item(const flat_value& value) {
     std::string out;
@@ -104,11 +67,7 @@ std::string remote_item(const flat_value& value) {
 /// name), size and childCount of folders, download URLs (secret), media facets (derived from the content).
 std::string metadata_of(const flat_value& item, bool is_file) {
     object_writer out;
-    const auto keep = [&](std::initializer_list<std::string_view> names) {
-        for (const auto& name : names) {
-            out.add(name, item.member(name));
-        }
-    };
+    const auto keep = [&](std::initializer_list<std::string_view> names) { out.keep(item, names); };
     keep({"createdBy", "createdDateTime", "description"});
     if (is_file) {
         out.add_some("file", item.member("file"), {"hashes", "mimeType"});

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "core/hash.hpp"
@@ -18,6 +19,14 @@ constexpr unsigned mail_folders_a_page = 250;
 constexpr const char* root_probe = "/mailFolders/msgfolderroot?$select=id";
 constexpr const char* no_archive = "in-place archive: Microsoft Graph does not serve it";
 constexpr const char* no_conversations = "group conversations: they are not mail folders, and are not staged";
+
+/// Pages with elements that have to be asked for are not for `parse_flat`.
+bool has_sparse(const graph::page& page) {
+    const auto all = page.flat->root().member("value").elements();
+    return std::any_of(all.begin(), all.end(), [](const auto& element) {
+        return is_sparse_message(element);
+    });
+}
 
 class mail_source final : public source {
 public:
@@ -60,7 +69,12 @@ public:
             auto size = page_size == 0 ? messages_a_page : page_size;
             auto call =
                 page_of_items(mailbox_call(c.owner_id, std::move(target), c.key, size), page_size == 0);
-            co_return co_await graph.get_page(std::move(call));
+            call.flat = true;
+            auto page = co_await graph.get_page(std::move(call));
+            if (page && has_sparse(*page)) {
+                graph::unflatten(*page);
+            }
+            co_return page;
         }
         const auto size = page_size == 0 ? mail_folders_a_page : page_size;
         auto page = co_await read_folders(graph, c, s, size);
@@ -128,6 +142,17 @@ public:
             return change;
         }
         return s.is_main() ? parse_mail_folder(element) : parse_message(element, s.remote_id);
+    }
+
+    std::vector<index::item_change> parse_flat(const graph::flat_json& page, const index::stream& s)
+        const override {
+        std::vector<index::item_change> out;
+        for (const auto& element : page.root().member("value").elements()) {
+            if (auto change = parse_message(element, s.remote_id)) {
+                out.push_back(std::move(*change));
+            }
+        }
+        return out;
     }
 
     std::string mark_of(const json& meta) const override { return canonical(meta); }

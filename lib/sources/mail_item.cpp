@@ -6,12 +6,14 @@
 #include "core/hash.hpp"
 #include "core/time.hpp"
 #include "sources/fields.hpp"
+#include "sources/object_writer.hpp"
 #include "sources/outlook.hpp"
 #include "tree/names.hpp"
 
 namespace m365stage::sources {
 namespace {
 
+using graph::flat_value;
 using nlohmann::json;
 
 constexpr std::array message_kept{
@@ -46,22 +48,36 @@ constexpr std::array in_content{"bccRecipients",  "bodyPreview",  "ccRecipients"
                                 "sender",         "sentDateTime", "subject",           "toRecipients"};
 
 /// Left out are changeKey and lastModifiedDateTime of what was sent or received: they move when it is moved.
-json metadata_of(const json& message) {
-    json out = chosen(message, message_kept);
-    if (is_true(message, "isDraft")) {
-        constexpr std::array of_drafts{"changeKey", "lastModifiedDateTime"};
-        out.update(chosen(message, of_drafts));
-    }
+std::string metadata_of(const flat_value& message) {
+    object_writer out;
     // Meeting requests and their like.
-    if (const auto type = text(message, "@odata.type"); !type.empty() && type != "#microsoft.graph.message") {
-        out["@odata.type"] = type;
+    const auto type = message.member("@odata.type");
+    if (type.is_string() && !type.text().empty() && type.text() != "#microsoft.graph.message") {
+        out.add("@odata.type", type);
     }
-    return out;
+    out.keep(message, message_kept);
+    if (!message.member("isDraft").is_true()) {
+        return out.finish();
+    }
+    auto draft = json::parse(out.finish());
+    object_writer more;
+    more.keep(message, std::array{"changeKey", "lastModifiedDateTime"});
+    draft.update(json::parse(more.finish()));
+    return canonical(draft);
 }
 
-core::unix_seconds time_of(const json& message) {
+std::string content_key(const flat_value& message) {
+    if (message.member("isDraft").is_true()) {
+        return "draft " + std::string(message.member("changeKey").text());
+    }
+    object_writer out;
+    out.keep(message, in_content);
+    return "mime " + core::short_tag(out.finish());
+}
+
+core::unix_seconds time_of(const flat_value& message) {
     for (const char* key : {"receivedDateTime", "sentDateTime", "createdDateTime"}) {
-        if (const auto t = core::parse_timestamp(text(message, key))) {
+        if (const auto t = core::parse_timestamp(message.member(key).text())) {
             return core::clamp_mtime(*t);
         }
     }
@@ -99,11 +115,14 @@ bool is_sparse_message(const json& element) {
            !element.contains("internetMessageId") && !element.contains("receivedDateTime");
 }
 
+bool is_sparse_message(const flat_value& element) {
+    return element.is_object() && !element.has("@removed") && !element.has("subject") &&
+           !element.has("internetMessageId") && !element.has("receivedDateTime");
+}
+
 std::string message_content_key(const json& meta) {
-    if (is_true(meta, "isDraft")) {
-        return "draft " + text(meta, "changeKey");
-    }
-    return "mime " + core::short_tag(canonical(chosen(meta, in_content)));
+    const auto flat = graph::flat_json::parse(canonical(meta));
+    return content_key(flat ? flat->root() : flat_value());
 }
 
 std::string message_file_name(
@@ -119,27 +138,36 @@ std::string message_file_name(
            core::short_tag(remote_id, tag_length) + ".eml";
 }
 
-std::optional<index::item_change> parse_message(const json& element, const std::string& folder) {
-    auto c = change_of(element);
-    if (!c || c->removed) {
+std::optional<index::item_change> parse_message(const flat_value& element, const std::string& folder) {
+    index::item_change c;
+    c.remote_id = element.member("id").text();
+    if (c.remote_id.empty()) {
+        return std::nullopt;
+    }
+    c.removed = static_cast<bool>(element.member("@removed"));
+    if (c.removed) {
         return c;
     }
-    c->type = index::item_type::file;
-    c->parent_remote_id = text(element, "parentFolderId");
-    if (c->parent_remote_id.empty()) {
-        c->parent_remote_id = folder;
+    c.type = index::item_type::file;
+    c.parent_remote_id = element.member("parentFolderId").text();
+    if (c.parent_remote_id.empty()) {
+        c.parent_remote_id = folder;
     }
-    c->mtime = time_of(element);
-    c->subfolder = core::format_timestamp(c->mtime).substr(0, 7);
-    c->name = message_file_name(c->mtime, text(element, "subject"), c->remote_id);
-    c->etag = text(element, "changeKey");
-    c->etag_is_exact = true;
-    c->etag_tells_place = true;
-    c->content = true;
-    const auto meta = metadata_of(element);
-    c->hash = message_content_key(meta);
-    c->meta = c->mark = canonical(meta);
+    c.mtime = time_of(element);
+    c.subfolder = core::format_timestamp(c.mtime).substr(0, 7);
+    c.name = message_file_name(c.mtime, element.member("subject").text(), c.remote_id);
+    c.etag = element.member("changeKey").text();
+    c.etag_is_exact = true;
+    c.etag_tells_place = true;
+    c.content = true;
+    c.hash = content_key(element);
+    c.meta = c.mark = metadata_of(element);
     return c;
+}
+
+std::optional<index::item_change> parse_message(const json& element, const std::string& folder) {
+    const auto flat = graph::flat_json::parse(canonical(element));
+    return flat ? parse_message(flat->root(), folder) : std::nullopt;
 }
 
 }  // namespace m365stage::sources

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "graph/flat_json.hpp"
 #include "index/rows.hpp"
 
 namespace m365stage::sources {
@@ -17,9 +18,11 @@ std::optional<index::item_change> parse_mail_folder(const nlohmann::json& elemen
 
 /// A message of a folder's page or of GET message (contract 6.2); `folder` is where the page is from, for
 /// elements that do not say. Tolerates every missing, mistyped and unknown member; nullopt if it has no id.
+std::optional<index::item_change> parse_message(const graph::flat_value& element, const std::string& folder);
 std::optional<index::item_change> parse_message(const nlohmann::json& element, const std::string& folder);
 
 /// True for an element that tells only what changed (contract Q69).
+bool is_sparse_message(const graph::flat_value& element);
 bool is_sparse_message(const nlohmann::json& element);
 
 /// What stands for the MIME of a message, from its sidecar's metadata. A draft's moves with every change.

@@ -132,7 +132,9 @@ public:
     ) const = 0;
 
     /// The elements of a page that `read_page` brought as `page::flat`, for sources that ask for such pages.
-    virtual std::vector<index::item_change> parse_flat(const graph::flat_json&) const { return {}; }
+    virtual std::vector<index::item_change> parse_flat(const graph::flat_json&, const index::stream&) const {
+        return {};
+    }
 
     /// `mark` and `hash` (see item_change) of the metadata in a sidecar, for `index rebuild`.
     virtual std::string mark_of(const nlohmann::json& meta) const = 0;

@@ -178,7 +178,7 @@ task<stream_follower::next_step> stream_follower::take(graph::page page) {
 
 void stream_follower::parse(const graph::page& page, index::delta_page& rows) {
     if (page.flat) {
-        rows.items = source_.parse_flat(*page.flat);
+        rows.items = source_.parse_flat(*page.flat, stream_);
     } else {
         rows.items.reserve(page.value->size());
         for (std::size_t i = 0; i < page.value->size(); ++i) {
