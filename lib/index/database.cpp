@@ -222,8 +222,11 @@ void database::copy_to(const std::string& file) {
     }
 }
 
-database::transaction::transaction(database& db) : db_(db) {
-    db_.run("BEGIN IMMEDIATE");
+database::transaction::transaction(database& db)
+    : db_(db), open_(sqlite3_get_autocommit(db.impl_->handle) != 0) {
+    if (open_) {
+        db_.run("BEGIN IMMEDIATE");
+    }
 }
 
 database::transaction::~transaction() {
@@ -233,8 +236,10 @@ database::transaction::~transaction() {
 }
 
 void database::transaction::commit() {
-    db_.run("COMMIT");
-    open_ = false;
+    if (open_) {
+        db_.run("COMMIT");
+        open_ = false;
+    }
 }
 
 }  // namespace m365stage::index

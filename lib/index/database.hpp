@@ -112,7 +112,7 @@ public:
     /// Copies all of it into a new file (SQLite's backup API), as it was at one moment.
     void copy_to(const std::string& file);
 
-    /// A write transaction; rolled back unless `commit` was called.
+    /// A write transaction; rolled back unless `commit` was called. Within another one it is a part of that.
     class transaction {
     public:
         explicit transaction(database& db);
@@ -123,7 +123,7 @@ public:
 
     private:
         database& db_;
-        bool open_ = true;
+        bool open_;
     };
 
 private:

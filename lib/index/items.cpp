@@ -33,6 +33,9 @@ std::int64_t sweep(database& db, const container& c, const stream& s, bool only_
             "f.remote_id=?4)",
             c.round, c.id, s.round, s.remote_id
         );
+        // A mailbox has hundreds of folders: counting all of it for each would take the square of its size.
+        db.run("UPDATE container SET live_items=live_items-? WHERE id=?", swept, c.id);
+        return swept;
     }
     db.run(
         "UPDATE container SET live_items=(SELECT count(*) FROM item WHERE container_id=?1 AND gone_round=0 "
@@ -56,6 +59,7 @@ container require(database& db, container_id id) {
 
 page_outcome apply_page(database& db, stream_id id, const delta_page& page, unix_seconds now) {
     database::transaction t(db);
+    begin_round(db, id);
     const auto s = find_stream(db, id);
     if (!s) {
         throw core::fatal(

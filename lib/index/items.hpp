@@ -26,8 +26,8 @@ struct delta_page {
 };
 
 /// Records a page and its cursor in one transaction. A last page completes the stream's round: what a full
-/// round did not see is marked as gone, and the container waits for `settle`. Requires: begin_round() was
-/// called for this round.
+/// round did not see is marked as gone, and the container waits for `settle`. The first page begins the
+/// round.
 page_outcome apply_page(database& db, stream_id id, const delta_page& page, unix_seconds now);
 
 /// Records a fresh look at one item (outside of a round).

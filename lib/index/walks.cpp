@@ -104,6 +104,7 @@ std::optional<unix_seconds> detour_since(database& db, stream_id id) {
 }
 
 void forgo_sweep(database& db, stream_id id) {
+    begin_round(db, id);  // should no page have come yet
     db.run("UPDATE stream SET round_full=0 WHERE id=?", id);
 }
 

@@ -26,6 +26,36 @@ constexpr std::size_t batch_containers = 64;
 // While content still comes, batches are gathered for this long.
 constexpr std::chrono::milliseconds gather(200);
 
+/// Containers that have something to apply, each behind a row.
+using waiting_containers = std::vector<std::pair<std::int64_t, std::int64_t>>;
+
+/// Plans one batch of what waits in these containers, in one transaction. Those that have more, or that were
+/// not looked at since the batch is full.
+waiting_containers plan_some(
+    index::database& db, const waiting_containers& chosen, guard_limits guard, std::int64_t generation,
+    content_batch& batch
+) {
+    waiting_containers left;
+    index::database::transaction t(db);
+    for (const auto& [id, behind] : chosen) {
+        if (batch.files.size() >= batch_files || batch.is_full()) {
+            left.emplace_back(id, behind);
+            continue;
+        }
+        const auto c = index::find_container(db, static_cast<index::container_id>(id));
+        if (!c) {
+            continue;
+        }
+        const auto limit = batch_files - batch.files.size();
+        plan_content(db, *c, guard, generation, static_cast<index::item_id>(behind), limit, batch);
+        if (!batch.exhausted) {
+            left.emplace_back(id, static_cast<std::int64_t>(batch.last));
+        }
+    }
+    t.commit();
+    return left;
+}
+
 class applier {
 public:
     explicit applier(pass_context& pass) : pass_(pass) {}
@@ -218,7 +248,7 @@ public:
 
 private:
     task<bool> place_batch() {
-        std::vector<std::pair<std::int64_t, std::int64_t>> chosen;
+        waiting_containers chosen;
         for (const auto& [id, behind] : pass_.ready) {
             if (chosen.size() >= batch_containers) {
                 break;
@@ -229,26 +259,18 @@ private:
             co_return false;
         }
         co_await ensure_generation();
-        auto batch = std::make_shared<content_batch>();
         for (const auto& [id, behind] : chosen) {
-            if (batch->files.size() >= batch_files || batch->is_full()) {
-                break;
-            }
             pass_.ready.erase(id);  // what comes meanwhile puts it back
-            auto plan = [batch, row = id, after = static_cast<index::item_id>(behind),
-                         guard = pass_.options.guard, generation = pass_.generation](index::database& db) {
-                const auto c = index::find_container(db, static_cast<index::container_id>(row));
-                if (c) {
-                    plan_content(db, *c, guard, generation, after, batch_files - batch->files.size(), *batch);
-                }
-                return c.has_value();
-            };
-            const bool known = co_await pass_.store.call(std::move(plan));
-            if (known && !batch->exhausted) {
-                const auto last = static_cast<std::int64_t>(batch->last);
-                auto [entry, added] = pass_.ready.try_emplace(id, last);
-                entry->second = std::min(entry->second, last);
-            }
+        }
+        auto batch = std::make_shared<content_batch>();
+        auto plan = [batch, chosen = std::move(chosen), guard = pass_.options.guard,
+                     generation = pass_.generation](index::database& db) {
+            return plan_some(db, chosen, guard, generation, *batch);
+        };
+        const auto left = co_await pass_.store.call(std::move(plan));
+        for (const auto& [id, behind] : left) {
+            auto [entry, added] = pass_.ready.try_emplace(id, behind);
+            entry->second = std::min(entry->second, behind);
         }
         if (batch->empty()) {
             co_return !pass_.ready.empty();

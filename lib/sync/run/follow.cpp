@@ -60,33 +60,48 @@ task<void> stream_follower::reload() {
     auto id = id_;
     auto read = [id](index::database& db) { return index::find_stream(db, id); };
     auto found = co_await pass_.store.call(std::move(read));
+    take_over(std::move(found));
+}
+
+void stream_follower::take_over(std::optional<index::stream> found) {
     if (!found) {
         throw core::fatal(core::error(error_kind::internal, "the stream vanished from the index"));
     }
     stream_ = std::move(*found);
 }
 
+/// A round begins in the index with its first page, so that a folder with nothing new costs one transaction;
+/// one that walks has no page of its own before it asks what comes next.
 task<void> stream_follower::begin() {
     auto begin = [id = id_, this](index::database& db) {
         auto s = index::find_stream(db, id);
         if (s && is_stale(*s, source_.shape(*s), pass_.graph)) {
             index::drop_cursor(db, id);
+            s = index::find_stream(db, id);
         }
-        index::begin_round(db, id);
-        return s.has_value();
+        if (s && is_walk(*s)) {
+            index::begin_round(db, id);
+            s = index::find_stream(db, id);
+        }
+        return s;
     };
-    co_await pass_.store.call(std::move(begin));
-    co_await reload();
+    auto found = co_await pass_.store.call(std::move(begin));
+    take_over(std::move(found));
+    const bool goes_on = stream_.cursor_state == index::cursor_state::mid_round;
+    full_ = goes_on ? stream_.round_full : stream_.cursor.empty();
+}
+
+bool stream_follower::is_walk(const index::stream& s) const {
+    return s.is_main() && source_.lists(s) && source_.walks();
 }
 
 task<stream_follower::next_step> stream_follower::one_round() {
     co_await return_to_delta();
     co_await begin();
-    full_ = stream_.round_full;
     seen_links_.clear();
     idle_pages_ = 0;
     pages_ = 0;
-    if (stream_.is_main() && source_.lists(stream_) && source_.walks()) {
+    if (is_walk(stream_)) {
         co_return co_await walk();
     }
     for (;;) {

@@ -52,6 +52,8 @@ private:
     task<next_step> one_round();
     task<void> begin();
     task<void> reload();
+    void take_over(std::optional<index::stream> found);
+    bool is_walk(const index::stream& s) const;
     task<next_step> take(graph::page page);
     index::delta_page rows_of(const graph::page& page);
     task<index::page_outcome> apply(index::delta_page rows);
