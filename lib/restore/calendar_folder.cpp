@@ -224,6 +224,7 @@ task<core::result<void>> calendar_folder::list_calendars() {
         all.push_back(first);
     }
     auto call = home_->calls.calendars(path_);
+    graph::page_chain chain;
     while (!home_->calls.is_group()) {
         auto page = co_await home_->with.graph.get_page(call);
         if (!page) {
@@ -240,7 +241,7 @@ task<core::result<void>> calendar_folder::list_calendars() {
                 all.push_back(std::move(one));
             }
         }
-        const auto more = graph::next_page(call, *page);
+        const auto more = chain.next(call, *page);
         if (!more) {
             co_return more.error();
         }
@@ -282,6 +283,7 @@ task<core::result<void>> calendar_folder::list_events() {
     by_transaction_.clear();
     by_uid_.clear();
     auto call = home_->calls.events(id_, path_);
+    graph::page_chain chain;
     for (;;) {
         auto page = co_await home_->with.graph.get_page(call);
         if (!page) {
@@ -297,7 +299,7 @@ task<core::result<void>> calendar_folder::list_events() {
             }
             by_uid_[text(element, "iCalUId")] = there;
         }
-        const auto more = graph::next_page(call, *page);
+        const auto more = chain.next(call, *page);
         if (!more) {
             co_return more.error();
         }

@@ -132,6 +132,7 @@ public:
             co_return false;
         }
         auto call = calls.calendars(to.label);
+        graph::page_chain chain;
         for (;;) {
             auto page = co_await with.graph.get_page(call);
             if (!page) {
@@ -142,7 +143,7 @@ public:
                     co_return true;
                 }
             }
-            const auto more = graph::next_page(call, *page);
+            const auto more = chain.next(call, *page);
             if (!more) {
                 co_return more.error();
             }

@@ -50,6 +50,7 @@ public:
 
 private:
     task<core::result<void>> list(graph::call call) {
+        graph::page_chain chain;
         for (;;) {
             auto page = co_await with_.graph.get_page(call);
             if (!page && page.error().kind == core::error_kind::not_found) {
@@ -61,7 +62,7 @@ private:
             for (const auto& element : *page->value) {
                 there_[text(element, "id")] = event_fingerprint(element);
             }
-            const auto more = graph::next_page(call, *page);
+            const auto more = chain.next(call, *page);
             if (!more) {
                 co_return more.error();
             }

@@ -156,6 +156,7 @@ task<core::result<std::optional<remote_item>>> drive_folder::find(std::string na
 task<core::result<void>> drive_folder::list() {
     std::map<std::string, remote_item> all;
     auto call = calls_.children(id_, path_);
+    graph::page_chain chain;
     for (;;) {
         auto page = co_await with_.graph.get_page(call);
         if (!page) {
@@ -166,7 +167,7 @@ task<core::result<void>> drive_folder::list() {
                 all[folded(item->name)] = std::move(*item);
             }
         }
-        const auto more = graph::next_page(call, *page);
+        const auto more = chain.next(call, *page);
         if (!more) {
             co_return more.error();
         }

@@ -142,6 +142,7 @@ task<core::result<std::set<std::string>>> present_grants(
 ) {
     std::set<std::string> out;
     auto call = calls.permissions(id, path);
+    graph::page_chain chain;
     for (;;) {
         auto page = co_await with.graph.get_page(call);
         if (!page) {
@@ -150,7 +151,7 @@ task<core::result<std::set<std::string>>> present_grants(
         for (const auto& own : sources::own_permissions(*page->value)) {
             out.insert(grant_key(own));
         }
-        const auto more = graph::next_page(call, *page);
+        const auto more = chain.next(call, *page);
         if (!more) {
             co_return more.error();
         }

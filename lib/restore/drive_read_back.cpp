@@ -23,6 +23,7 @@ public:
         co_await find_columns(written);
         std::map<std::string, remote_item> there;
         auto call = calls_.children(parent, "what was put back", !columns_.empty());
+        graph::page_chain chain;
         for (;;) {
             auto page = co_await with_.graph.get_page(call);
             if (!page && page.error().kind != core::error_kind::not_found) {
@@ -38,7 +39,7 @@ public:
                     there.emplace(std::move(id), std::move(*item));
                 }
             }
-            const auto more = graph::next_page(call, *page);
+            const auto more = chain.next(call, *page);
             if (!more) {
                 co_return more.error();
             }

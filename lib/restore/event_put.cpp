@@ -273,6 +273,7 @@ private:
         auto call = calls_.instances(
             entry_.id, about - core::seconds_a_day, about + 2 * core::seconds_a_day, o_.path
         );
+        graph::page_chain chain;
         for (;;) {
             auto page = co_await with_.graph.get_page(call);
             if (!page) {
@@ -283,7 +284,7 @@ private:
                     co_return one;
                 }
             }
-            const auto more = graph::next_page(call, *page);
+            const auto more = chain.next(call, *page);
             if (!more) {
                 co_return more.error();
             }

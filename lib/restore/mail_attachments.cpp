@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "graph/paging.hpp"
 #include "restore/hash_sink.hpp"
 #include "restore/mail_json.hpp"
 #include "restore/part_source.hpp"
@@ -218,6 +219,7 @@ task<core::result<attachment_marks>> read_attachments(
 ) {
     attachment_marks out;
     auto call = calls.attachments(message, object);
+    graph::page_chain chain;
     for (;;) {
         auto page = co_await with.graph.get_page(call);
         if (!page) {
@@ -235,10 +237,13 @@ task<core::result<attachment_marks>> read_attachments(
                 out.insert("file " + *hash);
             }
         }
-        if (page->next_link.empty() || page->next_link == call.target) {
+        const auto more = chain.next(call, *page);
+        if (!more) {
+            co_return more.error();
+        }
+        if (!*more) {
             co_return out;
         }
-        call.target = page->next_link;
     }
 }
 

@@ -225,6 +225,7 @@ task<core::result<void>> mail_folder::list_children() {
     core::result<void> done;
     std::vector<child> all;
     auto call = calls_.child_folders(id_, path_);
+    graph::page_chain chain;
     for (;;) {
         auto page = co_await with_.graph.get_page(call);
         if (!page) {
@@ -243,7 +244,7 @@ task<core::result<void>> mail_folder::list_children() {
                 all.push_back(std::move(c));
             }
         }
-        const auto more = graph::next_page(call, *page);
+        const auto more = chain.next(call, *page);
         if (!more) {
             co_return more.error();
         }
@@ -262,6 +263,7 @@ task<core::result<void>> mail_folder::list_children() {
 
 task<core::result<void>> mail_folder::list_messages() {
     auto call = calls_.messages(id_, marks_, path_);
+    graph::page_chain chain;
     for (;;) {
         auto page = co_await with_.graph.get_page(call);
         if (!page && marks_ && page.error().kind == core::error_kind::bad_request) {
@@ -291,7 +293,7 @@ task<core::result<void>> mail_folder::list_messages() {
             }
         }
         co_await with_.log.add_there(id_, std::move(rows));
-        const auto more = graph::next_page(call, *page);
+        const auto more = chain.next(call, *page);
         if (!more) {
             co_return more.error();
         }
@@ -360,6 +362,7 @@ task<core::result<std::vector<remote_message>>> mail_folder::find_now(
 task<core::result<std::vector<remote_message>>> mail_folder::ask_for(std::string filter) {
     std::vector<remote_message> out;
     auto call = calls_.matching(id_, filter, marks_, path_);
+    graph::page_chain chain;
     for (;;) {
         auto page = co_await with_.graph.get_page(call);
         if (!page) {
@@ -370,7 +373,7 @@ task<core::result<std::vector<remote_message>>> mail_folder::ask_for(std::string
                 out.push_back(std::move(*m));
             }
         }
-        const auto more = graph::next_page(call, *page);
+        const auto more = chain.next(call, *page);
         if (!more) {
             co_return more.error();
         }

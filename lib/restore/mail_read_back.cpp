@@ -64,6 +64,7 @@ private:
     }
 
     task<core::result<void>> read_pages(graph::call call, bool messages) {
+        graph::page_chain chain;
         for (;;) {
             auto page = co_await with_.graph.get_page(call);
             if (!page && page.error().kind != core::error_kind::not_found) {
@@ -81,7 +82,7 @@ private:
                 rows.push_back(std::move(row));
             }
             co_await with_.log.add_there(where_.parent, std::move(rows));
-            const auto more = graph::next_page(call, *page);
+            const auto more = chain.next(call, *page);
             if (!more) {
                 co_return more.error();
             }

@@ -69,6 +69,7 @@ task<core::result<json>> find_in(
 ) {
     const auto object = call.object;
     constexpr int most_pages = 2000;
+    graph::page_chain chain;
     for (int n = 0; n < most_pages; ++n) {
         auto page = co_await graph.get_page(call);
         if (!page) {
@@ -79,7 +80,7 @@ task<core::result<json>> find_in(
                 co_return element;
             }
         }
-        const auto more = graph::next_page(call, *page);
+        const auto more = chain.next(call, *page);
         if (!more) {
             co_return more.error();
         }

@@ -87,13 +87,14 @@ std::vector<column> own_columns(const json& list) {
 task<core::result<json>> whole_list(graph::client& graph, graph::call call) {
     json all = json::array();
     constexpr int most_pages = 100;
+    graph::page_chain chain;
     for (int pages = 0; pages < most_pages; ++pages) {
         auto page = co_await graph.get_page(call);
         if (!page) {
             co_return page.error();
         }
         all.insert(all.end(), page->value->begin(), page->value->end());
-        const auto more = graph::next_page(call, *page);
+        const auto more = chain.next(call, *page);
         if (!more) {
             co_return more.error();
         }

@@ -22,6 +22,7 @@ Standard library; rclone, wrk and curl if they are installed.
 import argparse
 import contextlib
 import json
+import mmap
 import os
 import shutil
 import signal
@@ -143,6 +144,14 @@ class DriveTenant(Tenant):
         return {o["path"]: o["sha256"] for o in told if o["type"] == "file"}
 
 
+def touch_memory(size):
+    """On a virtual machine the first use of a page of memory is slow, since the host has to find one: files were written at
+    450 MB/s instead of 2,900. That is not what is measured, so as much memory is used before."""
+    with mmap.mmap(-1, max(size, mmap.PAGESIZE)) as memory:
+        for at in range(0, size, mmap.PAGESIZE):
+            memory[at] = 1
+
+
 def watch_memory(pid):
     """Peak resident KiB of a child until it ends. Not ru_maxrss, which begins with what this program had when it forked."""
     peak = 0
@@ -178,6 +187,7 @@ class Bench:
     def measured(self, name, command, items, size, environment=None):
         """Runs a client to its end and prints its line. Answers (seconds, CPU seconds, peak KiB)."""
         before = self.tenant.requests()
+        touch_memory(items * size)
         with open(os.path.join(self.folder, "client.log"), "w+", encoding="utf-8") as log:
             began = time.monotonic()
             process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **(environment or {})})
@@ -281,17 +291,16 @@ def nothing_changed(bench, _):
 
 
 def big(bench, _):
-    """curl goes before and after: on a virtual machine the first to fill that much page cache pays for getting it."""
+    """curl is done when the last byte is in the page cache, m365stage when all is on the disk."""
     paths = os.path.join(bench.folder, "paths")
     origin = bench.tenant.download_paths(paths)
     with open(paths, encoding="utf-8") as f:
         url = origin + f.readline().strip()
     target = os.path.join(bench.folder, "curl.out")
     command = ["curl", "-sSf", "--cacert", bench.tenant.facts["ca_file"], "-o", target, url]
-    bench.measured("curl, the first time", command, 1, bench.size)
+    theirs = bench.measured("curl", command, 1, bench.size)[0]
     os.remove(target)
     ours = bench.sync("m365stage", 1, bench.size)[0]
-    theirs = bench.measured("curl", command, 1, bench.size)[0]
     print(f"m365stage reaches {theirs / ours:.2f} of curl's rate")
 
 

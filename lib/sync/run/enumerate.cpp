@@ -183,6 +183,7 @@ private:
     }
 
     task<void> list_folder(graph::call call) {
+        graph::page_chain chain;
         for (bool more = true; more;) {
             auto page = co_await pass_.graph.get_page(call);
             if (!page) {
@@ -199,7 +200,7 @@ private:
                 }
                 co_await take_single(std::move(*change));
             }
-            const auto next = graph::next_page(call, *page);
+            const auto next = chain.next(call, *page);
             more = next && *next;
         }
     }
