@@ -87,8 +87,10 @@ task<void> stream_follower::begin() {
     };
     auto found = co_await pass_.store.call(std::move(begin));
     take_over(std::move(found));
-    const bool goes_on = stream_.cursor_state == index::cursor_state::mid_round;
-    full_ = goes_on ? stream_.round_full : stream_.cursor.empty();
+    if (stream_.cursor_state != index::cursor_state::mid_round) {
+        stream_.round_full = stream_.cursor.empty();  // as it will be in the index
+    }
+    full_ = stream_.round_full;
 }
 
 bool stream_follower::is_walk(const index::stream& s) const {
