@@ -177,7 +177,8 @@ task<io_result> tls_stream::read_some(char* to, std::size_t size) {
     without_pause_ += got;
     if (without_pause_ >= fair_share_bytes) {
         without_pause_ = 0;
-        co_await asio::post(socket_.get_executor(), asio::use_awaitable);
+        const auto executor = socket_.get_executor();
+        co_await asio::post(executor, asio::use_awaitable);
     }
     co_return io_result(error_code(), got);
 }

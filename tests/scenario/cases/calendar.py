@@ -221,7 +221,8 @@ def trouble(w, dice, batch):
     if batch % 3 == 1:
         w.sim.fault("error", path="/(events|calendars|attachments)", service="outlook", status=503, probability=0.1,
                     seed=dice.randrange(10**6))
-        w.sim.fault("throttle", service="outlook", probability=0.02, retry_after=1, seed=dice.randrange(10**6))
+        # Without Retry-After: the next pass is another process, and an answer that a reset cuts off is not read.
+        w.sim.fault("throttle", service="outlook", probability=0.02, retry_after="absent", seed=dice.randrange(10**6))
         w.sim.fault("reset", service="outlook", path="value", probability=0.2, seed=dice.randrange(10**6))
         w.stage.sync(expect=(0, 1))
         w.sim.clear_faults()
