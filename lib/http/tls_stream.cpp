@@ -26,12 +26,10 @@ constexpr auto token = asio::as_tuple(asio::use_awaitable);
 // A connection whose data is always there already must not keep the others from running.
 constexpr std::size_t fair_share_bytes = 256u << 10;
 
-/// What recv or send came back with, in the terms of a BIO.
-int transferred(BIO* bio, ssize_t n) {
-    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) {
-        BIO_set_flags(bio, BIO_FLAGS_SHOULD_RETRY);
-    }
-    return static_cast<int>(n);
+/// True if recv or send only has to be called again. Nothing else may mark the BIO for a retry: OpenSSL would
+/// take a connection that was reset for one that has to be waited for.
+bool may_retry(ssize_t n) {
+    return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
 }
 
 tcp::socket::native_handle_type socket_of(BIO* bio) {
@@ -39,21 +37,21 @@ tcp::socket::native_handle_type socket_of(BIO* bio) {
 }
 
 int read_socket(BIO* bio, char* to, int size) {
-    BIO_clear_flags(bio, BIO_FLAGS_RWS | BIO_FLAGS_SHOULD_RETRY);
+    BIO_clear_retry_flags(bio);
     const auto n = ::recv(socket_of(bio), to, static_cast<std::size_t>(size), 0);
     if (n == 0) {
         BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
-    } else if (transferred(bio, n) < 0) {
-        BIO_set_flags(bio, BIO_FLAGS_READ);
+    } else if (may_retry(n)) {
+        BIO_set_retry_read(bio);
     }
     return static_cast<int>(n);
 }
 
 int write_socket(BIO* bio, const char* from, int size) {
-    BIO_clear_flags(bio, BIO_FLAGS_RWS | BIO_FLAGS_SHOULD_RETRY);
+    BIO_clear_retry_flags(bio);
     const auto n = ::send(socket_of(bio), from, static_cast<std::size_t>(size), MSG_NOSIGNAL);
-    if (transferred(bio, n) < 0) {
-        BIO_set_flags(bio, BIO_FLAGS_WRITE);
+    if (may_retry(n)) {
+        BIO_set_retry_write(bio);
     }
     return static_cast<int>(n);
 }
