@@ -9,6 +9,7 @@
 #include "daemon/command.hpp"
 #include "daemon/progress.hpp"
 #include "daemon/service_client.hpp"
+#include "http/http.hpp"
 
 namespace m365stage::daemon {
 namespace {
@@ -126,7 +127,7 @@ int tell(const global_options& global, const hook_arguments& a, const char* what
     }
     constexpr std::chrono::seconds longest(60);
     const auto told = ask_service(
-        *socket, "POST", "/api/v1/jobs/" + api::path_segment(a.job_id) + "/" + what,
+        *socket, "POST", "/api/v1/jobs/" + http::percent_encode(a.job_id) + "/" + what,
         json{{"status", a.status}}, longest
     );
     if (!told && told.error().kind == core::error_kind::not_found) {

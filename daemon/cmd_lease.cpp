@@ -6,6 +6,7 @@
 #include "daemon/command.hpp"
 #include "daemon/index_access.hpp"
 #include "daemon/service_client.hpp"
+#include "http/http.hpp"
 
 namespace m365stage::daemon {
 namespace {
@@ -52,7 +53,7 @@ int run_end(const global_options& global, const std::string& job_id) {
     }
     constexpr std::chrono::seconds longest(60);
     const auto ended = ask_service(
-        settings->api.socket, "DELETE", "/api/v1/leases/" + api::path_segment(job_id), json(), longest
+        settings->api.socket, "DELETE", "/api/v1/leases/" + http::percent_encode(job_id), json(), longest
     );
     if (!ended) {
         return fail(ended.error());

@@ -23,7 +23,4 @@ core::result<local_answer> ask_local(
     std::chrono::milliseconds longest
 );
 
-/// The text as one segment of a target.
-std::string path_segment(std::string_view text);
-
 }  // namespace m365stage::api

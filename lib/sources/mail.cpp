@@ -69,9 +69,9 @@ public:
             auto size = page_size == 0 ? messages_a_page : page_size;
             auto call =
                 page_of_items(mailbox_call(c.owner_id, std::move(target), c.key, size), page_size == 0);
-            call.flat = true;
+            call.flat = !s.ids_only;  // every element of such a page is asked for
             auto page = co_await graph.get_page(std::move(call));
-            if (page && has_sparse(*page)) {
+            if (page && page->flat && has_sparse(*page)) {
                 graph::unflatten(*page);
             }
             co_return page;

@@ -11,6 +11,7 @@
 #include "api/local_client.hpp"
 #include "api/message.hpp"
 #include "api/router.hpp"
+#include "http/http.hpp"
 
 namespace {
 
@@ -41,7 +42,7 @@ std::string letters(std::string_view text) {
 void check_job_id(const std::string& id) {
     api::request r;
     r.method = "POST";
-    const auto target = "/api/v1/jobs/" + api::path_segment(id) + "/read";
+    const auto target = "/api/v1/jobs/" + http::percent_encode(id) + "/read";
     require(target.find_first_of(" ?#\r\n") == std::string::npos);
     if (!api::read_target(target, r)) {
         return;

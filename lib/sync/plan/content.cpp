@@ -158,15 +158,16 @@ void plan_content(
     batch.last = rows.empty() ? after : rows.back().p.id;
     settler places(db, c, guard, generation);
     std::unordered_set<std::string> taken;
+    const auto others = batch.files.size();
     for (auto& w : rows) {
         // Two of one batch may want the same place; the second waits for the round to settle.
         if (find_place(db, places, c, w) && taken.insert(w.p.path).second) {
             batch.files.push_back(std::move(w.p));
         }
     }
-    for (const auto& p : batch.files) {
-        if (p.content && p.container == c.id) {
-            note_placing(db, p);
+    for (auto i = others; i < batch.files.size(); ++i) {
+        if (batch.files[i].content) {
+            note_placing(db, batch.files[i]);
         }
     }
     auto folders = places.take_ops();

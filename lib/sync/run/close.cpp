@@ -67,8 +67,11 @@ task<void> close_pass(pass_context& pass, pass_summary& summary) {
         if (index::tree_is_held(db, lease_now) || !index::setting(db, cursors_due)) {
             return core::result<void>();  // nothing new, or an older cursors.json merely replays
         }
-        // A large one rests: what it lacks is replayed.
-        auto written = cursors_are_old(pass.root, now) ? write_cursors(db, pass.root) : core::result<void>();
+        if (!cursors_are_old(pass.root, now)) {
+            return core::result<void>(
+            );  // a large one rests; it stays due, so that it is written behind its rest
+        }
+        auto written = write_cursors(db, pass.root);
         if (written) {
             db.run("DELETE FROM setting WHERE key=?", cursors_due);
         }

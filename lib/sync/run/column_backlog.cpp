@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/log.hpp"
+#include "graph/paging.hpp"
 #include "index/columns.hpp"
 #include "sync/run/columns.hpp"
 #include "tree/names.hpp"
@@ -94,9 +95,11 @@ task<void> catch_up_on_columns(pass_context& pass, const index::container& c) {
         co_return;
     }
     std::size_t count = 0;
-    std::string link;
+    graph::call at;
+    at.object = c.key;
+    graph::page_chain chain;
     for (bool more = !columns->empty(); more;) {
-        auto page = co_await source.read_column_page(pass.graph, c, link);
+        auto page = co_await source.read_column_page(pass.graph, c, at.target);
         if (!page && !is_lasting_for_columns(page.error())) {
             co_return;
         }
@@ -107,8 +110,8 @@ task<void> catch_up_on_columns(pass_context& pass, const index::container& c) {
         auto rows = column_rows(source, *page->value, *columns);
         const auto late = co_await take_late_values(pass, c, std::move(rows), page->delta_link);
         count += late;
-        more = !page->next_link.empty() && page->next_link != link;
-        link = page->next_link;
+        const auto next = chain.next(at, *page);
+        more = next && *next;
     }
     auto note = [id = c.id](index::database& db) {
         index::note_columns_known(db, id);

@@ -39,9 +39,4 @@ TEST_SUITE("api") {
         CHECK(lines[0] == "m365stage: backup refused: there is no room left");
         CHECK(lines[2] == "m365stage: " + std::string(100, 'i'));
     }
-
-    TEST_CASE("a job's id is one segment of a path") {
-        CHECK(api::path_segment("42") == "42");
-        CHECK(api::path_segment("a/b ?#\u00fc") == "a%2Fb%20%3F%23%C3%BC");
-    }
 }

@@ -71,6 +71,8 @@ TEST_SUITE("http: rules") {
 
     TEST_CASE("percent_encode: unreserved characters stay") {
         CHECK(percent_encode("aZ09-._~") == "aZ09-._~");
+        CHECK(percent_encode("42") == "42");
+        CHECK(percent_encode("a/b ?#\u00fc") == "a%2Fb%20%3F%23%C3%BC");
         CHECK(percent_encode("a b/ü'?#%") == "a%20b%2F%C3%BC%27%3F%23%25");
     }
 

@@ -99,6 +99,27 @@ item_change gone(const std::string& id) {
 }  // namespace
 
 TEST_SUITE("index") {
+    TEST_CASE("a transaction within another one is a part of it") {
+        fixture f;
+        const auto settings = [&] { return f.count("SELECT count(*) FROM setting WHERE key IN ('a', 'b')"); };
+        const auto write = [&](bool finish) {
+            database::transaction outer(f.db);
+            set_setting(f.db, "a", "1");
+            {
+                database::transaction inner(f.db);
+                set_setting(f.db, "b", "1");
+                inner.commit();
+            }
+            if (finish) {
+                outer.commit();
+            }
+        };
+        write(false);
+        CHECK(settings() == 0);
+        write(true);
+        CHECK(settings() == 2);
+    }
+
     TEST_CASE_FIXTURE(fixture, "items: an item that a round tells twice counts once, as told last") {
         begin_round(db, main_stream(db, id));
         page({root(), file("f", "root", "old", 1)}, false);
