@@ -30,8 +30,8 @@ bool is_the_items(error_kind k) {
            k == error_kind::locked;
 }
 
-/// An item of which nothing can be told: owed, with the reason.
-index::item_change unreadable(const std::string& id, const std::string& folder, const core::error& why) {
+/// An item of which nothing is known but that it is there.
+index::item_change untold(const std::string& id, const std::string& folder) {
     index::item_change c;
     c.remote_id = id;
     c.type = index::item_type::file;
@@ -39,6 +39,12 @@ index::item_change unreadable(const std::string& id, const std::string& folder, 
     c.name = "unreadable_" + core::short_tag(id);
     c.content = true;
     c.unreadable = true;
+    return c;
+}
+
+/// An item of which nothing can be told: owed, with the reason.
+index::item_change unreadable(const std::string& id, const std::string& folder, const core::error& why) {
+    auto c = untold(id, folder);
     c.refusal = core::to_string(why.kind);
     c.refusal_text = core::describe(why);
     return c;
@@ -131,7 +137,9 @@ task<void> stream_follower::ask_for_rest(graph::page& page, questions& asked) {
         }
         const auto& e = answer.error();
         if (e.kind == error_kind::not_found) {
-            element = nullptr;  // gone meanwhile: the feed tells
+            // If it is gone, the next round tells. If it is not, this round was the only one to tell of the
+            // change (contract Q12): it is asked for again, as quietly as content that answers so.
+            given_.emplace(i, untold(id, stream_.remote_id));
             continue;
         }
         asked.server_failures += e.kind == error_kind::server ? 1 : 0;

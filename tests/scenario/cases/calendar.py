@@ -223,6 +223,7 @@ def trouble(w, dice, batch):
                     seed=dice.randrange(10**6))
         # Without Retry-After: the next pass is another process, and an answer that a reset cuts off is not read.
         w.sim.fault("throttle", service="outlook", probability=0.02, retry_after="absent", seed=dice.randrange(10**6))
+        w.sim.fault("item_not_found", service="outlook", probability=0.3, seed=dice.randrange(10**6))
         w.sim.fault("reset", service="outlook", path="value", probability=0.2, seed=dice.randrange(10**6))
         w.stage.sync(expect=(0, 1))
         w.sim.clear_faults()

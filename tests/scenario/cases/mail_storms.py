@@ -11,6 +11,8 @@ from harness import Failed, World, check, check_index, check_manners, check_same
 CONCURRENCY = 8
 # What strikes by chance strikes that often; a pass has about 100 requests.
 OFTEN = 0.04
+# What strikes few requests has to strike more often to be seen.
+RARE = {"item_not_found": 0.3}
 # A length that is too short, over a connection that ends in order, can't be told from a right one: nothing is
 # announced of a message's MIME.
 UNTELLABLE = ("wrong_length",)
@@ -90,7 +92,7 @@ def one_kind(w, dice, kind):
     w.sim.post("exchange/change", seed=dice.randrange(10**9), count=25)
     more = dict(PARAMETERS.get(kind, {}))
     if kind not in ENDLESS:
-        more["probability"] = OFTEN
+        more["probability"] = RARE.get(kind, OFTEN)
     w.sim.fault(kind, seed=dice.randrange(1, 10**6), **more)
     out = w.stage.sync(expect=(0, 1, 3, 4, 7), timeout=120)
     check_index(w.stage)

@@ -183,6 +183,7 @@ def records(options):
             w.sim.post("exchange/records/change", seed=dice.randrange(10**9), count=25)
             if batch % 3 == 2:
                 w.sim.fault("resync", probability=0.3, seed=dice.randrange(10**6))
+                w.sim.fault("item_not_found", service="outlook", probability=0.3, seed=dice.randrange(10**6))
                 w.sim.fault("duplicates", probability=0.3, seed=dice.randrange(10**6))
                 w.sim.fault("error", service="outlook", probability=0.05, status=503, seed=dice.randrange(10**6))
                 w.stage.sync(expect=(0, 1))
