@@ -89,7 +89,8 @@ class Calendar:
             begin = at if event is master else self.moment(event, "DTSTART")
             begin = begin if whole_days else begin.astimezone(UTC)
             out.append((begin, begin + length, str(event.get("SUMMARY", ""))))
-        assert not [at for at in changed if whole_days or at < until], f"no occurrence for {list(changed)}"
+        wanted = [at for at in changed if (at < until.date() if whole_days else at < until)]
+        assert not wanted, f"no occurrence for {wanted}"
         return out
 
     def starts(self, master, start, until, whole_days, most):

@@ -57,9 +57,22 @@ def in_time(occasion):
     return tuple(map(str, occasion))
 
 
+def zone_of(event):
+    return zoneinfo.ZoneInfo(ZONES.get(event["zone"], "UTC"))
+
+
+def window_of(event):
+    """Begin and end of what the tenant told of; of whole days, the dates there."""
+    begin, end = (datetime.datetime.fromisoformat(t.replace("Z", "+00:00")) for t in event["window"])
+    if not event["graph"]["isAllDay"]:
+        return begin, end
+    begin, end = (t.astimezone(zone_of(event)).date() for t in (begin, end))
+    return begin, datetime.datetime.combine(end + datetime.timedelta(1), datetime.time(), UTC)
+
+
 def told_occasions(event):
     """As the tenant counts them: (start, end, subject)."""
-    zone = zoneinfo.ZoneInfo(ZONES.get(event["zone"], "UTC"))
+    zone = zone_of(event)
     out = []
     for start, end, subject in event["occasions"]:
         times = [datetime.datetime.fromisoformat(t.replace("Z", "+00:00")) for t in (start, end)]
@@ -67,6 +80,12 @@ def told_occasions(event):
             times = [t.astimezone(zone).date() for t in times]
         out.append((*times, plain(subject)))
     return sorted(out, key=in_time)
+
+
+def findable(attachments, item):
+    """An inline attachment that no body refers to is told of nowhere (contract Q77)."""
+    told = item["hasAttachments"] or "cid:" in ((item.get("body") or {}).get("content") or "")
+    return attachments if told else []
 
 
 def compare_attachments(where, want, told, have, data, found):
@@ -97,7 +116,7 @@ def compare_event(event, sidecar, path, found):
         found.append(f"{path}: lies in {sidecar['parent_id']}, not in {event['calendar_id']}")
     try:
         ics = Calendar(data)
-        end = datetime.datetime.fromisoformat(event["window"][1].replace("Z", "+00:00"))
+        begin, end = window_of(event)
         have = ics.occurrences(end)
     except (AssertionError, ValueError, KeyError) as e:
         found.append(f"{path}: {type(e).__name__} {e}")
@@ -105,9 +124,7 @@ def compare_event(event, sidecar, path, found):
     master = ics.master()
     if str(master["UID"]) != event["uid"]:
         found.append(f"{path}: UID {master['UID']}")
-    begin = event["window"][0]
-    begin = begin[:10] if event["graph"]["isAllDay"] else begin.replace("Z", "+00:00").replace("T", " ")
-    have = sorted((h for h in have if str(h[1]) > begin or str(h[0]) >= begin), key=in_time)
+    have = sorted((h for h in have if h[1] > begin or h[0] >= begin), key=in_time)
     want = told_occasions(event)
     if have[:len(want)] != want or (len(want) < 390 and len(have) != len(want)):
         differ = [(h, w) for h, w in zip(have + [None] * 9, want + [None] * 9) if h != w]
@@ -123,13 +140,15 @@ def compare_event(event, sidecar, path, found):
         found.append(f"{path}: {len(attendees)} attendees")
     if bool(master.walk("VALARM")) != bool(graph["isReminderOn"]):
         found.append(f"{path}: reminder")
-    compare_attachments(path, event["attachments"], item.get("attachments", []), ics.attachments(master), data, found)
+    want = findable(event["attachments"], item)
+    compare_attachments(path, want, item.get("attachments", []), ics.attachments(master), data, found)
     by_day = {x["day"]: x["attachments"] for x in event["exceptions"]}
     for one in item.get("exceptionOccurrences", []):
         day = one["occurrenceId"][-10:]
         mine = [e for e in ics.events if "RECURRENCE-ID" in e and str(e["RECURRENCE-ID"].dt)[:10] == day]
         hashes = ics.attachments(mine[0]) if mine else None
-        compare_attachments(f"{path} {day}", by_day[day], one.get("attachments", []), hashes, data, found)
+        want = findable(by_day[day], one)
+        compare_attachments(f"{path} {day}", want, one.get("attachments", []), hashes, data, found)
     if sorted(x[-10:] for x in item.get("cancelledOccurrences", [])) != event["cancelled"]:
         found.append(f"{path}: cancelled are {item.get('cancelledOccurrences')}, not {event['cancelled']}")
 

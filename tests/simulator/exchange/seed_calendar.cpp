@@ -180,7 +180,7 @@ void add_odd_events(calendar_store& s, const mailbox& b, std::uint32_t c, std::i
          {"location",
           {{"displayName", "Zürich; Saal, 3"}, {"coordinates", {{"latitude", 47.37}, {"longitude", 8.54}}}}}}
     );
-    attachment logo = file(2, "logo.png", 700);
+    attachment logo = file(1, "logo.png", 700);
     logo.content_type = "image/png";
     logo.is_inline = true;
     logo.content_id = "logo@1";
