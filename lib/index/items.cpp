@@ -83,6 +83,9 @@ page_outcome apply_page(database& db, stream_id id, const delta_page& page, unix
         "UPDATE stream SET cursor=?, cursor_state=?, shape=? WHERE id=?", cursor,
         page.last ? cursor_state::complete : cursor_state::mid_round, page.shape, id
     );
+    for (const auto& remote_id : page.folders_to_check) {
+        add_step(db, id, remote_id);
+    }
     if (page.last) {
         if (s->round_full) {
             writer.outcome.removed += sweep(db, c, *s, page.completes);

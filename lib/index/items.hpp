@@ -23,6 +23,9 @@ struct delta_page {
     /// Set: the page lists the folder of this step of a walk (`walks.hpp`); 0: what the walk begins with.
     /// `cursor` is then the next page of that folder, and `last` has no meaning.
     std::optional<std::int64_t> walked;
+    /// Folders that say they have children, which may not come (contract Q10): they are put on the list of
+    /// folders to look into, table `walk`.
+    std::vector<std::string> folders_to_check;
 };
 
 /// Records a page and its cursor in one transaction. A last page completes the stream's round: what a full

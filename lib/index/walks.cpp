@@ -13,10 +13,10 @@ constexpr std::string_view walking = "walk";
 
 }  // namespace
 
-std::optional<walk_step> next_step(database& db, stream_id id) {
+std::optional<walk_step> next_step(database& db, stream_id id, std::int64_t behind) {
     std::optional<walk_step> out;
     db.query(
-        "SELECT id, remote_id, link FROM walk WHERE stream_id=? ORDER BY id LIMIT 1",
+        "SELECT id, remote_id, link FROM walk WHERE stream_id=? AND id>? ORDER BY id LIMIT 1",
         [&](row r) {
             walk_step s;
             s.id = r.integer(0);
@@ -24,9 +24,17 @@ std::optional<walk_step> next_step(database& db, stream_id id) {
             s.link = r.text(2);
             out = std::move(s);
         },
-        id
+        id, behind
     );
     return out;
+}
+
+void go_on_with(database& db, std::int64_t step, std::string_view link) {
+    if (link.empty()) {
+        db.run("DELETE FROM walk WHERE id=?", step);
+    } else {
+        db.run("UPDATE walk SET link=? WHERE id=?", link, step);
+    }
 }
 
 void note_step(
@@ -38,11 +46,7 @@ void note_step(
     for (const auto& remote_id : new_folders) {
         add_step(db, s.id, remote_id);
     }
-    if (page.cursor.empty()) {
-        db.run("DELETE FROM walk WHERE id=?", *page.walked);
-    } else {
-        db.run("UPDATE walk SET link=? WHERE id=?", page.cursor, *page.walked);
-    }
+    go_on_with(db, *page.walked, page.cursor);
     db.run("UPDATE stream SET cursor=?, cursor_state=1, shape=? WHERE id=?", walking, page.shape, s.id);
 }
 

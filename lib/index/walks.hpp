@@ -7,7 +7,8 @@
 #include "index/items.hpp"
 
 /// A full round without a delta: the folders are listed one after another, each brings those below it. Which
-/// ones are still to be listed is in table `walk`, so that a walk goes on where it was cut off.
+/// ones are still to be listed is in table `walk`, so that a walk goes on where it was cut off. Beside a
+/// delta the table holds folders whose children may not have come.
 namespace m365stage::index {
 
 /// A folder that is to be listed.
@@ -18,7 +19,11 @@ struct walk_step {
     std::string link;  ///< of the page to go on with; empty: the first one
 };
 
-std::optional<walk_step> next_step(database& db, stream_id id);
+/// The first step behind row `behind`.
+std::optional<walk_step> next_step(database& db, stream_id id, std::int64_t behind = 0);
+
+/// The page with this link is to be asked for next; empty: the folder is done.
+void go_on_with(database& db, std::int64_t step, std::string_view link);
 
 /// Records that a page of the walk was taken: for `apply_page`, inside its transaction.
 void note_step(

@@ -35,7 +35,7 @@ public:
             co_return;
         }
         co_await resolve_parents();
-        co_await list_silent_folders();
+        co_await list_silent_folders(main);
         if (full_ && source_.names_are_unique()) {
             co_await check_collisions();
         }
@@ -48,8 +48,6 @@ private:
         full_ = full_ || feed.was_full();
         last_removals_ = feed.removals();
         last_pages_ = feed.pages();
-        auto found = feed.take_new_folders();
-        new_folders_.insert(new_folders_.end(), found.begin(), found.end());
         co_return how;
     }
 
@@ -166,43 +164,104 @@ private:
         co_return found;
     }
 
-    /// New folders that say they have children, none of which came: they are listed (contract Q10).
-    task<void> list_silent_folders() {
-        while (!new_folders_.empty()) {
-            const auto remote_id = std::move(new_folders_.back());
-            new_folders_.pop_back();
-            auto ask = [id = container_.id, remote_id](index::database& db) {
-                return index::has_no_children(db, id, remote_id);
-            };
-            const bool silent = co_await pass_.store.call(std::move(ask));
-            auto call = source_.children_call(container_, remote_id);
-            if (silent && call) {
-                co_await list_folder(std::move(*call));
+    /// Folders that say they have children, none of which came: they are listed (contract Q10). What is left
+    /// when the service fails is in the index for the next pass.
+    task<void> list_silent_folders(index::stream_id main) {
+        std::int64_t behind = 0;
+        for (;;) {
+            auto find = [main, behind](index::database& db) { return index::next_step(db, main, behind); };
+            auto step = co_await pass_.store.call(std::move(find));
+            if (!step) {
+                co_return;
+            }
+            behind = step->id;
+            const bool done = co_await list_if_silent(main, std::move(*step));
+            if (!done) {
+                co_return;
             }
         }
     }
 
-    task<void> list_folder(graph::call call) {
+    /// False: the service has to be asked another time.
+    task<bool> list_if_silent(index::stream_id main, index::walk_step step) {
+        auto call = source_.children_call(container_, step.remote_id);
+        const bool begun = !step.link.empty();
+        if (call && !begun) {
+            auto ask = [id = container_.id, remote_id = step.remote_id](index::database& db) {
+                return index::has_no_children(db, id, remote_id);
+            };
+            const bool silent = co_await pass_.store.call(std::move(ask));
+            if (!silent) {
+                call.reset();
+            }
+        }
+        if (!call) {
+            co_await take_children(main, step.id, {}, {});
+            co_return true;
+        }
+        // From here on it is no sign of anything that the folder has children.
+        co_await take_children(main, step.id, {}, begun ? step.link : call->target);
+        if (begun && pass_.graph.is_own(step.link)) {
+            call->target = step.link;
+        }
         graph::page_chain chain;
         for (bool more = true; more;) {
-            auto page = co_await pass_.graph.get_page(call);
-            if (!page) {
-                break;  // the next change of the folder brings it again
+            auto page = co_await pass_.graph.get_page(*call);
+            if (!page && core::is_transient(page.error().kind)) {
+                co_return false;
             }
-            for (const auto& element : *page->value) {
-                auto change = source_.parse_item(element, index::stream());
-                if (!change || change->removed) {
-                    continue;
-                }
-                if (index::is_folder(change->type) && change->children > 0 &&
-                    new_folders_.size() < stream_follower::most_new_folders) {
-                    new_folders_.push_back(change->remote_id);
-                }
-                co_await take_single(std::move(*change));
+            if (!page && call->target == step.link) {
+                step.link.clear();  // it leads nowhere any more: from the beginning
+                call = source_.children_call(container_, step.remote_id);
+                continue;
             }
-            const auto next = chain.next(call, *page);
-            more = next && *next;
+            std::vector<index::item_change> children;
+            if (page) {
+                children = children_of(*page);
+                const auto next = chain.next(*call, *page);
+                more = next && *next;
+            } else {
+                core::log(core::log_level::warning, core::describe(page.error()));
+                more = false;
+            }
+            co_await take_children(main, step.id, std::move(children), more ? call->target : std::string());
         }
+        co_return true;
+    }
+
+    std::vector<index::item_change> children_of(const graph::page& page) {
+        std::vector<index::item_change> out;
+        for (const auto& element : *page.value) {
+            auto change = source_.parse_item(element, index::stream());
+            if (change && !change->removed) {
+                out.push_back(std::move(*change));
+            }
+        }
+        return out;
+    }
+
+    /// Records them, and with which page the folder goes on.
+    task<void> take_children(
+        index::stream_id main, std::int64_t step, std::vector<index::item_change> children, std::string link
+    ) {
+        co_await mark_columns(pass_, container_, children);
+        const auto now = core::now_seconds();
+        auto take = [main, step, link, now, id = container_.id,
+                     children = std::move(children)](index::database& db) {
+            index::database::transaction t(db);
+            for (const auto& child : children) {
+                index::apply_single(db, id, child, now, now + url_life);
+                if (index::is_folder(child.type) && child.children > 0) {
+                    index::add_step(db, main, child.remote_id);
+                }
+            }
+            index::go_on_with(db, step, link);
+            t.commit();
+            return true;
+        };
+        co_await pass_.store.call(std::move(take));
+        pass_.found_due(container_.id);
+        pass_.found_ready(container_.id);
     }
 
     /// Two live items of one name can't be: the older row was removed while the round ran (contract Q9).
@@ -229,7 +288,6 @@ private:
     sources::source& source_;
     bool full_ = false, failed_ = false;
     std::int64_t last_removals_ = 0, last_pages_ = 0;
-    std::vector<std::string> new_folders_;
     std::unordered_set<std::string> asked_parents_;
 };
 

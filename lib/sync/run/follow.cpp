@@ -209,9 +209,9 @@ void stream_follower::parse(const graph::page& page, index::delta_page& rows) {
         given_.clear();
     }
     for (const auto& change : rows.items) {
-        if (!full_ && index::is_folder(change.type) && !change.root && change.children > 0 &&
-            new_folders_.size() < most_new_folders) {
-            new_folders_.push_back(change.remote_id);
+        if (!full_ && !change.removed && index::is_folder(change.type) && !change.root &&
+            change.children > 0) {
+            rows.folders_to_check.push_back(change.remote_id);
         }
     }
 }

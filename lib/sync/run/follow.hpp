@@ -40,11 +40,6 @@ public:
     bool was_full() const { return full_; }              ///< it enumerated everything
     std::int64_t removals() const { return removals_; }  ///< items that it said are gone
     std::int64_t pages() const { return pages_; }        ///< of the last round
-    /// New folders that say they have children.
-    std::vector<std::string> take_new_folders() { return std::move(new_folders_); }
-
-    static constexpr std::size_t most_new_folders = 10'000;
-
 private:
     enum class next_step { go_on, restart, give_up };
 
@@ -101,8 +96,7 @@ private:
     std::int64_t removals_ = 0, pages_ = 0;
     std::unordered_set<std::size_t> seen_links_;
     std::unordered_map<std::size_t, index::item_change> given_;  ///< for elements of the page, by position
-    std::vector<std::string> new_folders_;
-    std::string root_id_;  ///< of the container, while it is walked
+    std::string root_id_;                                        ///< of the container, while it is walked
 };
 
 /// Notes a failed round with its container, and in the counters.

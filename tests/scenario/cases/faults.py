@@ -3,7 +3,7 @@
 import random
 
 from cases import scenario
-from harness import Failed, World, check, check_index, check_manners, check_quiet, compare
+from harness import Failed, World, check, check_index, check_manners, check_quiet, compare, kill
 
 # What strikes by chance strikes that often; a pass has about 60 requests.
 OFTEN = 0.15
@@ -154,6 +154,41 @@ def endless_feeds(options):
             check_index(w.stage)
             w.sim.clear_faults()
             recover(w.stage, 1)
+    return ""
+
+
+@scenario
+def untold_children(options):
+    """a feed tells of a folder and not of what is in it, which can't be listed just then: nothing is forgotten"""
+    with World(options, "untold", "--seed", options.seed, "--users", 1, "--sites", 0, "--groups", 0,
+               "--files-per-drive", 5) as w:
+        w.stage.sync(expect=(0, 1))
+        compare(w.stage)
+        for folder, files in (("Small", 9), ("Large", 1100)):
+            w.sim.op("create", user="ada", path=folder, type="folder")
+            for number in range(files):
+                w.sim.op("create", user="ada", path=f"{folder}/{number}.txt", type="file", size=100, seed=number)
+            w.sim.op("rename", user="ada", path=folder, name=folder + " and moved")
+        w.sim.fault("hide_children_of_moved")
+        w.sim.fault("error", path="/children", status=503, count=-1)
+        w.stage.sync(expect=(0, 1), timeout=120)
+        w.sim.forget_requests()
+        check(w.stage.rows("SELECT 1 FROM walk"), "no folder waits to be looked into")
+        w.sim.clear_faults()
+        w.sim.fault("hide_children_of_moved")
+        w.sim.fault("stall", path="/children", nth=3, stall_ms=60000)  # in the middle of the large folder
+        process = w.stage.start()
+        while process.poll() is None and w.sim.get("requests")["children"] < 3:
+            pass
+        check(process.poll() is None, f"the list of a folder did not stall: {w.sim.get('requests')}")
+        kill(process)
+        w.sim.clear_faults()
+        w.sim.fault("hide_children_of_moved")
+        w.stage.finish()
+        w.stage.sync(expect=(0, 1))
+        compare(w.stage)
+        check(not w.stage.rows("SELECT 1 FROM walk"), "folders are still to be looked into")
+        check_manners(w.sim)
     return ""
 
 
