@@ -60,7 +60,7 @@ json file_system_info(const json& item) {
 
 graph::call drive_calls::base(std::string path, unsigned units, std::string object) const {
     graph::call c;
-    c.target = "/v1.0/drives/" + path_segment(drive_) + path;
+    c.target = "/v1.0/drives/" + sources::segment(drive_) + path;
     c.where = graph::scope(graph::service::sharepoint);
     c.resource_units = units;
     c.object = std::move(object);
@@ -76,12 +76,12 @@ graph::call drive_calls::root(std::string object) const {
 }
 
 graph::call drive_calls::item(const std::string& id, std::string object) const {
-    return base("/items/" + path_segment(id), graph::units::single, std::move(object));
+    return base("/items/" + sources::segment(id), graph::units::single, std::move(object));
 }
 
 graph::call drive_calls::child(const std::string& parent, const std::string& name, std::string object) const {
     return base(
-        "/items/" + path_segment(parent) + ":/" + http::percent_encode(name), graph::units::single,
+        "/items/" + sources::segment(parent) + ":/" + http::percent_encode(name), graph::units::single,
         std::move(object)
     );
 }
@@ -96,7 +96,7 @@ graph::call drive_calls::path(const std::string& names, std::string object) cons
 
 graph::call drive_calls::children(const std::string& parent, std::string object, bool columns) const {
     return base(
-        "/items/" + path_segment(parent) + "/children?$top=" + (columns ? "200" : "500") +
+        "/items/" + sources::segment(parent) + "/children?$top=" + (columns ? "200" : "500") +
             "&$select=id,name,size,file,folder,package,remoteItem,fileSystemInfo,shared" +
             (columns ? "&$expand=listItem($expand=fields)" : ""),
         graph::units::query, std::move(object)
@@ -106,7 +106,7 @@ graph::call drive_calls::children(const std::string& parent, std::string object,
 graph::call drive_calls::make_folder(
     const std::string& parent, const std::string& name, const json& info, std::string object
 ) const {
-    auto c = base("/items/" + path_segment(parent) + "/children", graph::units::write, std::move(object));
+    auto c = base("/items/" + sources::segment(parent) + "/children", graph::units::write, std::move(object));
     c.verb = http::method::post;
     json body{{"name", name}, {"folder", json::object()}, {"@microsoft.graph.conflictBehavior", "fail"}};
     if (!info.empty()) {
@@ -120,7 +120,7 @@ graph::call drive_calls::put_empty(
     const std::string& parent, const std::string& name, bool replace, std::string object
 ) const {
     auto c = base(
-        "/items/" + path_segment(parent) + ":/" + http::percent_encode(name) +
+        "/items/" + sources::segment(parent) + ":/" + http::percent_encode(name) +
             ":/content?@microsoft.graph.conflictBehavior=" + behaviour(replace),
         graph::units::write, std::move(object)
     );
@@ -133,7 +133,7 @@ graph::call drive_calls::begin_upload(
     const std::string& parent, const std::string& name, bool replace, const json& info, std::string object
 ) const {
     auto c = base(
-        "/items/" + path_segment(parent) + ":/" + http::percent_encode(name) + ":/createUploadSession",
+        "/items/" + sources::segment(parent) + ":/" + http::percent_encode(name) + ":/createUploadSession",
         graph::units::write, std::move(object)
     );
     c.verb = http::method::post;
@@ -146,32 +146,36 @@ graph::call drive_calls::begin_upload(
 }
 
 graph::call drive_calls::change(const std::string& id, const json& body, std::string object) const {
-    auto c = base("/items/" + path_segment(id), graph::units::write, std::move(object));
+    auto c = base("/items/" + sources::segment(id), graph::units::write, std::move(object));
     c.verb = http::method::patch;
     c.body = dumped(body);
     return c;
 }
 
 graph::call drive_calls::change_fields(const std::string& id, const json& fields, std::string object) const {
-    auto c = base("/items/" + path_segment(id) + "/listItem/fields", graph::units::write, std::move(object));
+    auto c =
+        base("/items/" + sources::segment(id) + "/listItem/fields", graph::units::write, std::move(object));
     c.verb = http::method::patch;
     c.body = dumped(fields);
     return c;
 }
 
 graph::call drive_calls::permissions(const std::string& id, std::string object) const {
-    return base("/items/" + path_segment(id) + "/permissions", graph::units::permissions, std::move(object));
+    return base(
+        "/items/" + sources::segment(id) + "/permissions", graph::units::permissions, std::move(object)
+    );
 }
 
 graph::call drive_calls::invite(const std::string& id, const json& body, std::string object) const {
-    auto c = base("/items/" + path_segment(id) + "/invite", graph::units::permissions, std::move(object));
+    auto c = base("/items/" + sources::segment(id) + "/invite", graph::units::permissions, std::move(object));
     c.verb = http::method::post;
     c.body = dumped(body);
     return c;
 }
 
 graph::call drive_calls::create_link(const std::string& id, const json& body, std::string object) const {
-    auto c = base("/items/" + path_segment(id) + "/createLink", graph::units::permissions, std::move(object));
+    auto c =
+        base("/items/" + sources::segment(id) + "/createLink", graph::units::permissions, std::move(object));
     c.verb = http::method::post;
     c.body = dumped(body);
     return c;

@@ -260,15 +260,6 @@ bool has_any(const std::vector<std::string>& roles, std::initializer_list<std::s
     });
 }
 
-std::string path_segment(std::string_view id) {
-    std::string out;
-    for (const char c : id) {
-        // Part of drive and site ids, allowed there, and so every log shows them.
-        out += (c == '!' || c == ',') ? std::string(1, c) : http::percent_encode(std::string_view(&c, 1));
-    }
-    return out;
-}
-
 std::string folded(std::string_view name) {
     std::string out(name);
     for (char& c : out) {

@@ -216,9 +216,6 @@ double mailbox_seconds(const effort& all);
 /// True if one of these is among the roles.
 bool has_any(const std::vector<std::string>& roles, std::initializer_list<std::string_view> wanted);
 
-/// An id as one segment of a path.
-std::string path_segment(std::string_view id);
-
 /// Names compare without regard to the case of ASCII letters, as the service compares them (it folds more;
 /// what this misses, a conflict of the service tells).
 std::string folded(std::string_view name);

@@ -56,7 +56,7 @@ task<core::result<std::string>> site_id(graph::client& graph, const place& where
     for (const auto& part : split_path(where.owner.substr(slash))) {
         path += "/" + http::percent_encode(part);
     }
-    auto target = "/v1.0/sites/" + path_segment(where.owner.substr(0, slash));
+    auto target = "/v1.0/sites/" + sources::segment(where.owner.substr(0, slash));
     target += path.empty() ? "" : ":" + path;
     auto id = co_await id_of(graph, ask(std::move(target), graph::service::sharepoint, std::move(label)));
     co_return id;
@@ -107,7 +107,7 @@ task<core::result<found_owner>> find_owner(graph::client& graph, const place& wh
         co_return id.error();
     }
     out.id = std::move(*id);
-    out.address = "/v1.0/" + where.owner_kind + "s/" + path_segment(out.id);
+    out.address = "/v1.0/" + where.owner_kind + "s/" + sources::segment(out.id);
     co_return out;
 }
 
@@ -142,7 +142,7 @@ task<core::result<found_owner>> find_owner_of(
     if (!from.owner_id.empty() && !from.owner_kind.empty()) {
         found_owner out;
         out.id = from.owner_id;
-        out.address = "/v1.0/" + from.owner_kind + "s/" + path_segment(out.id);
+        out.address = "/v1.0/" + from.owner_kind + "s/" + sources::segment(out.id);
         out.label = from.path;
         auto same = co_await probe_owner(graph, std::move(out), probe);
         if (same || same.error().kind != core::error_kind::not_found) {

@@ -70,7 +70,7 @@ record_folder::record_folder(
 }
 
 std::string record_folder::address() const {
-    return target_->format.folders() + "/" + path_segment(id_);
+    return target_->format.folders() + "/" + sources::segment(id_);
 }
 
 std::string record_folder::siblings() const {

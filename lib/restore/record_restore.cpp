@@ -116,7 +116,7 @@ private:
             }
             if (made) {
                 folder.target().claimed.insert(e.id);
-                const auto address = folder.target().address() + where + "/" + path_segment(e.id);
+                const auto address = folder.target().address() + where + "/" + sources::segment(e.id);
                 auto whole = co_await format_.complete(with_, folder.target().owner, address, o, e);
                 if (whole) {
                     with_.count.bytes_done += static_cast<std::uint64_t>(size);
@@ -168,7 +168,7 @@ private:
         const bool replace = found && rule == conflict_rule::replace;
         e.state = outcome::intended;
         co_await with_.log.put(o.path, e);
-        auto call = folder.target().call(where + (replace ? "/" + path_segment(found->id) : ""), o.path);
+        auto call = folder.target().call(where + (replace ? "/" + sources::segment(found->id) : ""), o.path);
         call.verb = replace ? http::method::patch : http::method::post;
         call.body = body.dump(-1, ' ', false, json::error_handler_t::replace);
         call.idempotent = replace;
@@ -230,7 +230,7 @@ public:
 private:
     task<core::result<void>> list() {
         auto call = target_->call(
-            format_.folders() + "/" + path_segment(where_.parent) + format_.items(), "what was put back",
+            format_.folders() + "/" + sources::segment(where_.parent) + format_.items(), "what was put back",
             records_a_page
         );
         auto all = co_await read_all(with_.graph, std::move(call));
@@ -244,7 +244,7 @@ private:
     }
 
     task<core::result<bool>> is_there(const entry& e) {
-        auto call = target_->call(format_.folders() + "/" + path_segment(e.id), "what was put back");
+        auto call = target_->call(format_.folders() + "/" + sources::segment(e.id), "what was put back");
         auto there = co_await with_.graph.send(std::move(call));
         if (!there && there.error().kind != error_kind::not_found) {
             co_return there.error();

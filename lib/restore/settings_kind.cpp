@@ -175,7 +175,8 @@ private:
             if (id.empty()) {
                 continue;
             }
-            auto there = co_await with_.graph.send(call("/mailFolders/" + path_segment(id) + "?$select=id"));
+            auto there =
+                co_await with_.graph.send(call("/mailFolders/" + sources::segment(id) + "?$select=id"));
             if (!there && !sources::is_not_offered(there.error())) {
                 co_return there.error();
             }

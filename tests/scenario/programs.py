@@ -189,6 +189,12 @@ class Stage:
         check(done.returncode >= 0, f"m365stage died of signal {-done.returncode}: {out.told()[-2000:]}")
         return out
 
+    def is_sanitized(self):
+        """True if a sanitizer has memory of its own in m365stage's."""
+        with open(self.binary, "rb") as f:
+            program = f.read()
+        return b"__asan_init" in program or b"__tsan_init" in program
+
     def check_secrets(self, text, where):
         for secret in self.secrets:
             check(secret not in text, f"a secret is in {where}: {text[:2000]}")

@@ -30,11 +30,6 @@ def lines(w, mailbox="ada"):
     return [json.loads(line) for line in told]
 
 
-def is_sanitized(binary):
-    with open(binary, "rb") as f:
-        return b"__asan_init" in f.read()
-
-
 def within_memory(stage, *arguments):
     """Runs m365stage to its end and judges the most memory that it had, unless a sanitizer has its own in it."""
     with open(os.path.join(stage.folder, "out"), "w+b") as out:
@@ -47,7 +42,7 @@ def within_memory(stage, *arguments):
         out.seek(0)
         told = out.read().decode(errors="replace")
     check(process.wait() in (0, 1), f"{arguments} ended with {process.returncode}: {told[-2000:]}")
-    check(peak < MOST_MIB or is_sanitized(stage.binary), f"{arguments[0]} took {peak} MiB")
+    check(peak < MOST_MIB or stage.is_sanitized(), f"{arguments[0]} took {peak} MiB")
     return peak
 
 

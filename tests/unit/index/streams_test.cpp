@@ -264,6 +264,30 @@ TEST_SUITE("index") {
         CHECK(of("").round_full);
     }
 
+    TEST_CASE_FIXTURE(mailbox, "streams: folders to look into stay in the index until they are done") {
+        const auto main = of("").id;
+        delta_page p;
+        p.items = {folder("a"), folder("b")};
+        p.folders_to_check = {"a", "b"};
+        p.cursor = "link";
+        p.last = true;
+        p.completes = false;
+        apply_page(db, main, p, 100);
+        apply_page(db, main, p, 100);  // told twice: once on the list
+        const auto a = next_step(db, main);
+        REQUIRE(a);
+        CHECK((a->remote_id == "a" && a->link.empty()));
+        const auto b = next_step(db, main, a->id);
+        REQUIRE(b);
+        CHECK(b->remote_id == "b");
+        CHECK_FALSE(next_step(db, main, b->id));
+        go_on_with(db, a->id, "page 2");
+        CHECK(next_step(db, main)->link == "page 2");
+        go_on_with(db, a->id, "");
+        CHECK(next_step(db, main)->remote_id == "b");
+        CHECK(of("").cursor == "link");
+    }
+
     TEST_CASE_FIXTURE(mailbox, "owners: a container departs when two lists in a row do not show it") {
         const owner_row ann("user", "ann", "ann", "users/ann");
         CHECK(kind_listed(db, ann, "mail", {"ann"}, 100));
