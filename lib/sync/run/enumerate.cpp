@@ -195,15 +195,18 @@ private:
                 call.reset();
             }
         }
+        std::vector<index::item_change> children;
+        std::string link;
         if (!call) {
-            co_await take_children(main, step.id, {}, {});
+            co_await take_children(main, step.id, std::move(children), std::move(link));
             co_return true;
         }
-        // From here on it is no sign of anything that the folder has children.
-        co_await take_children(main, step.id, {}, begun ? step.link : call->target);
         if (begun && pass_.graph.is_own(step.link)) {
             call->target = step.link;
         }
+        // From here on it is no sign of anything that the folder has children.
+        link = call->target;
+        co_await take_children(main, step.id, std::move(children), std::move(link));
         graph::page_chain chain;
         for (bool more = true; more;) {
             auto page = co_await pass_.graph.get_page(*call);
@@ -215,7 +218,7 @@ private:
                 call = source_.children_call(container_, step.remote_id);
                 continue;
             }
-            std::vector<index::item_change> children;
+            children.clear();
             if (page) {
                 children = children_of(*page);
                 const auto next = chain.next(*call, *page);
@@ -224,7 +227,8 @@ private:
                 core::log(core::log_level::warning, core::describe(page.error()));
                 more = false;
             }
-            co_await take_children(main, step.id, std::move(children), more ? call->target : std::string());
+            link = more ? call->target : std::string();
+            co_await take_children(main, step.id, std::move(children), std::move(link));
         }
         co_return true;
     }
