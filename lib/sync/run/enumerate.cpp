@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <unordered_map>
 
+#include "graph/errors.hpp"
 #include "graph/paging.hpp"
 #include "index/items.hpp"
 #include "sync/run/column_backlog.hpp"
@@ -117,10 +118,11 @@ private:
     task<core::result<bool>> look_at(graph::call call) {
         auto answer = co_await pass_.graph.get_json(std::move(call));
         if (!answer) {
-            if (answer.error().kind == error_kind::not_found) {
+            const auto& e = answer.error();
+            if (e.kind == error_kind::not_found && graph::is_clear(e)) {
                 co_return false;
             }
-            co_return answer.error();
+            co_return e;
         }
         auto change = source_.parse_item(*answer, index::stream());
         if (!change || change->removed) {

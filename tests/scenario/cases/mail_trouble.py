@@ -1,5 +1,6 @@
 """Mailboxes and drives that the service serves badly, and what a stage does about it."""
 
+import glob
 import json
 import os
 
@@ -199,6 +200,23 @@ def recoverable_items(options):
     return ""
 
 
+def doubtful_removal(w):
+    """A file is gone, and a gateway's page is the answer to the question for it: that takes nothing away."""
+    w.sim.op("create", user="ada", path="doubtful.txt", type="file", size=10, seed=1)
+    w.stage.sync(expect=(0, 1))
+    staged = glob.glob(os.path.join(w.stage.root, "tree/users/ada@*/**/doubtful.txt"), recursive=True)
+    check(len(staged) == 1, f"staged: {staged}")
+    w.sim.op("delete", user="ada", path="doubtful.txt")
+    wall = w.sim.fault("html", method="GET", path=r"/items/[^/?]+(\?|$)", status=404, count=-1)
+    w.stage.hurry()
+    w.stage.sync(expect=1)
+    check(os.path.exists(staged[0]), "a file was removed for a gateway's 404")
+    w.sim.delete(f"faults/{wall['ids'][0]}")
+    w.stage.hurry()
+    w.stage.sync(expect=(0, 1))
+    check(not os.path.exists(staged[0]), "the file is still there")
+
+
 @scenario
 def no_drive_delta(options):
     """a cloud without drive delta: children are walked, moves stay renames, and the delta comes back"""
@@ -218,6 +236,7 @@ def no_drive_delta(options):
             w.stage.hurry()
             w.stage.sync(expect=(0, 1))
             compare(w.stage)
+        doubtful_removal(w)
         w.sim.clear_faults()
         w.stage.sync(expect=(0, 1))
         check(modes(w.stage) == {0}, "no way back to the delta")
