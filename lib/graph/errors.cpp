@@ -137,7 +137,9 @@ void apply_exceptions(
         out.why.kind = error_kind::unauthorized;
         out.retry = retry_class::sign_in_again;
     }
-    if (status == 404 && body.empty && is_get(request)) {
+    // Nothing is taken for gone that the service itself does not say is gone (contract Q54): with an empty
+    // body, or with a gateway's page, it may be there.
+    if (status == 404 && out.why.kind == error_kind::not_found && !body.json && is_get(request)) {
         out.why.kind = error_kind::server;
         out.retry = retry_class::transient;
     }

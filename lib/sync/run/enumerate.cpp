@@ -3,7 +3,6 @@
 #include <nlohmann/json.hpp>
 #include <unordered_map>
 
-#include "graph/errors.hpp"
 #include "graph/paging.hpp"
 #include "index/items.hpp"
 #include "sync/run/column_backlog.hpp"
@@ -118,11 +117,10 @@ private:
     task<core::result<bool>> look_at(graph::call call) {
         auto answer = co_await pass_.graph.get_json(std::move(call));
         if (!answer) {
-            const auto& e = answer.error();
-            if (e.kind == error_kind::not_found && graph::is_clear(e)) {
+            if (answer.error().kind == error_kind::not_found) {
                 co_return false;
             }
-            co_return e;
+            co_return answer.error();
         }
         auto change = source_.parse_item(*answer, index::stream());
         if (!change || change->removed) {

@@ -2,7 +2,6 @@
 #include <nlohmann/json.hpp>
 
 #include "core/log.hpp"
-#include "graph/errors.hpp"
 #include "sync/run/columns.hpp"
 #include "sync/run/follow.hpp"
 
@@ -116,9 +115,6 @@ task<core::result<bool>> stream_follower::ask_for_unseen() {
             auto answer = co_await pass_.graph.get_json(std::move(call));
             if (!answer && answer.error().kind != error_kind::not_found) {
                 co_return answer.error();
-            }
-            if (!answer && !graph::is_clear(answer.error())) {
-                co_return graph::as_unclear(answer.error());  // nothing is taken away for a gateway's page
             }
             std::optional<index::item_change> change;
             if (answer) {

@@ -78,7 +78,7 @@ TEST_SUITE("graph") {
             {403, R"({"error":{"code":"accessDenied","innerError":{"code":"malwareDetected"}}})",
              error_kind::malware, retry_class::never},
             {404, "", error_kind::server, retry_class::transient},
-            {404, "<html>", error_kind::not_found, retry_class::never},
+            {404, "<html>", error_kind::server, retry_class::transient},
             {405, "", error_kind::bad_request, retry_class::never},
             {408, "", error_kind::timeout, retry_class::transient},
             {409, body("nameAlreadyExists"), error_kind::conflict, retry_class::never},
