@@ -26,8 +26,7 @@ using clock = std::chrono::steady_clock;
 
 }  // namespace
 
-/// What the file work needs; it runs on other threads, one piece at a time, which is hashed and written side
-/// by side.
+/// What the file work needs; it runs on other threads, one piece at a time, which is hashed and written side by side.
 struct spool_file::shared {
     shared(const tree::stage_root& r, async::worker& d, std::string n)
         : root(r), disk(d), path("spool/" + std::move(n)) {}
@@ -39,8 +38,8 @@ struct spool_file::shared {
     core::quick_xor quick;
     std::int64_t written = 0;     ///< bytes given to the writer
     std::int64_t on_its_way = 0;  ///< of `written`, what the disk was told to begin with
-    int at_work = 0;              ///< of the two that take a piece: the hashes and the writer
-    piece spare;                  ///< what both are done with
+    int at_work = 0;  ///< of the two that take a piece: the hashes and the writer
+    piece spare;      ///< what both are done with
     std::optional<core::error> failure;
     std::unique_ptr<async::event> idle;
     std::chrono::nanoseconds busy{0};

@@ -14,9 +14,9 @@ template <class T>
 using task = boost::asio::awaitable<T>;
 
 /// Takes a download into a file of spool/, hashing while it streams. Small files are written in one go at the
-/// end. Memory: two buffers of at most 256 KiB. A piece is hashed and written side by side, while the next
-/// one is received. Threads: network thread; the file work runs on `disk`. Lifetime: `finish` or `discard` is
-/// awaited before destruction.
+/// end. Memory: two buffers of at most 256 KiB. A piece is hashed and written side by side, while the next one is received.
+/// Threads: network thread; the file work runs on `disk`. Lifetime: `finish` or `discard` is awaited before
+/// destruction.
 class spool_file final : public http::body_sink {
 public:
     spool_file(const tree::stage_root& root, async::worker& disk, std::string name);
