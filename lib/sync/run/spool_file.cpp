@@ -26,7 +26,7 @@ using clock = std::chrono::steady_clock;
 
 }  // namespace
 
-/// What the file work needs; it runs on other threads, one piece at a time, which is hashed and written side by side.
+/// What the file work needs; it runs on another thread, one piece at a time.
 struct spool_file::shared {
     shared(const tree::stage_root& r, async::worker& d, std::string n)
         : root(r), disk(d), path("spool/" + std::move(n)) {}
@@ -38,17 +38,11 @@ struct spool_file::shared {
     core::quick_xor quick;
     std::int64_t written = 0;     ///< bytes given to the writer
     std::int64_t on_its_way = 0;  ///< of `written`, what the disk was told to begin with
-    int at_work = 0;  ///< of the two that take a piece: the hashes and the writer
-    piece spare;      ///< what both are done with
+    bool writing = false;
+    piece spare;  ///< what the writer is done with
     std::optional<core::error> failure;
     std::unique_ptr<async::event> idle;
     std::chrono::nanoseconds busy{0};
-
-    void hash(const piece& from) {
-        const auto bytes = std::as_bytes(std::span(from.bytes.get(), from.size));
-        sha.update(bytes);
-        quick.update(bytes);
-    }
 
     core::result<void> write(const piece& from) {
         std::string_view bytes(from.bytes.get(), from.size);
@@ -60,6 +54,9 @@ struct spool_file::shared {
             }
             fd = std::move(*made);
         }
+        const auto view = std::as_bytes(std::span(bytes));
+        sha.update(view);
+        quick.update(view);
         while (!bytes.empty()) {
             const auto n = ::write(fd.get(), bytes.data(), bytes.size());
             if (n < 0 && errno != EINTR) {
@@ -124,7 +121,7 @@ void spool_file::announce(const http::response& head) {
 }
 
 std::span<std::byte> spool_file::room() {
-    if (!buffer_.bytes && shared_->at_work == 0 && shared_->spare.capacity == longest_piece) {
+    if (!buffer_.bytes && !shared_->writing && shared_->spare.capacity == longest_piece) {
         buffer_ = std::exchange(shared_->spare, {});
     }
     if (!buffer_.bytes) {
@@ -172,7 +169,7 @@ std::int64_t spool_file::received() const {
 }
 
 task<core::result<void>> spool_file::wait_for_writer() {
-    while (shared_->at_work > 0) {
+    while (shared_->writing) {
         co_await shared_->idle->wait();
     }
     if (shared_->failure) {
@@ -187,37 +184,30 @@ task<core::result<void>> spool_file::flush() {
     if (!ready) {
         co_return ready.error();
     }
-    const auto executor = co_await boost::asio::this_coro::executor;
     if (!shared_->idle) {
+        const auto executor = co_await boost::asio::this_coro::executor;
         shared_->idle = std::make_unique<async::event>(executor);
     }
     shared_->written += static_cast<std::int64_t>(buffer_.size);
-    const auto data = std::make_shared<piece>(std::exchange(buffer_, {}));
-    const auto give = [&](auto work) {
-        auto done = [s = shared_, data](std::exception_ptr e, core::result<void> worked) {
-            if (e) {
-                s->failure = core::error(core::error_kind::internal, "writing to the spool failed");
-            } else if (!worked) {
-                s->failure = worked.error();
-            }
-            if (--s->at_work == 0) {
-                data->size = 0;
-                s->spare = std::move(*data);
-                s->idle->notify_all();
-            }
-        };
-        ++shared_->at_work;
-        boost::asio::co_spawn(executor, shared_->disk.run(std::move(work)), std::move(done));
-    };
-    give([s = shared_, data] {
-        auto written = s->write(*data);
+    shared_->writing = true;
+    auto work = [s = shared_, data = std::exchange(buffer_, {})]() mutable {
+        auto written = s->write(data);
         s->begin_write_back();
+        data.size = 0;
+        s->spare = std::move(data);
         return written;
-    });
-    give([s = shared_, data] {
-        s->hash(*data);
-        return core::result<void>();
-    });
+    };
+    auto done = [s = shared_](std::exception_ptr e, core::result<void> written) {
+        s->writing = false;
+        if (e) {
+            s->failure = core::error(core::error_kind::internal, "writing to the spool failed");
+        } else if (!written) {
+            s->failure = written.error();
+        }
+        s->idle->notify_all();
+    };
+    const auto executor = co_await boost::asio::this_coro::executor;
+    boost::asio::co_spawn(executor, shared_->disk.run(std::move(work)), std::move(done));
     co_return core::result<void>();
 }
 
@@ -240,7 +230,6 @@ task<core::result<spool_file::outcome>> spool_file::finish(core::unix_seconds mt
     }
     shared_->written += static_cast<std::int64_t>(buffer_.size);
     auto work = [s = shared_, data = std::exchange(buffer_, {}), mtime]() -> core::result<outcome> {
-        s->hash(data);
         auto last = s->write(data);
         if (!last) {
             return last.error();

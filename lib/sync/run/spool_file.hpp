@@ -14,7 +14,7 @@ template <class T>
 using task = boost::asio::awaitable<T>;
 
 /// Takes a download into a file of spool/, hashing while it streams. Small files are written in one go at the
-/// end. Memory: two buffers of at most 256 KiB. A piece is hashed and written side by side, while the next one is received.
+/// end. Memory: two buffers of at most 256 KiB. Writing a piece overlaps with receiving the next one.
 /// Threads: network thread; the file work runs on `disk`. Lifetime: `finish` or `discard` is awaited before
 /// destruction.
 class spool_file final : public http::body_sink {
