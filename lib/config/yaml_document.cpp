@@ -10,6 +10,8 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "core/utf8.hpp"
+
 namespace m365stage::config {
 namespace {
 
@@ -108,6 +110,10 @@ public:
                 mark, "a value of " + std::to_string(value.size()) + " bytes; expected at most " +
                           std::to_string(longest_scalar) + " bytes"
             );
+        }
+        if (!core::is_utf8(value
+            )) {  // who reads it later counts on that, valijson to the point of reading past it
+            fail(mark, "bytes that are no text; expected UTF-8");
         }
         add_scalar(mark, anchor, type_of_scalar(tag, value), value);
     }

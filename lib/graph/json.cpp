@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/utf8.hpp"
 #include "graph/json_text.hpp"
 
 namespace m365stage::graph {
@@ -76,7 +77,7 @@ std::string valid_utf8(std::string_view text) {
     std::string out;
     out.reserve(text.size());
     for (std::size_t at = 0; at < text.size();) {
-        std::size_t length = character_length(text, at);
+        std::size_t length = core::character_length(text, at);
         out.append(length == 0 ? replacement : text.substr(at, length));
         at += length == 0 ? 1 : length;
     }
@@ -102,7 +103,7 @@ std::string mend_json(std::string_view body) {
             ++at;
             continue;
         }
-        std::size_t length = character_length(body, at);
+        std::size_t length = core::character_length(body, at);
         out.append(length == 0 ? replacement : body.substr(at, length));
         at += length == 0 ? 1 : length;
     }

@@ -10,9 +10,6 @@ namespace m365stage::graph {
 /// Levels of arrays and objects that are taken; more are refused, since a deep value is walked by recursion.
 inline constexpr int deepest_json = 64;
 
-/// How many bytes at `at` form one valid UTF-8 character; 0 if none do.
-std::size_t character_length(std::string_view text, std::size_t at);
-
 /// The UTF-16 unit of a whole "\uXXXX" at `at`.
 std::optional<unsigned> unicode_escape(std::string_view text, std::size_t at);
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/utf8.hpp"
+
 namespace m365stage::sources {
 namespace {
 
@@ -22,10 +24,7 @@ std::string folded(std::string_view line) {
     std::string out;
     std::size_t column = 0;
     for (std::size_t i = 0; i < line.size();) {
-        std::size_t length = 1;
-        while (i + length < line.size() && (static_cast<unsigned char>(line[i + length]) & 0xC0) == 0x80) {
-            ++length;
-        }
+        const auto length = std::max<std::size_t>(core::character_length(line, i), 1);
         if (column + length > longest) {
             out += "\r\n ";
             column = 1;
