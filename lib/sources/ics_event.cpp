@@ -361,6 +361,10 @@ private:
         std::free(raw);  // NOLINT: libical's
         replace_all(all, comma_for_now, "\\,");
         replace_all(all, semicolon_for_now, "\\;");
+        // libical counts the end of a line as a part of it: lines of a certain length it folds within CRLF,
+        // or behind it.
+        replace_all(all, "\r\r\n \n", "\r\n");
+        replace_all(all, "\r\n \r\n", "\r\n");
         auto at = all.find("\r\nBEGIN:VALARM\r\n");
         at = at == std::string::npos ? all.rfind("\r\nEND:VEVENT") : at;
         ics_piece p;

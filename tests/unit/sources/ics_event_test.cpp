@@ -93,6 +93,27 @@ TEST_SUITE("sources") {
         }
     }
 
+    TEST_CASE("ics: texts of every length end where their line ends") {
+        for (const std::string character : {"x", ",", "\xC3\xBC", "\xEF\xBF\xBD", "\xF0\x9F\x9F\xA2"}) {
+            std::string name;
+            for (int length = 0; length < 200; ++length) {
+                name += character;
+                auto event = meeting();
+                event["location"] = {{"displayName", name}};
+                const auto text = whole(make_ics(event));
+                CAPTURE(text);
+                for (std::size_t from = 0; from < text.size();) {
+                    const auto end = text.find("\r\n", from);
+                    REQUIRE(end != std::string::npos);
+                    const auto line = text.substr(from, end - from);
+                    REQUIRE((line.size() <= 75 && line != " "));
+                    REQUIRE(line.find_first_of("\r\n") == std::string::npos);
+                    from = end + 2;
+                }
+            }
+        }
+    }
+
     TEST_CASE("ics: all-day events are dates") {
         auto e = meeting();
         e["isAllDay"] = true;
