@@ -111,8 +111,8 @@ public:
                           std::to_string(longest_scalar) + " bytes"
             );
         }
-        if (!core::is_utf8(value
-            )) {  // who reads it later counts on that, valijson to the point of reading past it
+        // Who reads it later counts on that, valijson to the point of reading past its end.
+        if (!core::is_utf8(value)) {
             fail(mark, "bytes that are no text; expected UTF-8");
         }
         add_scalar(mark, anchor, type_of_scalar(tag, value), value);

@@ -13,10 +13,10 @@ constexpr std::string_view walking = "walk";
 
 }  // namespace
 
-std::optional<walk_step> next_step(database& db, stream_id id, std::int64_t behind) {
+std::optional<walk_step> next_step(database& db, stream_id id) {
     std::optional<walk_step> out;
     db.query(
-        "SELECT id, remote_id, link FROM walk WHERE stream_id=? AND id>? ORDER BY id LIMIT 1",
+        "SELECT id, remote_id, link FROM walk WHERE stream_id=? ORDER BY id LIMIT 1",
         [&](row r) {
             walk_step s;
             s.id = r.integer(0);
@@ -24,9 +24,23 @@ std::optional<walk_step> next_step(database& db, stream_id id, std::int64_t behi
             s.link = r.text(2);
             out = std::move(s);
         },
-        id, behind
+        id
     );
     return out;
+}
+
+std::optional<walk_step> next_silent(database& db, container_id container, stream_id id) {
+    auto step = next_step(db, id);
+    if (!step) {
+        return step;  // as in most passes: nothing is written
+    }
+    database::transaction t(db);
+    while (step && step->link.empty() && !has_no_children(db, container, step->remote_id)) {
+        go_on_with(db, step->id, "");
+        step = next_step(db, id);
+    }
+    t.commit();
+    return step;
 }
 
 void go_on_with(database& db, std::int64_t step, std::string_view link) {

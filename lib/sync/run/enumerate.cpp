@@ -167,34 +167,22 @@ private:
     /// Folders that say they have children, none of which came: they are listed (contract Q10). What is left
     /// when the service fails is in the index for the next pass.
     task<void> list_silent_folders(index::stream_id main) {
-        std::int64_t behind = 0;
-        for (;;) {
-            auto find = [main, behind](index::database& db) { return index::next_step(db, main, behind); };
+        for (bool done = true; done;) {
+            auto find = [id = container_.id, main](index::database& db) {
+                return index::next_silent(db, id, main);
+            };
             auto step = co_await pass_.store.call(std::move(find));
             if (!step) {
                 co_return;
             }
-            behind = step->id;
-            const bool done = co_await list_if_silent(main, std::move(*step));
-            if (!done) {
-                co_return;
-            }
+            done = co_await list_folder(main, std::move(*step));
         }
     }
 
     /// False: the service has to be asked another time.
-    task<bool> list_if_silent(index::stream_id main, index::walk_step step) {
-        auto call = source_.children_call(container_, step.remote_id);
+    task<bool> list_folder(index::stream_id main, index::walk_step step) {
         const bool begun = !step.link.empty();
-        if (call && !begun) {
-            auto ask = [id = container_.id, remote_id = step.remote_id](index::database& db) {
-                return index::has_no_children(db, id, remote_id);
-            };
-            const bool silent = co_await pass_.store.call(std::move(ask));
-            if (!silent) {
-                call.reset();
-            }
-        }
+        auto call = source_.children_call(container_, step.remote_id);
         std::vector<index::item_change> children;
         std::string link;
         if (!call) {
