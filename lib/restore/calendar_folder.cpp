@@ -42,10 +42,10 @@ calendar_home::one parse(const json& element) {
 }  // namespace
 
 calendar_folder::calendar_folder(std::shared_ptr<calendar_home> home, std::string prefix)
-    : home_(std::move(home)), prefix_(std::move(prefix)), top_(true), changed_(home_->with.executor) {}
+    : home_(std::move(home)), prefix_(std::move(prefix)), top_(true), listed_(home_->with.executor) {}
 
 calendar_folder::calendar_folder(const calendar_folder& above, const object& o)
-    : home_(above.home_), prefix_(above.prefix_), path_(o.path), changed_(home_->with.executor) {
+    : home_(above.home_), prefix_(above.prefix_), path_(o.path), listed_(home_->with.executor) {
     const bool good = o.state == object_state::good;
     name_ = good ? o.meta.name : o.local;
     if (good) {
@@ -192,7 +192,8 @@ task<core::result<void>> calendar_folder::create(entry& e) {
             }
             home_->all.push_back(one);
             use(one);
-            created_ = listed_ = true;  // it is empty
+            created_ = true;
+            listed_.set_done();  // it is empty
             co_return core::result<void>();
         }
         const auto why = answer.error();
@@ -223,14 +224,16 @@ task<core::result<void>> calendar_folder::list_calendars() {
     if (home_->calls.is_group()) {
         all.push_back(first);
     }
-    auto call = home_->calls.calendars(path_);
-    graph::page_chain chain;
+    graph::paged_list pages(home_->with.graph, home_->calls.calendars(path_));
     while (!home_->calls.is_group()) {
-        auto page = co_await home_->with.graph.get_page(call);
+        const auto page = co_await pages.next();
         if (!page) {
             co_return page.error();
         }
-        for (const auto& element : *page->value) {
+        if (*page == nullptr) {
+            break;
+        }
+        for (const auto& element : **page) {
             auto one = parse(element);
             const auto* owner = sources::member(element, "owner");
             const auto* self = sources::member(*usual, "owner");
@@ -241,13 +244,6 @@ task<core::result<void>> calendar_folder::list_calendars() {
                 all.push_back(std::move(one));
             }
         }
-        const auto more = chain.next(call, *page);
-        if (!more) {
-            co_return more.error();
-        }
-        if (!*more) {
-            break;
-        }
     }
     home_->all = std::move(all);
     home_->listed = true;
@@ -257,17 +253,10 @@ task<core::result<void>> calendar_folder::list_calendars() {
 task<core::result<std::optional<remote_event>>> calendar_folder::find(
     std::string transaction, std::string uid
 ) {
-    while (listing_) {
-        co_await changed_.wait();
-    }
-    if (!listed_) {
-        listing_ = true;
-        auto done = co_await list_events();
-        listing_ = false;
-        changed_.notify_all();
-        if (!done) {
-            co_return done.error();
-        }
+    const auto list_it = [this] { return list_events(); };
+    const auto listed = co_await listed_.run(list_it);
+    if (!listed) {
+        co_return listed.error();
     }
     std::optional<remote_event> found;
     if (const auto at = by_transaction_.find(transaction); at != by_transaction_.end()) {
@@ -283,13 +272,16 @@ task<core::result<void>> calendar_folder::list_events() {
     by_transaction_.clear();
     by_uid_.clear();
     auto call = home_->calls.events(id_, path_);
-    graph::page_chain chain;
+    graph::paged_list pages(home_->with.graph, std::move(call));
     for (;;) {
-        auto page = co_await home_->with.graph.get_page(call);
+        const auto page = co_await pages.next();
         if (!page) {
             co_return page.error();
         }
-        for (const auto& element : *page->value) {
+        if (*page == nullptr) {
+            break;
+        }
+        for (const auto& element : **page) {
             remote_event there;
             there.id = text(element, "id");
             there.change_key = text(element, "changeKey");
@@ -299,15 +291,7 @@ task<core::result<void>> calendar_folder::list_events() {
             }
             by_uid_[text(element, "iCalUId")] = there;
         }
-        const auto more = chain.next(call, *page);
-        if (!more) {
-            co_return more.error();
-        }
-        if (!*more) {
-            break;
-        }
     }
-    listed_ = true;
     co_return core::result<void>();
 }
 

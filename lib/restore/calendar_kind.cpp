@@ -132,23 +132,19 @@ public:
             co_return false;
         }
         auto call = calls.calendars(to.label);
-        graph::page_chain chain;
+        graph::paged_list pages(with.graph, std::move(call));
         for (;;) {
-            auto page = co_await with.graph.get_page(call);
+            const auto page = co_await pages.next();
             if (!page) {
                 co_return page.error();
             }
-            for (const auto& element : *page->value) {
+            if (*page == nullptr) {
+                co_return false;
+            }
+            for (const auto& element : **page) {
                 if (folded(text(element, "name")).starts_with(folded(prefix))) {
                     co_return true;
                 }
-            }
-            const auto more = chain.next(call, *page);
-            if (!more) {
-                co_return more.error();
-            }
-            if (!*more) {
-                co_return false;
             }
         }
     }

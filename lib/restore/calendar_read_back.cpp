@@ -50,24 +50,17 @@ public:
 
 private:
     task<core::result<void>> list(graph::call call) {
-        graph::page_chain chain;
+        graph::paged_list pages(with_.graph, std::move(call));
         for (;;) {
-            auto page = co_await with_.graph.get_page(call);
-            if (!page && page.error().kind == core::error_kind::not_found) {
-                co_return core::result<void>();  // the calendar itself is gone
-            }
-            if (!page) {
+            const auto page = co_await pages.next();
+            if (!page && page.error().kind != core::error_kind::not_found) {
                 co_return page.error();
             }
-            for (const auto& element : *page->value) {
+            if (!page || *page == nullptr) {
+                co_return core::result<void>();  // not found: the calendar itself is gone
+            }
+            for (const auto& element : **page) {
                 there_[text(element, "id")] = event_fingerprint(element);
-            }
-            const auto more = chain.next(call, *page);
-            if (!more) {
-                co_return more.error();
-            }
-            if (!*more) {
-                co_return core::result<void>();
             }
         }
     }

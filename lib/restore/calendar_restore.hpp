@@ -7,6 +7,7 @@
 #include <string>
 
 #include "async/event.hpp"
+#include "async/once.hpp"
 #include "restore/calendar_calls.hpp"
 #include "restore/kind.hpp"
 
@@ -56,7 +57,7 @@ public:
 
     /// The event that was made with this transactionId, or has this iCalUId; lists the calendar once.
     task<core::result<std::optional<remote_event>>> find(std::string transaction, std::string uid);
-    void forget_content() { listed_ = false; }
+    void forget_content() { listed_.reset(); }
 
 private:
     task<core::result<void>> make();
@@ -74,9 +75,8 @@ private:
     std::string id_;
     int first_number_ = 1;  ///< 2: the tree has another calendar of that name, which comes first
     bool top_ = false, usual_ = false, writable_ = true, settled_ = false, created_ = false;
-    bool listed_ = false, listing_ = false;
     core::result<void> outcome_;
-    async::event changed_;
+    async::once listed_;
     std::map<std::string, remote_event> by_transaction_, by_uid_;
 };
 

@@ -178,19 +178,11 @@ struct column_writer::work {
 };
 
 task<core::result<void>> column_writer::ask() {
-    while (asking_) {
-        co_await changed_.wait();
+    auto there = co_await writable_there(with_, calls_.drive());
+    if (!there) {
+        co_return there.error();
     }
-    if (!columns_) {
-        asking_ = true;
-        auto there = co_await writable_there(with_, calls_.drive());
-        asking_ = false;
-        changed_.notify_all();
-        if (!there) {
-            co_return there.error();
-        }
-        columns_ = std::move(*there);
-    }
+    columns_ = std::move(*there);
     co_return core::result<void>();
 }
 
@@ -211,11 +203,12 @@ task<void> column_writer::put(std::string id, const object& o) {
     e.kind = columns_word;
     e.mark = o.mark;
     e.id = id;
-    auto asked = co_await ask();
+    const auto ask_there = [this] { return ask(); };
+    auto asked = co_await asked_.run(ask_there);
     work w;
     if (asked) {
         w.staged = json::parse(o.meta.columns, nullptr, false);
-        w.plan = plan_columns(w.staged, *columns_, same_list_);
+        w.plan = plan_columns(w.staged, columns_, same_list_);
         w.leave_written(written);
         auto object = co_await with_.log.find(o.path, o.mark);
         if (object.state != outcome::done && !before) {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "async/event.hpp"
+#include "async/once.hpp"
 #include "restore/context.hpp"
 #include "restore/drive_calls.hpp"
 #include "sources/source.hpp"
@@ -51,7 +51,7 @@ std::vector<std::string> differing_columns(const std::string& tags, const nlohma
 class column_writer {
 public:
     column_writer(context& with, drive_calls calls, bool same_list)
-        : with_(with), calls_(std::move(calls)), same_list_(same_list), changed_(with.executor) {}
+        : with_(with), calls_(std::move(calls)), same_list_(same_list), asked_(with.executor) {}
 
     /// Those of `o` to the item `id`. What somebody else wrote there is replaced only if --conflict says so.
     task<void> put(std::string id, const object& o);
@@ -65,9 +65,8 @@ private:
     context& with_;
     drive_calls calls_;
     const bool same_list_;
-    bool asking_ = false;
-    std::optional<std::vector<sources::column>> columns_;
-    async::event changed_;
+    std::vector<sources::column> columns_;  ///< those of the target, once they were asked for
+    async::once asked_;
 };
 
 }  // namespace m365stage::restore

@@ -20,7 +20,8 @@ drive_folder::drive_folder(context& with, std::string target, drive_calls calls,
       with_(with),
       target_(std::move(target)),
       calls_(std::move(calls)),
-      id_(std::move(id)) {}
+      id_(std::move(id)),
+      listed_(with.executor) {}
 
 drive_folder::drive_folder(
     std::shared_ptr<drive_folder> parent, std::string path, std::string name, const object* o
@@ -31,7 +32,8 @@ drive_folder::drive_folder(
       calls_(parent->calls_),
       parent_(std::move(parent)),
       path_(std::move(path)),
-      name_(std::move(name)) {
+      name_(std::move(name)),
+      listed_(with_.executor) {
     if (o != nullptr && o->state == object_state::good) {
         mark_ = o->mark;
         item_ = o->meta.item;
@@ -103,7 +105,9 @@ task<core::result<void>> drive_folder::create(entry e) {
         core::error odd(core::error_kind::conflict, "something that is no folder has its name there");
         co_return co_await fail(std::move(e), std::move(odd));
     }
-    listed_ = made;  // a new folder is empty
+    if (made) {
+        listed_.set_done();  // a new folder is empty
+    }
     id_ = item->id;
     item->ours = true;
     parent_->add(*item);
@@ -137,17 +141,10 @@ task<core::result<void>> drive_folder::fail(entry e, core::error why) {
 }
 
 task<core::result<std::optional<remote_item>>> drive_folder::find(std::string name) {
-    while (listing_) {
-        co_await changed_.wait();
-    }
-    if (!listed_) {
-        listing_ = true;
-        auto done = co_await list();
-        listing_ = false;
-        changed_.notify_all();
-        if (!done) {
-            co_return done.error();
-        }
+    const auto list_it = [this] { return list(); };
+    const auto listed = co_await listed_.run(list_it);
+    if (!listed) {
+        co_return listed.error();
     }
     const auto found = content_.find(folded(name));
     co_return found == content_.end() ? std::optional<remote_item>() : std::optional(found->second);
@@ -156,23 +153,19 @@ task<core::result<std::optional<remote_item>>> drive_folder::find(std::string na
 task<core::result<void>> drive_folder::list() {
     std::map<std::string, remote_item> all;
     auto call = calls_.children(id_, path_);
-    graph::page_chain chain;
+    graph::paged_list pages(with_.graph, std::move(call));
     for (;;) {
-        auto page = co_await with_.graph.get_page(call);
+        const auto page = co_await pages.next();
         if (!page) {
             co_return page.error();
         }
-        for (const auto& element : *page->value) {
+        if (*page == nullptr) {
+            break;
+        }
+        for (const auto& element : **page) {
             if (auto item = parse_remote_item(element)) {
                 all[folded(item->name)] = std::move(*item);
             }
-        }
-        const auto more = chain.next(call, *page);
-        if (!more) {
-            co_return more.error();
-        }
-        if (!*more) {
-            break;
         }
     }
     // What was put there while the list came is known better here.
@@ -182,7 +175,6 @@ task<core::result<void>> drive_folder::list() {
         }
     }
     content_ = std::move(all);
-    listed_ = true;
     co_return core::result<void>();
 }
 

@@ -33,7 +33,7 @@ public:
     /// and no more: not every library has the field.
     task<void> give_description(std::string id, const nlohmann::json& staged, std::string object);
     /// The folder turned out to be gone: the next `ensure` makes it again.
-    void forget_content() { listed_ = false; }
+    void forget_content() { listed_.reset(); }
 
 private:
     task<core::result<void>> make() override;
@@ -47,7 +47,7 @@ private:
     std::shared_ptr<drive_folder> parent_;
     std::string path_, name_, mark_, item_;
     std::string id_;
-    bool listed_ = false, listing_ = false;
+    async::once listed_;
     std::map<std::string, remote_item> content_;  ///< by folded name
 };
 

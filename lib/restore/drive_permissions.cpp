@@ -142,21 +142,17 @@ task<core::result<std::set<std::string>>> present_grants(
 ) {
     std::set<std::string> out;
     auto call = calls.permissions(id, path);
-    graph::page_chain chain;
+    graph::paged_list pages(with.graph, std::move(call));
     for (;;) {
-        auto page = co_await with.graph.get_page(call);
+        const auto page = co_await pages.next();
         if (!page) {
             co_return page.error();
         }
-        for (const auto& own : sources::own_permissions(*page->value)) {
-            out.insert(grant_key(own));
-        }
-        const auto more = chain.next(call, *page);
-        if (!more) {
-            co_return more.error();
-        }
-        if (!*more) {
+        if (*page == nullptr) {
             co_return out;
+        }
+        for (const auto& own : sources::own_permissions(**page)) {
+            out.insert(grant_key(own));
         }
     }
 }

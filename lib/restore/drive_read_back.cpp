@@ -23,28 +23,21 @@ public:
         co_await find_columns(written);
         std::map<std::string, remote_item> there;
         auto call = calls_.children(parent, "what was put back", !columns_.empty());
-        graph::page_chain chain;
+        graph::paged_list pages(with_.graph, std::move(call));
         for (;;) {
-            auto page = co_await with_.graph.get_page(call);
+            const auto page = co_await pages.next();
             if (!page && page.error().kind != core::error_kind::not_found) {
                 co_return page.error();
             }
-            if (!page) {
-                break;  // the folder itself is gone
+            if (!page || *page == nullptr) {
+                break;  // not found: the folder itself is gone
             }
-            for (const auto& element : *page->value) {
+            for (const auto& element : **page) {
                 if (auto item = parse_remote_item(element)) {
                     auto id = item->id;
                     co_await check_columns(id, element);
                     there.emplace(std::move(id), std::move(*item));
                 }
-            }
-            const auto more = chain.next(call, *page);
-            if (!more) {
-                co_return more.error();
-            }
-            if (!*more) {
-                break;
             }
         }
         for (auto& [path, e] : written) {

@@ -273,23 +273,19 @@ private:
         auto call = calls_.instances(
             entry_.id, about - core::seconds_a_day, about + 2 * core::seconds_a_day, o_.path
         );
-        graph::page_chain chain;
+        graph::paged_list pages(with_.graph, std::move(call));
         for (;;) {
-            auto page = co_await with_.graph.get_page(call);
+            const auto page = co_await pages.next();
             if (!page) {
                 co_return page.error();
             }
-            for (const auto& one : *page->value) {
+            if (*page == nullptr) {
+                co_return json();
+            }
+            for (const auto& one : **page) {
                 if (date_of(one, clock) == date) {
                     co_return one;
                 }
-            }
-            const auto more = chain.next(call, *page);
-            if (!more) {
-                co_return more.error();
-            }
-            if (!*more) {
-                co_return json();
             }
         }
     }

@@ -3,18 +3,18 @@
 namespace m365stage::restore {
 
 task<core::result<void>> made_folder::ensure() {
-    while (working_) {
-        co_await changed_.wait();
+    const auto settle = [this] { return settle_outcome(); };
+    const auto settled = co_await settled_.run(settle);
+    co_return settled ? outcome_ : settled;
+}
+
+task<core::result<void>> made_folder::settle_outcome() {
+    auto done = co_await make();
+    if (!done && core::is_transient(done.error().kind)) {
+        co_return done;
     }
-    if (!settled_) {
-        working_ = true;
-        auto done = co_await make();
-        settled_ = done.has_value() || !core::is_transient(done.error().kind);
-        outcome_ = std::move(done);
-        working_ = false;
-        changed_.notify_all();
-    }
-    co_return outcome_;
+    outcome_ = std::move(done);
+    co_return core::result<void>();
 }
 
 }  // namespace m365stage::restore

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "async/event.hpp"
+#include "async/once.hpp"
 #include "restore/kind.hpp"
 
 namespace m365stage::restore {
@@ -13,15 +13,15 @@ public:
 
 protected:
     /// `there`: nothing has to be made.
-    made_folder(boost::asio::any_io_executor executor, bool there) : changed_(executor), settled_(there) {}
+    made_folder(boost::asio::any_io_executor executor, bool there) : settled_(executor, there) {}
 
     /// Makes it, and the folders above.
     virtual task<core::result<void>> make() = 0;
 
-    async::event changed_;  ///< also for other things that are done once
-
 private:
-    bool settled_, working_ = false;
+    task<core::result<void>> settle_outcome();
+
+    async::once settled_;
     core::result<void> outcome_;
 };
 

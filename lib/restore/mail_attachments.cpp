@@ -219,13 +219,16 @@ task<core::result<attachment_marks>> read_attachments(
 ) {
     attachment_marks out;
     auto call = calls.attachments(message, object);
-    graph::page_chain chain;
+    graph::paged_list pages(with.graph, std::move(call));
     for (;;) {
-        auto page = co_await with.graph.get_page(call);
+        const auto page = co_await pages.next();
         if (!page) {
             co_return page.error();
         }
-        for (const auto& one : *page->value) {
+        if (*page == nullptr) {
+            co_return out;
+        }
+        for (const auto& one : **page) {
             const auto type = text(one, "@odata.type");
             if (type.ends_with("itemAttachment")) {
                 out.insert("item " + text(one, "name"));
@@ -236,13 +239,6 @@ task<core::result<attachment_marks>> read_attachments(
                 }
                 out.insert("file " + *hash);
             }
-        }
-        const auto more = chain.next(call, *page);
-        if (!more) {
-            co_return more.error();
-        }
-        if (!*more) {
-            co_return out;
         }
     }
 }

@@ -40,7 +40,9 @@ mail_folder::mail_folder(context& with, std::string target, mail_calls calls, st
       calls_(std::move(calls)),
       id_(std::move(id)),
       origin_(origin),
-      top_(true) {}
+      top_(true),
+      listed_(with.executor),
+      children_listed_(with.executor) {}
 
 mail_folder::mail_folder(
     std::shared_ptr<mail_folder> parent, std::string path, std::string name, const object* o
@@ -52,7 +54,9 @@ mail_folder::mail_folder(
       parent_(std::move(parent)),
       path_(std::move(path)),
       name_(std::move(name)),
-      origin_(parent_->origin_) {
+      origin_(parent_->origin_),
+      listed_(with_.executor),
+      children_listed_(with_.executor) {
     if (o != nullptr && o->state == object_state::good) {
         const auto item = json::parse(o->meta.item, nullptr, false);
         mark_ = o->mark;
@@ -109,7 +113,7 @@ task<core::result<void>> mail_folder::make() {
             co_return co_await settle_in(std::move(e), std::move(*id), outcome::present);
         }
     }
-    auto listed = co_await parent_->list_children();
+    auto listed = co_await parent_->know_children();
     if (!listed) {
         co_return co_await fail(std::move(e), listed.error());
     }
@@ -177,7 +181,8 @@ task<core::result<void>> mail_folder::create(entry e) {
         auto call = calls_.make_folder(parent_->id(), body, path_);
         auto answer = co_await with_.graph.get_json(std::move(call));
         if (answer) {
-            listed_ = children_listed_ = true;  // a new folder is empty
+            listed_.set_done();  // a new folder is empty
+            children_listed_.set_done();
             auto id = text(*answer, "id");
             co_return co_await settle_in(std::move(e), std::move(id), outcome::done);
         }
@@ -186,8 +191,8 @@ task<core::result<void>> mail_folder::create(entry e) {
             co_return co_await fail(std::move(e), answer.error());
         }
         // Made by the try whose answer was lost, or by somebody since the folders were listed.
-        parent_->children_listed_ = false;
-        auto listed = co_await parent_->list_children();
+        parent_->children_listed_.reset();
+        auto listed = co_await parent_->know_children();
         if (!listed || number == most_tries) {
             co_return co_await fail(std::move(e), answer.error());
         }
@@ -214,25 +219,23 @@ task<core::result<void>> mail_folder::fail(entry e, core::error why) {
     co_return out;
 }
 
+task<core::result<void>> mail_folder::know_children() {
+    const auto list_them = [this] { return list_children(); };
+    co_return co_await children_listed_.run(list_them);
+}
+
 task<core::result<void>> mail_folder::list_children() {
-    while (listing_) {
-        co_await changed_.wait();
-    }
-    if (children_listed_) {
-        co_return core::result<void>();
-    }
-    listing_ = true;
-    core::result<void> done;
     std::vector<child> all;
-    auto call = calls_.child_folders(id_, path_);
-    graph::page_chain chain;
+    graph::paged_list pages(with_.graph, calls_.child_folders(id_, path_));
     for (;;) {
-        auto page = co_await with_.graph.get_page(call);
+        const auto page = co_await pages.next();
         if (!page) {
-            done = page.error();
+            co_return page.error();
+        }
+        if (*page == nullptr) {
             break;
         }
-        for (const auto& element : *page->value) {
+        for (const auto& element : **page) {
             child c;
             c.id = text(element, "id");
             c.name = text(element, "displayName");
@@ -244,38 +247,37 @@ task<core::result<void>> mail_folder::list_children() {
                 all.push_back(std::move(c));
             }
         }
-        const auto more = chain.next(call, *page);
-        if (!more) {
-            co_return more.error();
-        }
-        if (!*more) {
-            break;
-        }
     }
-    if (done) {
-        children_ = std::move(all);
-        children_listed_ = true;
-    }
-    listing_ = false;
-    changed_.notify_all();
-    co_return done;
+    children_ = std::move(all);
+    co_return core::result<void>();
+}
+
+/// Lists the messages, or notes that they can't be listed.
+task<core::result<void>> mail_folder::know_messages() {
+    auto done = co_await list_messages();
+    // A message that the service can't put into a page spoils the list, not the restore.
+    unlistable_ = !done && (done.error().kind == core::error_kind::server ||
+                            done.error().kind == core::error_kind::bad_request);
+    co_return unlistable_ ? core::result<void>() : done;
 }
 
 task<core::result<void>> mail_folder::list_messages() {
-    auto call = calls_.messages(id_, marks_, path_);
-    graph::page_chain chain;
+    graph::paged_list pages(with_.graph, calls_.messages(id_, marks_, path_));
     for (;;) {
-        auto page = co_await with_.graph.get_page(call);
+        const auto page = co_await pages.next();
         if (!page && marks_ && page.error().kind == core::error_kind::bad_request) {
             marks_ = false;  // it does not list extended properties: messages are told by what they are
-            call = calls_.messages(id_, false, path_);
+            pages = graph::paged_list(with_.graph, calls_.messages(id_, false, path_));
             continue;
         }
         if (!page) {
             co_return page.error();
         }
+        if (*page == nullptr) {
+            co_return core::result<void>();
+        }
         std::vector<journal::there> rows;
-        for (const auto& element : *page->value) {
+        for (const auto& element : **page) {
             const auto m = parse_remote_message(element);
             if (!m) {
                 continue;
@@ -293,13 +295,6 @@ task<core::result<void>> mail_folder::list_messages() {
             }
         }
         co_await with_.log.add_there(id_, std::move(rows));
-        const auto more = chain.next(call, *page);
-        if (!more) {
-            co_return more.error();
-        }
-        if (!*more) {
-            co_return core::result<void>();
-        }
     }
 }
 
@@ -314,22 +309,10 @@ std::string filter_of(const std::string& internet_id, const std::string& mark) {
 }  // namespace
 
 task<core::result<std::vector<remote_message>>> mail_folder::find(std::string internet_id, std::string mark) {
-    while (listing_) {
-        co_await changed_.wait();
-    }
-    if (!listed_) {
-        listing_ = true;
-        auto done = co_await list_messages();
-        listing_ = false;
-        listed_ = done.has_value();
-        // A message that the service can't put into a page spoils the list, not the restore.
-        unlistable_ = !done && (done.error().kind == core::error_kind::server ||
-                                done.error().kind == core::error_kind::bad_request);
-        listed_ = listed_ || unlistable_;
-        changed_.notify_all();
-        if (!listed_) {
-            co_return done.error();
-        }
+    const auto list_them = [this] { return know_messages(); };
+    const auto listed = co_await listed_.run(list_them);
+    if (!listed) {
+        co_return listed.error();
     }
     if (unlistable_) {
         auto asked = co_await ask_for(filter_of(internet_id, mark));
@@ -354,7 +337,7 @@ task<core::result<std::vector<remote_message>>> mail_folder::find_now(
     if (asked || asked.error().kind != core::error_kind::bad_request) {
         co_return asked;
     }
-    listed_ = unlistable_ = false;  // no such filters there: the list tells it as well
+    listed_.reset();  // no such filters there: the list tells it as well
     auto found = co_await find(std::move(internet_id), std::move(mark));
     co_return found;
 }
@@ -362,23 +345,19 @@ task<core::result<std::vector<remote_message>>> mail_folder::find_now(
 task<core::result<std::vector<remote_message>>> mail_folder::ask_for(std::string filter) {
     std::vector<remote_message> out;
     auto call = calls_.matching(id_, filter, marks_, path_);
-    graph::page_chain chain;
+    graph::paged_list pages(with_.graph, std::move(call));
     for (;;) {
-        auto page = co_await with_.graph.get_page(call);
+        const auto page = co_await pages.next();
         if (!page) {
             co_return page.error();
         }
-        for (const auto& element : *page->value) {
+        if (*page == nullptr) {
+            co_return out;
+        }
+        for (const auto& element : **page) {
             if (auto m = parse_remote_message(element)) {
                 out.push_back(std::move(*m));
             }
-        }
-        const auto more = chain.next(call, *page);
-        if (!more) {
-            co_return more.error();
-        }
-        if (!*more) {
-            co_return out;
         }
     }
 }

@@ -42,7 +42,9 @@ private:
     task<core::result<void>> create(entry e);
     task<core::result<void>> fail(entry e, core::error why);
     task<core::result<std::string>> well_known_id();
+    task<core::result<void>> know_children();
     task<core::result<void>> list_children();
+    task<core::result<void>> know_messages();
     task<core::result<void>> list_messages();
     /// A folder of that name that is not one of ours; nullptr: none. `any`: also ours.
     const child* named(const std::string& name, bool any) const;
@@ -54,9 +56,9 @@ private:
     std::string path_, name_, mark_, old_id_, well_known_;
     std::string id_;
     bool origin_ = false, top_ = false, hidden_ = false;
-    bool listed_ = false, listing_ = false, unlistable_ = false;
+    bool unlistable_ = false;
     bool marks_ = true;  ///< the service tells extended properties in lists
-    bool children_listed_ = false;
+    async::once listed_, children_listed_;
     std::vector<child> children_;
 };
 

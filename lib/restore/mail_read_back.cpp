@@ -64,17 +64,17 @@ private:
     }
 
     task<core::result<void>> read_pages(graph::call call, bool messages) {
-        graph::page_chain chain;
+        graph::paged_list pages(with_.graph, std::move(call));
         for (;;) {
-            auto page = co_await with_.graph.get_page(call);
+            const auto page = co_await pages.next();
             if (!page && page.error().kind != core::error_kind::not_found) {
                 co_return page.error();
             }
-            if (!page) {
-                co_return core::result<void>();  // the folder itself is gone
+            if (!page || *page == nullptr) {
+                co_return core::result<void>();  // not found: the folder itself is gone
             }
             std::vector<journal::there> rows;
-            for (const auto& element : *page->value) {
+            for (const auto& element : **page) {
                 journal::there row;
                 row.id = sources::text(element, "id");
                 row.key = "read " + row.id;
@@ -82,13 +82,6 @@ private:
                 rows.push_back(std::move(row));
             }
             co_await with_.log.add_there(where_.parent, std::move(rows));
-            const auto more = chain.next(call, *page);
-            if (!more) {
-                co_return more.error();
-            }
-            if (!*more) {
-                co_return core::result<void>();
-            }
         }
     }
 

@@ -68,28 +68,22 @@ task<core::result<json>> find_in(
     graph::client& graph, graph::call call, std::string key, std::string wanted
 ) {
     const auto object = call.object;
-    constexpr int most_pages = 2000;
-    graph::page_chain chain;
-    for (int n = 0; n < most_pages; ++n) {
-        auto page = co_await graph.get_page(call);
+    graph::paged_list pages(graph, std::move(call));
+    for (;;) {
+        const auto page = co_await pages.next();
         if (!page) {
             co_return page.error();
         }
-        for (const auto& element : *page->value) {
+        if (*page == nullptr) {
+            core::error e(core::error_kind::not_found, "there is no " + wanted);
+            co_return std::move(e).on(object);
+        }
+        for (const auto& element : **page) {
             if (folded(text(element, key)) == folded(wanted)) {
                 co_return element;
             }
         }
-        const auto more = chain.next(call, *page);
-        if (!more) {
-            co_return more.error();
-        }
-        if (!*more) {
-            break;
-        }
     }
-    core::error e(core::error_kind::not_found, "there is no " + wanted);
-    co_return std::move(e).on(object);
 }
 
 task<core::result<found_owner>> find_owner(graph::client& graph, const place& where) {

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/hash.hpp"
+#include "graph/paging.hpp"
 #include "sources/fields.hpp"
 #include "sources/outlook.hpp"
 
@@ -14,7 +15,6 @@ using core::error_kind;
 using nlohmann::json;
 using sources::text;
 
-constexpr int most_pages = 100'000;
 constexpr const char* above_all = "top";  // in journals: the parent of folders that have none
 
 }  // namespace
@@ -27,26 +27,11 @@ graph::call record_target::call(const std::string& below, std::string object, un
     return sources::mailbox_call(owner, address() + below, std::move(object), size);
 }
 
-task<core::result<std::vector<json>>> read_all(graph::client& graph, graph::call first) {
-    std::vector<json> out;
-    for (int pages = 0; pages < most_pages; ++pages) {
-        auto page = co_await graph.get_page(first);
-        if (!page) {
-            co_return page.error();
-        }
-        for (auto& element : *page->value) {
-            out.push_back(std::move(element));
-        }
-        if (page->next_link.empty() || page->next_link == first.target) {
-            co_return out;
-        }
-        first.target = page->next_link;
-    }
-    co_return core::error(error_kind::protocol, "a list of the service never ends");
-}
-
 record_folder::record_folder(std::shared_ptr<record_target> target, std::string prefix)
-    : made_folder(target->with.executor, true), target_(std::move(target)), name_(std::move(prefix)) {}
+    : made_folder(target->with.executor, true),
+      target_(std::move(target)),
+      name_(std::move(prefix)),
+      listed_(target_->with.executor) {}
 
 record_folder::record_folder(
     std::shared_ptr<record_folder> parent, std::string path, std::string name, const object* o
@@ -55,7 +40,8 @@ record_folder::record_folder(
       target_(parent->target_),
       parent_(std::move(parent)),
       path_(std::move(path)),
-      name_(std::move(name)) {
+      name_(std::move(name)),
+      listed_(target_->with.executor) {
     if (o != nullptr && o->state == object_state::good) {
         mark_ = o->mark;
         const auto item = json::parse(o->meta.item, nullptr, false);
@@ -132,11 +118,11 @@ task<core::result<std::string>> record_folder::find_folder() {
         co_return text(*folder, "id");
     }
     auto call = target_->call(siblings(), path_, records_a_page);
-    auto all = co_await read_all(with.graph, std::move(call));
+    auto all = co_await graph::read_list(with.graph, std::move(call));
     if (!all && !sources::is_not_offered(all.error())) {
         co_return all.error();
     }
-    for (const auto& folder : all ? *all : std::vector<json>()) {
+    for (const auto& folder : all ? *all : json::array()) {
         const auto id = text(folder, "id");
         const bool same = known_ ? text(folder, "wellknownListName") == format.well_known_folder()
                                  : folded(text(folder, "displayName")) == folded(name_);
@@ -181,7 +167,7 @@ task<core::result<void>> record_folder::create(entry e) {
         auto noted = co_await note_failure(with, path_, std::move(e), made.error());
         co_return noted ? core::result<void>(made.error()) : noted;
     }
-    listed_ = true;  // it is empty
+    listed_.set_done();  // it is empty
     auto id = text(*made, "id");
     co_return co_await settle(std::move(e), std::move(id), outcome::done);
 }
@@ -189,7 +175,7 @@ task<core::result<void>> record_folder::create(entry e) {
 task<core::result<void>> record_folder::list() {
     const auto& format = target_->format;
     auto call = target_->call(address() + format.items(), path_, records_a_page);
-    auto all = co_await read_all(target_->with.graph, std::move(call));
+    auto all = co_await graph::read_list(target_->with.graph, std::move(call));
     if (!all) {
         co_return all.error();
     }
@@ -201,22 +187,14 @@ task<core::result<void>> record_folder::list() {
         by_identity_.emplace(format.identity_of(body), id);
         by_key_.emplace(record_key(body), id);
     }
-    listed_ = true;
     co_return core::result<void>();
 }
 
 task<core::result<std::optional<remote_record>>> record_folder::find(std::string identity, std::string key) {
-    while (listing_) {
-        co_await changed_.wait();
-    }
-    if (!listed_) {
-        listing_ = true;
-        auto done = co_await list();
-        listing_ = false;
-        changed_.notify_all();
-        if (!done) {
-            co_return done.error();
-        }
+    const auto list_it = [this] { return list(); };
+    const auto listed = co_await listed_.run(list_it);
+    if (!listed) {
+        co_return listed.error();
     }
     const auto free_one = [this](const auto& all, const std::string& wanted) {
         const auto [begin, end] = all.equal_range(wanted);

@@ -42,7 +42,7 @@ public:
     /// no object has claimed; the same one first. Lists the folder once.
     task<core::result<std::optional<remote_record>>> find(std::string identity, std::string key);
     /// The list has to be asked for again.
-    void forget() { listed_ = false; }
+    void forget() { listed_.reset(); }
     record_target& target() { return *target_; }
 
 private:
@@ -59,7 +59,7 @@ private:
     std::string path_, name_, mark_;
     std::string id_;
     bool known_ = false;  ///< the one that is always there
-    bool listed_ = false, listing_ = false;
+    async::once listed_;
     std::unordered_multimap<std::string, std::string> by_key_, by_identity_;  ///< to ids
 };
 
@@ -69,8 +69,5 @@ std::unique_ptr<writer> make_record_writer(
 task<core::result<std::uint64_t>> read_back_records(
     context& with, const record_format& format, journal::written_folder where, bool last
 );
-
-/// Everything of a collection. Errors: those of the calls.
-task<core::result<std::vector<nlohmann::json>>> read_all(graph::client& graph, graph::call first);
 
 }  // namespace m365stage::restore

@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/hash.hpp"
+#include "graph/paging.hpp"
 #include "restore/embedded.hpp"
 #include "restore/owner.hpp"
 #include "restore/record_folder.hpp"
@@ -87,7 +88,7 @@ public:
         }
         wanted = format_.nests() ? name : wanted + name;
         auto call = all.call(format_.folders(), to.label, records_a_page);
-        auto folders = co_await read_all(with.graph, std::move(call));
+        auto folders = co_await graph::read_list(with.graph, std::move(call));
         if (!folders) {
             co_return folders.error();
         }

@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/hash.hpp"
+#include "graph/paging.hpp"
 #include "restore/record_folder.hpp"
 #include "restore/upload.hpp"
 #include "sources/fields.hpp"
@@ -233,11 +234,11 @@ private:
             format_.folders() + "/" + sources::segment(where_.parent) + format_.items(), "what was put back",
             records_a_page
         );
-        auto all = co_await read_all(with_.graph, std::move(call));
+        auto all = co_await graph::read_list(with_.graph, std::move(call));
         if (!all && all.error().kind != error_kind::not_found) {
             co_return all.error();
         }
-        for (const auto& element : all ? *all : std::vector<json>()) {
+        for (const auto& element : all ? *all : json::array()) {
             there_.emplace(text(element, "id"), format_.body_of(element));
         }
         co_return core::result<void>();

@@ -2,6 +2,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "graph/paging.hpp"
 #include "restore/owner.hpp"
 #include "restore/record_folder.hpp"
 #include "sources/fields.hpp"
@@ -132,7 +133,7 @@ private:
         if (all.empty()) {
             co_return core::result<void>();
         }
-        auto there = co_await read_all(with_.graph, call(where));
+        auto there = co_await graph::read_list(with_.graph, call(where));
         if (!there) {
             co_return there.error();
         }

@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/hash.hpp"
+#include "graph/paging.hpp"
 #include "restore/embedded.hpp"
 #include "restore/record_folder.hpp"
 #include "sources/fields.hpp"
@@ -60,7 +61,7 @@ private:
         if (wanted.empty()) {
             co_return core::result<void>();
         }
-        auto there = co_await read_all(with_.graph, call("/" + what));
+        auto there = co_await graph::read_list(with_.graph, call("/" + what));
         if (!there) {
             co_return there.error();
         }
@@ -86,7 +87,7 @@ private:
     }
 
     task<core::result<void>> attachments(const task_file& file) {
-        auto there = co_await read_all(with_.graph, call("/attachments"));
+        auto there = co_await graph::read_list(with_.graph, call("/attachments"));
         if (!there) {
             co_return there.error();
         }

@@ -2,6 +2,7 @@
 
 #include "graph/errors.hpp"
 #include "graph/flat_json.hpp"
+#include "graph/paging.hpp"
 #include "sources/drive_columns.hpp"
 #include "sources/drive_item.hpp"
 #include "sources/fields.hpp"
@@ -159,7 +160,7 @@ public:
     ) const override {
         auto call =
             sharepoint_call(item_address(c, remote_id) + "/permissions", graph::units::permissions, c.key);
-        auto all = co_await whole_list(graph, std::move(call));
+        auto all = co_await graph::read_list(graph, std::move(call));
         if (!all) {
             co_return all.error();
         }
@@ -296,7 +297,7 @@ private:
         graph::client& graph, std::string base, const owner& o
     ) {
         auto call = sharepoint_call(base + "/drives", graph::units::query, o.path);
-        auto all = co_await whole_list(graph, std::move(call));
+        auto all = co_await graph::read_list(graph, std::move(call));
         if (!all) {
             co_return all.error();
         }

@@ -84,30 +84,8 @@ std::vector<column> own_columns(const json& list) {
     return out;
 }
 
-task<core::result<json>> whole_list(graph::client& graph, graph::call call) {
-    json all = json::array();
-    constexpr int most_pages = 100;
-    graph::page_chain chain;
-    for (int pages = 0; pages < most_pages; ++pages) {
-        auto page = co_await graph.get_page(call);
-        if (!page) {
-            co_return page.error();
-        }
-        all.insert(all.end(), page->value->begin(), page->value->end());
-        const auto more = chain.next(call, *page);
-        if (!more) {
-            co_return more.error();
-        }
-        if (!*more) {
-            co_return all;
-        }
-    }
-    core::error e(core::error_kind::protocol, "the list never ends");
-    co_return std::move(e).on(call.object);
-}
-
 task<core::result<json>> read_column_list(graph::client& graph, std::string drive, std::string object) {
-    return whole_list(graph, list_call(drive, "/list/columns", graph::units::query, std::move(object)));
+    return graph::read_list(graph, list_call(drive, "/list/columns", graph::units::query, std::move(object)));
 }
 
 std::string field_of(const column& c) {

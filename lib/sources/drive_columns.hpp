@@ -18,10 +18,6 @@ std::vector<column> writable_columns(const nlohmann::json& list);
 /// The same; none if there is nothing but the title, which every library has.
 std::vector<column> own_columns(const nlohmann::json& list);
 
-/// All elements of a list of SharePoint's, of which a part would be taken for the whole. Errors: those of the
-/// calls; protocol if it goes in a circle or never ends.
-task<core::result<nlohmann::json>> whole_list(graph::client& graph, graph::call call);
-
 /// All columns of a drive's list.
 task<core::result<nlohmann::json>> read_column_list(
     graph::client& graph, std::string drive, std::string object

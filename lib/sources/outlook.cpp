@@ -127,26 +127,6 @@ std::optional<index::item_change> change_of(const json& element) {
     return c;
 }
 
-task<core::result<json>> all_pages(graph::client& graph, graph::call next, std::size_t most) {
-    json out = json::array();
-    for (std::size_t pages = 0; pages < most; ++pages) {
-        auto page = co_await graph.get_page(next);
-        if (!page) {
-            co_return page.error();
-        }
-        for (auto& element : *page->value) {
-            out.push_back(std::move(element));
-        }
-        if (page->next_link.empty() || page->next_link == next.target) {
-            co_return out;
-        }
-        next.target = page->next_link;
-    }
-    core::error e(error_kind::protocol, "the list never ends");
-    e.object = next.object;
-    co_return e;
-}
-
 rendered_item as_listed(const source& s, const index::work_item& item) {
     const auto meta = json::parse(item.meta, nullptr, false);
     rendered_item made;

@@ -63,9 +63,6 @@ index::item_change root_change(const nlohmann::json& element);
 /// What every element says: its id, and whether it is gone. nullopt without id.
 std::optional<index::item_change> change_of(const nlohmann::json& element);
 
-/// All pages of a small list. Errors: those of the calls; protocol if there are more pages than `most`.
-task<core::result<nlohmann::json>> all_pages(graph::client& graph, graph::call next, std::size_t most);
-
 /// What is known of rendered content whose metadata came with the page.
 rendered_item as_listed(const source& s, const index::work_item& item);
 

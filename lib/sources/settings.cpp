@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "graph/errors.hpp"
+#include "graph/paging.hpp"
 #include "sources/fields.hpp"
 #include "sources/ics_stream.hpp"
 #include "sources/outlook.hpp"
@@ -13,7 +14,6 @@ using core::error_kind;
 using nlohmann::json;
 
 constexpr unsigned objects_a_page = 250;
-constexpr std::size_t most_pages = 100;
 
 class settings_source final : public source {
 public:
@@ -100,7 +100,7 @@ private:
     /// A whole collection; null where the service does not offer it.
     static task<core::result<json>> offered(graph::client& graph, graph::call first) {
         for (int tries = 0;; ++tries) {
-            auto all = co_await all_pages(graph, first, most_pages);
+            auto all = co_await graph::read_list(graph, first);
             if (all || !is_not_offered(all.error())) {
                 co_return all;
             }

@@ -2,6 +2,7 @@
 
 #include "auth/encoding.hpp"
 #include "graph/errors.hpp"
+#include "graph/paging.hpp"
 #include "sources/fields.hpp"
 #include "sources/ics_stream.hpp"
 #include "sources/outlook.hpp"
@@ -14,7 +15,6 @@ using core::error_kind;
 using nlohmann::json;
 
 constexpr unsigned tasks_a_page = 500;
-constexpr std::size_t most_pages_of_task = 1000;  // of what belongs to one task
 
 /// Writes one task's file.
 class task_renderer {
@@ -59,9 +59,7 @@ private:
     }
 
     /// All of what belongs to the task.
-    task<core::result<json>> all(const std::string& below) {
-        return all_pages(graph_, call(below), most_pages_of_task);
-    }
+    task<core::result<json>> all(const std::string& below) { return graph::read_list(graph_, call(below)); }
 
     task<core::result<void>> attachments() {
         auto found = co_await all("/attachments");

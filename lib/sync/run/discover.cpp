@@ -5,6 +5,7 @@
 
 #include "async/group.hpp"
 #include "core/log.hpp"
+#include "graph/paging.hpp"
 #include "index/containers.hpp"
 #include "index/owners.hpp"
 #include "sources/fields.hpp"
@@ -212,23 +213,17 @@ private:
 
     /// All pages from `target` on; the deltaLink, or empty for a plain listing.
     task<core::result<std::string>> follow(std::string target, std::string kind, reader read) {
-        auto call = directory_call(std::move(target), kind + "s");
-        constexpr int most_pages = 100'000;
-        for (int page = 0; page < most_pages; ++page) {
-            auto answer = co_await pass_.graph.get_page(call);
-            if (!answer) {
-                co_return answer.error();
+        graph::paged_list pages(pass_.graph, directory_call(std::move(target), kind + "s"));
+        for (;;) {
+            const auto page = co_await pages.next();
+            if (!page) {
+                co_return page.error();
             }
-            co_await take(*answer->value, kind, read);
-            if (answer->next_link.empty()) {
-                co_return answer->delta_link;
+            if (*page == nullptr) {
+                co_return pages.delta_link();
             }
-            if (answer->next_link == call.target) {
-                co_return core::error(error_kind::protocol, "the list of " + kind + "s goes in a circle");
-            }
-            call.target = answer->next_link;
+            co_await take(**page, kind, read);
         }
-        co_return core::error(error_kind::protocol, "the list of " + kind + "s never ends");
     }
 
     task<void> take(const json& elements, std::string kind, reader read) {
@@ -284,28 +279,23 @@ private:
         sites_complete_ = true;
     }
 
-    task<core::result<bool>> site_pages(std::string target) {
+    task<core::result<void>> site_pages(std::string target) {
         graph::call call;
         call.target = std::move(target);
         call.where = graph::scope(graph::service::sharepoint);
         call.resource_units = graph::units::query;
         call.object = "sites";
-        constexpr int most_pages = 100'000;
-        for (int page = 0; page < most_pages; ++page) {
-            auto answer = co_await pass_.graph.get_page(call);
-            if (!answer) {
-                co_return answer.error();
+        graph::paged_list pages(pass_.graph, std::move(call));
+        for (;;) {
+            const auto page = co_await pages.next();
+            if (!page) {
+                co_return page.error();
             }
-            co_await take(*answer->value, "site", &site_of);
-            if (answer->next_link.empty()) {
-                break;
+            if (*page == nullptr) {
+                co_return core::result<void>();
             }
-            if (answer->next_link == call.target) {
-                co_return core::error(error_kind::protocol, "the list of sites goes in a circle");
-            }
-            call.target = answer->next_link;
+            co_await take(**page, "site", &site_of);
         }
-        co_return true;
     }
 
     /// Lists the containers of owners that are due; subsites that appear on the way are listed as well.

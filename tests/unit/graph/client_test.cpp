@@ -8,6 +8,7 @@
 #include "auth/encoding.hpp"
 #include "auth/token_source.hpp"
 #include "graph/client_parts.hpp"
+#include "graph/paging.hpp"
 
 using namespace m365stage;
 using namespace m365stage::test;
@@ -355,6 +356,41 @@ TEST_SUITE("graph") {
             CHECK(got.error().kind == error_kind::protocol);
             CHECK(core::describe(got.error()).find("evil.example/v1.0") == std::string::npos);
         }
+    }
+
+    TEST_CASE("paging: a list is read to its end, and a part is never taken for the whole") {
+        const auto leading_to = [](int first, const char* link) {
+            const nlohmann::json body{{"value", {first, first + 1}}, {"@odata.nextLink", link}};
+            return answer(200, body.dump());
+        };
+        world w;
+        w.net.script(leading_to(1, "https://graph.example/n?p=2"));
+        w.net.script(answer(200, R"({"value":[]})"));
+        auto whole = w.clock.run(graph::read_list(*w.client, w.call("/v1.0/list")));
+        REQUIRE(whole.has_value());
+        CHECK(*whole == nlohmann::json{1, 2});
+        CHECK(w.net.requests[1].what.url == "https://graph.example/n?p=2");
+
+        w.net.script(leading_to(1, "https://graph.example/n?p=2"));
+        w.net.script(answer(404, R"({"error":{"code":"itemNotFound","message":"gone"}})"));
+        auto cut = w.clock.run(graph::read_list(*w.client, w.call("/v1.0/list")));
+        REQUIRE(cut.has_error());
+        CHECK(cut.error().kind == error_kind::not_found);
+
+        w.net.respond = [&](const http::request&) { return leading_to(1, "https://graph.example/n?p=2"); };
+        auto circle = w.clock.run(graph::read_list(*w.client, w.call("/v1.0/list")));
+        REQUIRE(circle.has_error());
+        CHECK(circle.error().kind == error_kind::protocol);
+
+        int number = 0;
+        w.net.respond = [&](const http::request&) {
+            return leading_to(1, ("https://graph.example/n?p=" + std::to_string(++number)).c_str());
+        };
+        auto endless = w.clock.run(graph::read_list(*w.client, w.call("/v1.0/list")));
+        REQUIRE(endless.has_error());
+        CHECK(endless.error().kind == error_kind::protocol);
+        CHECK(endless.error().object == "users/ann");
+        CHECK(number == graph::most_pages_at_once);
     }
 
     TEST_CASE("download: Graph's redirect is followed without Authorization") {
