@@ -295,6 +295,9 @@ api::task<core::result<void>> staging_service::job_ended(std::string job_id, std
 }
 
 api::task<core::result<void>> staging_service::note_ended(std::string job_id, std::string status) {
+    // First of all: who is about to get a lease for it must not take it and keep it.
+    const auto [first, last] = asking_.equal_range(job_id);
+    std::for_each(first, last, [&status](auto& waits) { waits.second = status; });
     const auto st = usable_stage();
     if (!st) {
         co_return st.error();
@@ -307,8 +310,6 @@ api::task<core::result<void>> staging_service::note_ended(std::string job_id, st
     if (!reloaded) {
         co_return reloaded.error();
     }
-    const auto [first, last] = asking_.equal_range(job_id);
-    std::for_each(first, last, [&status](auto& waits) { waits.second = status; });
     if (!job) {
         co_return no_such_job(job_id);
     }
@@ -373,9 +374,9 @@ api::task<core::result<void>> staging_service::reload_leases(std::shared_ptr<sta
     co_return core::result<void>();
 }
 
-/// What a lease kept back is applied at once when none is left.
+/// What a lease kept back is applied at once when none is left; after a failure, with the next try.
 void staging_service::tree_may_move() {
-    if (kept_back_ && leases_.empty() && !running_) {
+    if (kept_back_ && leases_.empty() && !running_ && !trouble_) {
         next_ = steady::now();
         wake_.notify_all();
     }

@@ -27,7 +27,7 @@ CREATE TABLE container (
   older_cursor   TEXT,                             -- the one before that, for a deltaLink that turns out to be broken
   round          INTEGER NOT NULL DEFAULT 0,
   round_full     INTEGER NOT NULL DEFAULT 0,       -- 1: the round began without a cursor and ends with a sweep
-  settle         INTEGER NOT NULL DEFAULT 0,       -- 1: a complete round waits for its renames and removals
+  settle         INTEGER NOT NULL DEFAULT 0,       -- not 0: a complete round waits for its renames and removals; counts who asked
   completed_at   INTEGER,                          -- when the last round was completed
   live_items     INTEGER NOT NULL DEFAULT 0,       -- items the service has, without the root
   live_bytes     INTEGER NOT NULL DEFAULT 0,

@@ -170,6 +170,7 @@ private:
         out.body = c.body;
         out.source = c.source;
         out.max_body_bytes = options_.max_json_bytes;
+        out.repeatable = c.idempotent;
         out.fields.erase("Authorization");
         if (h.authorised) {
             out.fields.set("Authorization", "Bearer " + h.used_token);

@@ -129,7 +129,7 @@ task<core::result<response>> client::one_hop(const request& r, const url_parts& 
         if (answer && talk.can_reuse()) {
             lease.keep();
         }
-        if (answer || is_repeat || !lease.is_reused || !talk.was_stale()) {
+        if (answer || is_repeat || !r.repeatable || !lease.is_reused || !talk.was_stale()) {
             co_return answer;
         }
         pool_.forget_idle(origin);

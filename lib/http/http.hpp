@@ -75,6 +75,9 @@ struct request {
         16u << 20;  ///< of an answer that is kept in memory (`send`, errors of `download`)
     /// Follow up to 5 redirects of GET and HEAD. `Authorization` and cookies go to the same origin only.
     bool follow_redirects = false;
+    /// False: not sent a second time where the first may have arrived, not even if a connection that was kept
+    /// turns out to be closed.
+    bool repeatable = true;
 };
 
 struct response {

@@ -153,7 +153,7 @@ container_id upsert_container(database& db, const found_container& f) {
             *id
         );
         if (moved > 0) {
-            db.run("UPDATE container SET settle=1 WHERE id=?", *id);
+            db.run("UPDATE container SET settle=settle+1 WHERE id=?", *id);
         }
         return static_cast<container_id>(*id);
     }

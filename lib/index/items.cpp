@@ -93,7 +93,7 @@ page_outcome apply_page(database& db, stream_id id, const delta_page& page, unix
         const bool work =
             s->round_full || writer.outcome.any_new() ||
             db.number("SELECT 1 FROM item WHERE container_id=? AND dirty<>0 LIMIT 1", c.id).has_value();
-        db.run("UPDATE container SET settle=max(settle, ?) WHERE id=?", work, c.id);
+        db.run("UPDATE container SET settle=settle+? WHERE id=?", work, c.id);
         if (page.completes) {
             complete_container(db, c.id, now);
         }
@@ -109,7 +109,9 @@ void apply_single(
     const auto c = require(db, id);
     page_writer writer(db, c, now, url_until);
     writer.take(change);
-    db.run("UPDATE container SET live_items=live_items+?, settle=1 WHERE id=?", writer.live_change(), id);
+    db.run(
+        "UPDATE container SET live_items=live_items+?, settle=settle+1 WHERE id=?", writer.live_change(), id
+    );
     t.commit();
 }
 
@@ -120,7 +122,7 @@ void mark_gone(database& db, container_id id, item_id item) {
         "WHERE id=? AND gone_round=0",
         id, item
     );
-    db.run("UPDATE container SET live_items=live_items-?, settle=1 WHERE id=?", changed, id);
+    db.run("UPDATE container SET live_items=live_items-?, settle=settle+1 WHERE id=?", changed, id);
     t.commit();
 }
 

@@ -144,7 +144,7 @@ core::result<held_container> approve_guard(database& db, std::string_view key) {
     }
     auto h = describe_held(*c);
     h.approved = true;
-    db.run("UPDATE container SET guard_approved=?, settle=1 WHERE id=?", c->complete_round, c->id);
+    db.run("UPDATE container SET guard_approved=?, settle=settle+1 WHERE id=?", c->complete_round, c->id);
     t.commit();
     return h;
 }

@@ -13,10 +13,10 @@ constexpr std::string_view walking = "walk";
 
 }  // namespace
 
-std::optional<walk_step> next_step(database& db, stream_id id) {
+std::optional<walk_step> next_step(database& db, stream_id id, std::int64_t after) {
     std::optional<walk_step> out;
     db.query(
-        "SELECT id, remote_id, link FROM walk WHERE stream_id=? ORDER BY id LIMIT 1",
+        "SELECT id, remote_id, link FROM walk WHERE stream_id=? AND id>? ORDER BY id LIMIT 1",
         [&](row r) {
             walk_step s;
             s.id = r.integer(0);
@@ -24,20 +24,20 @@ std::optional<walk_step> next_step(database& db, stream_id id) {
             s.link = r.text(2);
             out = std::move(s);
         },
-        id
+        id, after
     );
     return out;
 }
 
-std::optional<walk_step> next_silent(database& db, container_id container, stream_id id) {
-    auto step = next_step(db, id);
+std::optional<walk_step> next_silent(database& db, container_id container, stream_id id, std::int64_t after) {
+    auto step = next_step(db, id, after);
     if (!step) {
         return step;  // as in most passes: nothing is written
     }
     database::transaction t(db);
     while (step && step->link.empty() && !has_no_children(db, container, step->remote_id)) {
         go_on_with(db, step->id, "");
-        step = next_step(db, id);
+        step = next_step(db, id, after);
     }
     t.commit();
     return step;

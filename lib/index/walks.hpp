@@ -19,11 +19,13 @@ struct walk_step {
     std::string link;  ///< of the page to go on with; empty: the first one
 };
 
-std::optional<walk_step> next_step(database& db, stream_id id);
+std::optional<walk_step> next_step(database& db, stream_id id, std::int64_t after = 0);
 
-/// The first folder on the list none of whose children are known, or whose listing was begun. Those before it
-/// are taken off the list.
-std::optional<walk_step> next_silent(database& db, container_id container, stream_id id);
+/// The first folder on the list behind step `after` none of whose children are known, or whose listing was
+/// begun. Those before it are taken off the list.
+std::optional<walk_step> next_silent(
+    database& db, container_id container, stream_id id, std::int64_t after = 0
+);
 
 /// The page with this link is to be asked for next; empty: the folder is done.
 void go_on_with(database& db, std::int64_t step, std::string_view link);

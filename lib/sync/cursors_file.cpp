@@ -36,8 +36,10 @@ json entry_of(index::database& db, const index::container& c) {
     json entry{{"path", c.at_key}, {"kind", c.kind}, {"id", c.remote_id}, {"state", c.state}};
     // A rebuilt index knows nothing of what is owed or held: it has to hear of it again.
     const bool open = db.number(
-                          "SELECT EXISTS (SELECT 1 FROM pending WHERE container_id=?1 AND content=1) OR "
-                          "EXISTS (SELECT 1 FROM item WHERE container_id=?1 AND dirty<>0)",
+                          "SELECT EXISTS (SELECT 1 FROM pending WHERE container_id=?1) OR "
+                          "EXISTS (SELECT 1 FROM item WHERE container_id=?1 AND dirty<>0) OR "
+                          "EXISTS (SELECT 1 FROM walk AS w JOIN stream AS s ON s.id=w.stream_id WHERE "
+                          "s.container_id=?1)",
                           c.id
                       ) != 0;
     if (c.cursor_state != index::cursor_state::complete || open) {

@@ -18,6 +18,9 @@ none finish_journal(index::database& db, const tree::stage_root& root) {
         return none();
     }
     core::log(core::log_level::info, "finishing " + std::to_string(ops.size()) + " steps that were cut off");
+    if (auto known = root.barrier(); !known) {  // a power cut must not take the journal and leave renames
+        return known;
+    }
     auto outcomes = tree::resume(root, ops);
     if (!outcomes) {
         return outcomes.error();

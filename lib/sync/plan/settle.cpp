@@ -44,7 +44,7 @@ std::optional<settler::item_row> settler::load(item_id id) {
 }
 
 bool settler::is_removable(const item_row& i) const {
-    return i.gone_round != 0 && (held_ == 0 || i.gone_round <= removable_after_);
+    return i.gone_round != 0 && i.gone_round <= removable_after_;
 }
 
 std::vector<tree::op> settler::next(std::size_t limit) {
@@ -52,6 +52,7 @@ std::vector<tree::op> settler::next(std::size_t limit) {
     index::database::transaction t(db_);
     if (!loaded_) {
         loaded_ = true;
+        asked_ = db_.number("SELECT settle FROM container WHERE id=?", container_.id).value_or(0);
         // A folder of our own making goes with the last item in it.
         db_.run(
             "UPDATE item AS f SET gone_round=?1, dirty=1 WHERE container_id=?2 AND made=1 AND gone_round=0 "
@@ -79,7 +80,8 @@ std::vector<tree::op> settler::next(std::size_t limit) {
         }
     }
     if (ops_.empty()) {
-        db_.run("UPDATE container SET settle=0 WHERE id=?", container_.id);
+        // What was marked since asks for another settling.
+        db_.run("UPDATE container SET settle=0 WHERE id=? AND settle=?", container_.id, asked_);
     }
     write_journal(db_, ops_);
     t.commit();

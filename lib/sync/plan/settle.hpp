@@ -86,6 +86,7 @@ private:
     std::int64_t held_;             ///< as the last settled round left it, until this one is judged
     std::int64_t removable_after_;  ///< removals of rounds up to this one may be done
     bool loaded_ = false;
+    std::int64_t asked_ = 0;  ///< `container.settle` when `todo_` was read
     std::vector<index::item_id> todo_, removals_;
     std::unordered_set<std::int64_t> visiting_;
     std::vector<tree::op> ops_;

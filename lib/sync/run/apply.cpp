@@ -56,6 +56,21 @@ waiting_containers plan_some(
     return left;
 }
 
+/// While it lives, nobody enumerates the container.
+class settling_mark {
+public:
+    settling_mark(pass_context& pass, std::int64_t id) : pass_(pass) { pass_.settling = id; }
+    ~settling_mark() {
+        pass_.settling = 0;
+        pass_.settled.notify_all();
+    }
+    settling_mark(const settling_mark&) = delete;
+    settling_mark& operator=(const settling_mark&) = delete;
+
+private:
+    pass_context& pass_;
+};
+
 class applier {
 public:
     explicit applier(pass_context& pass) : pass_(pass) {}
@@ -148,6 +163,7 @@ private:
                 co_return false;
             }
             const auto id = static_cast<index::container_id>(*waiting);
+            const settling_mark mine(pass_, *waiting);
             pass_.settle.erase(waiting);
             auto read = [id](index::database& db) { return index::find_container(db, id); };
             const auto c = co_await pass_.store.call(std::move(read));
@@ -191,6 +207,15 @@ public:
     task<void> perform(std::vector<tree::op> ops) {
         auto shared = std::make_shared<std::vector<tree::op>>(std::move(ops));
         auto work = [this, shared]() -> core::result<std::vector<tree::op_outcome>> {
+            // A power cut must not leave renames of which the journal does not tell. Folders are just made.
+            const bool moves = std::any_of(shared->begin(), shared->end(), [](const tree::op& o) {
+                return o.kind == tree::op_kind::rename || o.kind == tree::op_kind::rename_sidecar;
+            });
+            if (moves) {
+                if (auto known = pass_.root.barrier(); !known) {
+                    return known.error();
+                }
+            }
             auto done = tree::perform(pass_.root, *shared);
             if (done) {
                 if (auto synced = pass_.root.barrier(); !synced) {
@@ -383,9 +408,12 @@ task<void> recover(pass_context& pass) {
     auto used = [](index::database& db) { return index::spool_files_in_use(db); };
     auto in_use = co_await pass.store.call(std::move(used));
     auto clean = [&pass, names = std::move(in_use)] { return clean_spool(pass.root, names); };
-    auto cleaned = co_await pass.disk.run(std::move(clean));
-    if (!cleaned) {
-        throw core::fatal(cleaned.error());
+    {
+        const auto inside = co_await pass.gate.enter();  // who gives a lease writes into the spool as well
+        auto cleaned = co_await pass.disk.run(std::move(clean));
+        if (!cleaned) {
+            throw core::fatal(cleaned.error());
+        }
     }
     auto load = [](index::database& db) {
         std::vector<std::pair<std::int64_t, int>> rows;  // container, what waits: 0 fetch, 1 apply, 2 settle
@@ -394,7 +422,7 @@ task<void> recover(pass_context& pass) {
             "c.id=p.container_id WHERE c.state<>'departed'",
             [&](index::row r) { rows.emplace_back(r.integer(0), static_cast<int>(r.integer(1))); }
         );
-        db.query("SELECT id FROM container WHERE settle=1 AND state<>'departed'", [&](index::row r) {
+        db.query("SELECT id FROM container WHERE settle<>0 AND state<>'departed'", [&](index::row r) {
             rows.emplace_back(r.integer(0), 2);
         });
         return rows;

@@ -47,7 +47,7 @@ void count_all(index::database& db, bool held, pass_summary& s) {
     s.held = db.number("SELECT sum(guard_held) FROM container").value_or(0);
     s.kept_back =
         held && db.number(
-                    "SELECT EXISTS (SELECT 1 FROM container WHERE settle=1 AND state<>'departed') OR "
+                    "SELECT EXISTS (SELECT 1 FROM container WHERE settle<>0 AND state<>'departed') OR "
                     "EXISTS (SELECT 1 FROM pending WHERE state=1 OR reason IS NULL)"
                 ) != 0;
     s.containers = db.number("SELECT count(*) FROM container WHERE state='active'").value_or(0);

@@ -94,7 +94,8 @@ struct pass_context {
           options(o),
           work_changed(ex),
           apply_changed(ex),
-          columns_changed(ex) {}
+          columns_changed(ex),
+          settled(ex) {}
 
     boost::asio::any_io_executor executor;
     graph::client& graph;
@@ -117,6 +118,7 @@ struct pass_context {
     std::unordered_map<std::int64_t, std::int64_t> ready;  ///< may have something to apply, behind this row
     std::unordered_set<std::int64_t> enumerating;          ///< a round is being followed: no settling
     std::unordered_set<std::int64_t> settle;               ///< a complete round waits to be settled
+    std::int64_t settling = 0;                             ///< is settled just now: no round begins; 0: none
     std::uint64_t spooled_bytes = 0;
     promised_room promised;
     bool left_generation = false;  ///< a pass before this one changed the tree and did not come to its end
@@ -131,6 +133,7 @@ struct pass_context {
     async::event work_changed;     ///< due, spooled_bytes or enumerated changed
     async::event apply_changed;    ///< ready, settle, enumerated or fetched changed
     async::event columns_changed;  ///< a container's columns are known
+    async::event settled;          ///< `settling` changed
 
     sources::source& source_of(std::string_view kind) const {
         if (auto* s = sources::find_source(sources, kind)) {

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <unordered_map>
 
+#include "graph/errors.hpp"
 #include "graph/paging.hpp"
 #include "index/items.hpp"
 #include "sync/run/column_backlog.hpp"
@@ -167,27 +168,36 @@ private:
     /// Folders that say they have children, none of which came: they are listed (contract Q10). What is left
     /// when the service fails is in the index for the next pass.
     task<void> list_silent_folders(index::stream_id main) {
-        for (bool done = true; done;) {
-            auto find = [id = container_.id, main](index::database& db) {
-                return index::next_silent(db, id, main);
+        for (std::int64_t after = 0;;) {
+            auto find = [id = container_.id, main, after](index::database& db) {
+                return index::next_silent(db, id, main, after);
             };
             auto step = co_await pass_.store.call(std::move(find));
             if (!step) {
                 co_return;
             }
-            done = co_await list_folder(main, std::move(*step));
+            const auto number = step->id;
+            auto listed = co_await list_folder(main, std::move(*step));
+            if (!listed) {
+                const bool all_would = core::is_transient(listed.error().kind);
+                co_await record_round_failure(pass_, container_, listed.error());
+                if (all_would) {
+                    co_return;
+                }
+                after = number;  // it stays on the list
+            }
         }
     }
 
-    /// False: the service has to be asked another time.
-    task<bool> list_folder(index::stream_id main, index::walk_step step) {
+    /// Errors: the service has to be asked another time.
+    task<core::result<void>> list_folder(index::stream_id main, index::walk_step step) {
         const bool begun = !step.link.empty();
         auto call = source_.children_call(container_, step.remote_id);
         std::vector<index::item_change> children;
         std::string link;
         if (!call) {
             co_await take_children(main, step.id, std::move(children), std::move(link));
-            co_return true;
+            co_return core::result<void>();
         }
         if (begun && pass_.graph.is_own(step.link)) {
             call->target = step.link;
@@ -198,10 +208,9 @@ private:
         graph::page_chain chain;
         for (bool more = true; more;) {
             auto page = co_await pass_.graph.get_page(*call);
-            if (!page && core::is_transient(page.error().kind)) {
-                co_return false;
-            }
-            if (!page && call->target == step.link) {
+            const auto failure = page ? core::error() : page.error();
+            throw_if_over(failure);
+            if (!page && !core::is_transient(failure.kind) && call->target == step.link) {
                 step.link.clear();  // it leads nowhere any more: from the beginning
                 call = source_.children_call(container_, step.remote_id);
                 continue;
@@ -210,15 +219,19 @@ private:
             if (page) {
                 children = children_of(*page);
                 const auto next = chain.next(*call, *page);
-                more = next && *next;
+                if (!next) {
+                    co_return next.error();
+                }
+                more = *next;
+            } else if (failure.kind == error_kind::not_found && graph::is_clear(failure)) {
+                more = false;  // gone meanwhile
             } else {
-                core::log(core::log_level::warning, core::describe(page.error()));
-                more = false;
+                co_return failure;
             }
             link = more ? call->target : std::string();
             co_await take_children(main, step.id, std::move(children), std::move(link));
         }
-        co_return true;
+        co_return core::result<void>();
     }
 
     std::vector<index::item_change> children_of(const graph::page& page) {
@@ -290,6 +303,9 @@ task<void> enumerate(pass_context& pass, index::container_id id) {
     auto found = co_await pass.store.call(std::move(read));
     if (!found) {
         throw core::fatal(core::error(error_kind::internal, "the container vanished from the index"));
+    }
+    while (pass.settling == static_cast<std::int64_t>(id)) {
+        co_await pass.settled.wait();
     }
     pass.enumerating.insert(static_cast<std::int64_t>(id));
     enumerator e(pass, std::move(*found));

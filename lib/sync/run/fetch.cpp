@@ -45,6 +45,9 @@ private:
             bool took = false;
             co_await check_disk();
             co_await save_budget();
+            if (!has_room()) {
+                co_await measure_spool();
+            }
             if (queue_.size() < queue_target() && has_room()) {
                 took = co_await refill();
             }
@@ -126,6 +129,17 @@ private:
     }
 
     bool has_room() const { return pass_.spooled_bytes < pass_.options.spool_max_bytes; }
+
+    /// What a page replaced while it waited in the spool is still counted: the rows know better.
+    task<void> measure_spool() {
+        const auto now = std::chrono::steady_clock::now();
+        if (now < next_measure_) {
+            co_return;
+        }
+        next_measure_ = now + std::chrono::seconds(1);
+        auto ask = [](index::database& db) { return index::spooled_bytes(db); };
+        pass_.spooled_bytes = static_cast<std::uint64_t>(co_await pass_.store.call(std::move(ask)));
+    }
 
     /// The containers that may have work, from the one behind the last that got a share on.
     std::vector<std::int64_t> in_turn() const {
@@ -384,7 +398,7 @@ private:
     std::unordered_set<std::int64_t> in_flight_;
     std::unordered_map<std::int64_t, std::size_t> in_flight_of_;
     std::unordered_map<std::int64_t, std::shared_ptr<const known_container>> containers_;
-    std::chrono::steady_clock::time_point next_disk_check_{}, next_save_{};
+    std::chrono::steady_clock::time_point next_disk_check_{}, next_save_{}, next_measure_{};
     bool finished_ = false;
 };
 

@@ -245,9 +245,7 @@ task<stream_follower::next_step> stream_follower::looping() {
 }
 
 task<stream_follower::next_step> stream_follower::failed(core::error e) {
-    if (e.kind == error_kind::auth_refused || e.kind == error_kind::cancelled) {
-        throw core::fatal(std::move(e));
-    }
+    throw_if_over(e);
     if (e.kind == error_kind::resync) {
         // The tree stays as it is; the full round compares and ends with a sweep (contract 4.5).
         core::log(
@@ -308,6 +306,12 @@ task<void> stream_follower::change(void (*what)(index::database&, index::stream_
 
 task<void> stream_follower::record(core::error e) {
     co_await record_round_failure(pass_, container_, std::move(e));
+}
+
+void throw_if_over(const core::error& e) {
+    if (e.kind == error_kind::auth_refused || e.kind == error_kind::cancelled) {
+        throw core::fatal(e);
+    }
 }
 
 task<void> record_round_failure(pass_context& pass, const index::container& c, core::error e) {

@@ -99,6 +99,12 @@ private:
     std::string root_id_;                                        ///< of the container, while it is walked
 };
 
+/// Throws what ends the whole pass: a refused credential, a stop.
+void throw_if_over(const core::error& e);
+
+/// An item of which nothing can be told but that it is there: owed, with the reason.
+index::item_change unreadable(const std::string& id, const std::string& folder, const core::error& why);
+
 /// Notes a failed round with its container, and in the counters.
 task<void> record_round_failure(pass_context& pass, const index::container& c, core::error e);
 

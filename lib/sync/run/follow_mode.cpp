@@ -79,9 +79,7 @@ task<void> stream_follower::return_to_delta() {
     as_delta.cursor.clear();
     auto page = co_await source_.read_page(pass_.graph, container_, as_delta, 1);
     if (!page) {
-        if (page.error().kind == error_kind::auth_refused || page.error().kind == error_kind::cancelled) {
-            throw core::fatal(page.error());
-        }
+        throw_if_over(page.error());
         co_return;
     }
     core::log(core::log_level::info, container_.key + ": delta works again");

@@ -42,14 +42,6 @@ index::item_change untold(const std::string& id, const std::string& folder) {
     return c;
 }
 
-/// An item of which nothing can be told: owed, with the reason.
-index::item_change unreadable(const std::string& id, const std::string& folder, const core::error& why) {
-    auto c = untold(id, folder);
-    c.refusal = core::to_string(why.kind);
-    c.refusal_text = core::describe(why);
-    return c;
-}
-
 /// The position that a listing's nextLink goes on from (contract 6.2: $skip); nullopt: it does not say.
 std::optional<std::uint64_t> position_of(const std::string& link) {
     if (link.empty()) {
@@ -68,6 +60,13 @@ std::optional<std::uint64_t> position_of(const std::string& link) {
 }
 
 }  // namespace
+
+index::item_change unreadable(const std::string& id, const std::string& folder, const core::error& why) {
+    auto c = untold(id, folder);
+    c.refusal = core::to_string(why.kind);
+    c.refusal_text = core::describe(why);
+    return c;
+}
 
 /// What the workers of one page share.
 struct stream_follower::questions {

@@ -10,11 +10,15 @@ namespace {
 
 using core::error_kind;
 
+/// True if the service refuses this item, and others it does not.
+bool is_the_items(const core::error& e) {
+    return e.kind == error_kind::forbidden || e.kind == error_kind::locked ||
+           e.kind == error_kind::unsupported || e.kind == error_kind::bad_request;
+}
+
 /// True if one folder can't be listed, and the others can.
 bool is_the_folders(const core::error& e) {
-    return e.kind == error_kind::not_found || e.kind == error_kind::forbidden ||
-           e.kind == error_kind::locked || e.kind == error_kind::unsupported ||
-           e.kind == error_kind::bad_request;
+    return e.kind == error_kind::not_found || is_the_items(e);
 }
 
 }  // namespace
@@ -39,6 +43,7 @@ task<stream_follower::next_step> stream_follower::walk() {
             went = co_await ask_for_unseen();
         }
         if (!went) {
+            throw_if_over(went.error());
             if (!core::is_transient(went.error().kind)) {
                 co_await change(&index::drop_cursor);  // what comes next tries the delta again
             }
@@ -113,12 +118,16 @@ task<core::result<bool>> stream_follower::ask_for_unseen() {
             auto call = folder ? source_.folder_call(container_, item.remote_id)
                                : source_.item_call(container_, item.remote_id);
             auto answer = co_await pass_.graph.get_json(std::move(call));
-            if (!answer && answer.error().kind != error_kind::not_found) {
-                co_return answer.error();
-            }
             std::optional<index::item_change> change;
             if (answer) {
                 change = source_.parse_item(*answer, stream_);
+            } else if (is_the_items(answer.error())) {
+                // It is there, and what is staged of it stays.
+                core::log(core::log_level::warning, core::describe(answer.error()));
+                change = unreadable(item.remote_id, "", answer.error());
+                change->same = folder;
+            } else if (answer.error().kind != error_kind::not_found) {
+                co_return answer.error();
             }
             const bool there = change && !change->removed;
             if (there) {
@@ -131,7 +140,7 @@ task<core::result<bool>> stream_follower::ask_for_unseen() {
                     return false;
                 }
                 index::apply_single(db, container_.id, *change, now, now + url_life);
-                if (folder) {
+                if (folder && !change->same) {
                     index::add_step(db, id_, item.remote_id);
                 }
                 return true;

@@ -14,6 +14,7 @@ PARAMETERS = {
     "reset": {"after_bytes": 100},
     "short_body": {"bytes": 100},
     "delay": {"delay_ms": 50},
+    "wrong_length": {"count": 1},  # what is served so twice is believed: altered by the service
 }
 # The feed does not tell again what it told wrongly: the next full round does.
 TOLD_WRONGLY = {"old_dates", "silent_recreate", "hide_children_of_moved", "negative_size", "zero_child_count"}

@@ -74,6 +74,12 @@ TEST_SUITE("http: pool") {
         }
         CHECK(served == 3);
         CHECK(f.server.connections() == 3);
+        r.repeatable = false;  // the peer may have read it before it closed
+        const auto got = f.send(r);
+        REQUIRE_FALSE(got);
+        CHECK(got.error().kind == error_kind::transport);
+        CHECK(served == 3);
+        CHECK(f.server.connections() == 3);
     }
 
     TEST_CASE("a reused connection that dies in the middle of an answer is not repeated") {

@@ -280,6 +280,7 @@ TEST_SUITE("index") {
         go_on_with(db, a->id, "page 2");
         round("a", {message("m", "a")});  // its listing was begun: that children are known says nothing
         CHECK(next_silent(db, id, main)->link == "page 2");
+        CHECK(next_silent(db, id, main, a->id)->remote_id == "b");  // "a" can't be listed: the others can
         go_on_with(db, a->id, "");
         CHECK(next_silent(db, id, main)->remote_id == "b");
         round("b", {message("n", "b")});
