@@ -270,7 +270,7 @@ private:
         folder.add(item);
         e.id = item.id;
         e.session.clear();
-        if (!same && !may_be_rewritten(e.name)) {
+        if (!same && !is_rewrite(e, item)) {
             co_await note(
                 with_, o.path, std::move(e), outcome::failed,
                 "the service has other bytes than those that were sent"
@@ -280,6 +280,7 @@ private:
         e.mtime = modified_in(staged);
         e.size = item.size;
         e.hash = item.hash;
+        e.compared = false;
         e.state = outcome::done;
         e.detail.clear();
         const auto id = e.id;
@@ -311,6 +312,11 @@ bool may_be_rewritten(const std::string& name) {
                                         ".aspx", ".csv",  ".txt",  ".jpg",  ".jpeg"};
     const auto low = folded(name);
     return std::any_of(endings.begin(), endings.end(), [&](const char* e) { return low.ends_with(e); });
+}
+
+bool is_rewrite(const entry& written, const remote_item& there) {
+    // What is written into it is small beside a document; and it is taken for no document that was emptied.
+    return may_be_rewritten(written.name) && there.size > written.size / 2;
 }
 
 std::unique_ptr<writer> make_drive_writer(context& with, const kind& k, const target& to) {

@@ -31,4 +31,7 @@ task<core::result<std::uint64_t>> read_back_drive_folder(
 /// 5.8): their size and hash then differ from what was sent.
 bool may_be_rewritten(const std::string& name);
 
+/// True if that may be what happened to a file that was written so.
+bool is_rewrite(const entry& written, const remote_item& there);
+
 }  // namespace m365stage::restore

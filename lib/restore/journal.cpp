@@ -28,7 +28,8 @@ CREATE TABLE IF NOT EXISTS object (
   size    INTEGER NOT NULL,
   hash    TEXT NOT NULL,
   mtime   INTEGER NOT NULL,
-  run     INTEGER NOT NULL    -- the run it was last seen in
+  run     INTEGER NOT NULL,   -- the run it was last seen in
+  compared INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS there (
   folder  TEXT NOT NULL,      -- remote id
@@ -56,6 +57,7 @@ entry entry_of(index::row r) {
     e.size = r.integer(9);
     e.hash = r.text(10);
     e.mtime = r.integer(11);
+    e.compared = r.integer(12) != 0;
     return e;
 }
 
@@ -90,7 +92,11 @@ core::result<std::unique_ptr<journal>> journal::open(const std::string& folder, 
     }
     out->lock_ = std::move(*lock);
     out->store_ = std::make_unique<index::store>(path + "/journal.db", index::database::mode::foreign);
-    out->store_->direct().script(schema);
+    auto& db = out->store_->direct();
+    db.script(schema);
+    if (!db.number("SELECT 1 FROM pragma_table_info('object') WHERE name='compared'")) {
+        db.script("ALTER TABLE object ADD COLUMN compared INTEGER NOT NULL DEFAULT 0");  // begun by 0.1.0
+    }
     const auto last = out->info("run");
     out->run_ = last.empty() ? 1 : std::stoll(last) + 1;
     out->set_info("run", std::to_string(out->run_));
@@ -111,7 +117,8 @@ task<entry> journal::find(std::string path, std::string mark) {
     auto work = [path = std::move(path), mark = std::move(mark)](index::database& db) {
         entry out;
         db.query(
-            "SELECT kind, state, mark, target, parent, name, id, session, detail, size, hash, mtime "
+            "SELECT kind, state, mark, target, parent, name, id, session, detail, size, hash, mtime, "
+            "compared "
             "FROM object WHERE path=? AND mark=?",
             [&](index::row r) { out = entry_of(r); }, path, mark
         );
@@ -124,13 +131,13 @@ task<entry> journal::find(std::string path, std::string mark) {
 task<void> journal::put(std::string path, entry e) {
     auto work = [path = std::move(path), e = std::move(e), run = run_](index::database& db) {
         return db.run(
-            "INSERT INTO object VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (path) DO "
+            "INSERT INTO object VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (path) DO "
             "UPDATE SET kind=excluded.kind, state=excluded.state, mark=excluded.mark, "
             "target=excluded.target, parent=excluded.parent, name=excluded.name, id=excluded.id, "
             "session=excluded.session, detail=excluded.detail, size=excluded.size, hash=excluded.hash, "
-            "mtime=excluded.mtime, run=excluded.run",
+            "mtime=excluded.mtime, run=excluded.run, compared=excluded.compared",
             path, e.kind, e.state, e.mark, e.target, e.parent, e.name, e.id, e.session, e.detail, e.size,
-            e.hash, e.mtime, run
+            e.hash, e.mtime, run, e.compared
         );
     };
     co_await store_->call(std::move(work));
@@ -142,9 +149,10 @@ task<std::vector<std::pair<std::string, entry>>> journal::below(std::string pref
     auto work = [prefix = std::move(prefix), end = std::move(end)](index::database& db) {
         std::vector<std::pair<std::string, entry>> out;
         db.query(
-            "SELECT kind, state, mark, target, parent, name, id, session, detail, size, hash, mtime, path "
+            "SELECT kind, state, mark, target, parent, name, id, session, detail, size, hash, mtime, "
+            "compared, path "
             "FROM object WHERE path>=? AND path<?",
-            [&](index::row r) { out.emplace_back(r.text(12), entry_of(r)); }, prefix, end
+            [&](index::row r) { out.emplace_back(r.text(13), entry_of(r)); }, prefix, end
         );
         return out;
     };
@@ -169,9 +177,10 @@ task<std::vector<std::pair<std::string, entry>>> journal::written_in(written_fol
     auto work = [where = std::move(where), run = run_](index::database& db) {
         std::vector<std::pair<std::string, entry>> out;
         db.query(
-            "SELECT kind, state, mark, target, parent, name, id, session, detail, size, hash, mtime, path "
+            "SELECT kind, state, mark, target, parent, name, id, session, detail, size, hash, mtime, "
+            "compared, path "
             "FROM object WHERE run=? AND state IN (2, 3) AND target=? AND parent=?",
-            [&](index::row r) { out.emplace_back(r.text(12), entry_of(r)); }, run, where.target, where.parent
+            [&](index::row r) { out.emplace_back(r.text(13), entry_of(r)); }, run, where.target, where.parent
         );
         return out;
     };
@@ -269,9 +278,10 @@ task<std::map<std::string, tally>> journal::tallies() {
 task<void> journal::each_left(std::function<void(const std::string& path, const entry& e)> take) {
     auto work = [run = run_, take = std::move(take)](index::database& db) {
         db.query(
-            "SELECT kind, state, mark, target, parent, name, id, session, detail, size, hash, mtime, path "
+            "SELECT kind, state, mark, target, parent, name, id, session, detail, size, hash, mtime, "
+            "compared, path "
             "FROM object WHERE run=? AND state NOT IN (2, 3) ORDER BY path",
-            [&](index::row r) { take(r.text(12), entry_of(r)); }, run
+            [&](index::row r) { take(r.text(13), entry_of(r)); }, run
         );
         return 0;
     };

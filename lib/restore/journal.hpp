@@ -45,6 +45,7 @@ struct entry {
     std::int64_t size = 0;
     std::string hash;  ///< quickXorHash of the bytes
     core::unix_seconds mtime = 0;
+    bool compared = false;  ///< with what is there, after it was put there
 };
 
 /// Counts of one kind, for the report.

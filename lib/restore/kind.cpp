@@ -239,8 +239,14 @@ task<void> close_parts(context& with, std::string path) {
 }
 
 task<std::uint64_t> note_gone(context& with, std::string path, entry e, bool last) {
+    return note_open(
+        with, std::move(path), std::move(e), "it was put there, but it is not there any more", last
+    );
+}
+
+task<std::uint64_t> note_open(context& with, std::string path, entry e, std::string why, bool last) {
     e.state = last ? outcome::failed : outcome::open;
-    e.detail = "it was put there, but it is not there any more";
+    e.detail = std::move(why);
     e.id.clear();
     with.count.failed += last ? 1 : 0;
     co_await with.log.put(std::move(path), std::move(e));

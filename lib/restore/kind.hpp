@@ -206,8 +206,10 @@ task<bool> reopen_parts(context& with, std::string path);
 /// The object was put again: what nobody wrote of since `reopen_parts` is there.
 task<void> close_parts(context& with, std::string path);
 
-/// An entry whose object is not where it was put: `open`, or `failed` at the last look. Returns 1 if it is
-/// open.
+/// An entry whose object is not there any more as it was put there: `open`, to be put there once more, or
+/// `failed` at the last look. Returns 1 if it is open.
+task<std::uint64_t> note_open(context& with, std::string path, entry e, std::string why, bool last);
+/// The same for one that is gone.
 task<std::uint64_t> note_gone(context& with, std::string path, entry e, bool last);
 
 /// The least time that what one app may do to one mailbox allows (contract 3.3).

@@ -109,13 +109,20 @@ task<core::result<void>> record_folder::make() {
 task<core::result<std::string>> record_folder::find_folder() {
     auto& with = target_->with;
     const auto& format = target_->format;
-    if (known_ && format.nests()) {
+    // No list shows the default folder of contacts; where the sidecar does not tell that it is the one, its
+    // name does.
+    const bool top = parent_->id_.empty();
+    if (format.nests() && (known_ || top)) {
         auto call = target_->call(format.folders() + "/" + format.well_known_folder(), path_);
         auto folder = co_await with.graph.get_json(std::move(call));
-        if (!folder) {
+        if (!folder && (known_ || folder.error().kind != error_kind::not_found)) {
             co_return folder.error();
         }
-        co_return text(*folder, "id");
+        const auto id = folder ? text(*folder, "id") : std::string();
+        const bool named = folder && folded(text(*folder, "displayName")) == folded(name_);
+        if (known_ || (named && !target_->claimed.contains(id))) {
+            co_return id;
+        }
     }
     auto call = target_->call(siblings(), path_, records_a_page);
     auto all = co_await graph::read_list(with.graph, std::move(call));

@@ -269,6 +269,12 @@ private:
         co_return known;
     }
 
+    static bool tells_folders(const json& elements) {
+        return std::any_of(elements.begin(), elements.end(), [](const json& e) {
+            return e.is_object() && !e.contains("@removed");
+        });
+    }
+
     /// A page of the folder list. The first one of a full round begins with the root and the default folder;
     /// the last one of every round has what the feed left out.
     task<core::result<graph::page>> read_folders(
@@ -285,12 +291,12 @@ private:
             co_return page;
         }
         std::string standard = "contacts";
-        if (s.cursor.empty()) {
+        if (s.cursor.empty() || tells_folders(*page->value)) {
             auto folder = co_await default_folder(graph, c);
             if (!folder && folder.error().kind != error_kind::not_found) {
                 co_return folder.error();
             }
-            standard = folder ? add_default(*page->value, std::move(*folder)) : standard;
+            standard = folder ? put_default(*page->value, std::move(*folder), s.cursor.empty()) : standard;
         }
         if (page->next_link.empty()) {
             std::vector<std::string> ids;
@@ -312,9 +318,19 @@ private:
         co_return page;
     }
 
-    /// Puts root and default folder in front; the default folder's id.
-    static std::string add_default(json& elements, json folder) {
+    /// Puts root and default folder in front; the default folder's id. Some feeds tell of it as well: that
+    /// element gives way to ours, on later pages (not `first`) too.
+    static std::string put_default(json& elements, json folder, bool first) {
         const auto id = text(folder, "id");
+        bool told = false;
+        for (auto e = elements.begin(); e != elements.end();) {
+            const bool same = e->is_object() && text(*e, "id") == id && !e->contains("@removed");
+            told = told || same;
+            e = same ? elements.erase(e) : e + 1;
+        }
+        if (!told && !first) {
+            return id;
+        }
         auto above = text(folder, "parentFolderId");
         if (above.empty() || above == id) {
             above = top_id;
@@ -322,7 +338,9 @@ private:
         }
         folder["wellKnownName"] = "contacts";  // what a restore finds it by, whatever its name is there
         elements.insert(elements.begin(), std::move(folder));
-        elements.insert(elements.begin(), root_element(above));
+        if (first) {
+            elements.insert(elements.begin(), root_element(above));
+        }
         return id;
     }
 

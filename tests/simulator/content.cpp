@@ -87,6 +87,10 @@ void generate(std::uint64_t seed, std::uint64_t offset, char* out, std::size_t s
         for (; i < n; ++i) {
             out[i] = static_cast<char>(base[at + i] ^ static_cast<char>(key >> (8 * ((at + i) % 8))));
         }
+        // The quickXorHash of an even number of rows would be the same for all keys.
+        for (i = at; i < std::min<std::size_t>(at + n, 8); ++i) {
+            out[i - at] = static_cast<char>(out[i - at] ^ static_cast<char>(mix(key) >> (8 * i)));
+        }
         out += n;
         offset += n;
         size -= n;

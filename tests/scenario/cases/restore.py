@@ -151,6 +151,39 @@ def quiet(w, source):
 
 
 @scenario
+def restore_changed_since(options):
+    """what was put back is changed and the same command is run again: left alone, or replaced, as --conflict says"""
+    with World(options, "since", "--seed", options.seed, "--users", 1, "--sites", 0, "--groups", 0, "--specials", 0,
+               "--files-per-drive", 3) as w:
+        allow_restore(w.stage)
+        names = ("plan.docx", "list.csv", "photo.jpg", "notes.txt", "disk.bin")
+        for n, name in enumerate(names):
+            w.sim.op("create", user="ada", path="Work/" + name, type="file", size=8000 + n, seed=n + 1)
+        w.stage.sync(expect=0)
+        before = tree_facts(w.stage)
+        source = copy_of(w.stage)
+        wipe(w.sim)
+        restore(w.stage, source, "--in-place")
+        restore(w.stage, source, "--in-place", "--conflict", "replace")
+
+        def damage(seed):
+            for name in names:
+                w.sim.op("edit", user="ada", path="Work/" + name, size=8000 + seed, seed=seed, mtime=1800000000 + seed)
+            return {i["path"]: (i["size"], i["mtime"]) for i in w.sim.expected() if i["path"].startswith("Work/")}
+
+        damaged = damage(77)
+        out = restore(w.stage, source, "--in-place", expect=1)
+        check(report_of(out)["file"]["skipped"] == len(names), f"not left alone: {report_of(out)}")
+        left = {i["path"]: (i["size"], i["mtime"]) for i in w.sim.expected() if i["path"].startswith("Work/")}
+        check(left == damaged, f"other sizes or times than the user left: {left}, not {damaged}")
+        for seed in (78, 79):
+            damage(seed)
+            restore(w.stage, source, "--in-place", "--conflict", "replace")
+            check_equal(before, tree_facts(second_stage(w, f"after {seed}")))
+        check_manners(w.sim)
+
+
+@scenario
 def restore_kills(options):
     """restore under faults, throttling and kill -9: nothing twice, nothing missing"""
     dice = random.Random(options.seed * 104729)

@@ -1,5 +1,6 @@
 """restore of contacts, tasks and mailbox settings."""
 
+import glob
 import hashlib
 import json
 import os
@@ -91,7 +92,11 @@ def restore_records(options):
                                   "MailboxSettings.ReadWrite"], expire_all=True)
         large = w.sim.post("exchange/records/op", mailbox="ada", what="tasks", op="new", set={"title": "with much"})["id"]
         w.sim.post("exchange/records/op", mailbox="ada", what="tasks", op="attach", id=large, name="much.bin", size=9_000_001)
+        w.sim.post("exchange/settings", feed_default_folder=True)  # as no list does, and perhaps no service
         w.stage.sync(expect=(0, 1))
+        known = [path for path in glob.glob(os.path.join(w.stage.root, "tree/users/*/contacts/.m365/*.json"))
+                 if json.load(open(path, encoding="utf-8"))["item"].get("wellKnownName") == "contacts"]
+        check(len(known) == 3, f"default folders of contacts that are known as such: {known}")
         before, pictures = facts(w.stage), photos(w.stage)
         source = copy_of(w.stage)
         select = [a for kind in ("contacts", "tasks", "settings") for a in ("--select", f"users/*/{kind}")]

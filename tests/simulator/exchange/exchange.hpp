@@ -99,6 +99,7 @@ struct exchange_state {
     std::uint64_t mails_sent = 0;         ///< by sending, or by making, changing and cancelling meetings
     bool no_record_delta = false;         ///< contacts and tasks have no delta, as in China (contract 1.7)
     bool hide_nested_folders = false;     ///< the feed of contact folders omits nested ones (Q79)
+    bool feed_default_folder = false;     ///< ... and tells of the default one, as their list never does
 
     /// By the owner's directory id or address, in any case of letters.
     mailbox* find(std::string_view name);

@@ -59,6 +59,7 @@ response settings(world& w, const json& b) {
     x.strict_cancelled = b.value("strict_cancelled", x.strict_cancelled);
     x.no_record_delta = b.value("no_record_delta", x.no_record_delta);
     x.hide_nested_folders = b.value("hide_nested_folders", x.hide_nested_folders);
+    x.feed_default_folder = b.value("feed_default_folder", x.feed_default_folder);
     return admin_answer(
         {{"latency_ms", x.latency_ms},
          {"page_max", x.page_max},
@@ -69,7 +70,8 @@ response settings(world& w, const json& b) {
          {"attachments_at_creation", x.attachments_at_creation},
          {"list_extended", x.list_extended},
          {"no_record_delta", x.no_record_delta},
-         {"hide_nested_folders", x.hide_nested_folders}}
+         {"hide_nested_folders", x.hide_nested_folders},
+         {"feed_default_folder", x.feed_default_folder}}
     );
 }
 

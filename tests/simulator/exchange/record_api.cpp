@@ -332,7 +332,8 @@ response serve_record_folder_delta(const outlook_call& c, const record_kind& k, 
         const auto f = static_cast<std::uint32_t>(t.position);
         const record_folder& it = s.folder(f);
         const bool nested = it.parent != nowhere && s.folder(it.parent).parent != nowhere;
-        const bool hidden = it.well_known == "contacts" || (nested && c.w.exchange.hide_nested_folders);
+        const bool standard = it.well_known == "contacts" && !c.w.exchange.feed_default_folder;
+        const bool hidden = standard || (nested && c.w.exchange.hide_nested_folders);
         if (hidden || it.seq <= t.since || (it.deleted && t.since == 0)) {
             continue;
         }

@@ -76,6 +76,12 @@ TEST_SUITE("simulator") {
         generate(100, 0, other.data(), other.size());
         CHECK(other != whole.substr(0, 1000));
         CHECK(whole.substr(0, 1000) != whole.substr(65536, 1000));
+        content c;
+        c.size = 8000;
+        c.seed = 1;
+        const auto hash = quick_xor::base64_of(quick_xor_of(c));
+        c.seed = 2;
+        CHECK(quick_xor::base64_of(quick_xor_of(c)) != hash);
     }
 
     TEST_CASE("content: hashes of a content are those of its bytes") {
