@@ -1,6 +1,7 @@
 #include "restore/mail_restore.hpp"
 
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -17,7 +18,19 @@ using nlohmann::json;
 
 // Attachments up to this many bytes go with the message in one request (which may have 4 MB, as text).
 constexpr std::int64_t most_in_one = 1'000'000;
+constexpr std::size_t longest_with_parts = 2u << 20;  // a longer text leaves them no room
 constexpr int letter_tries = 5;
+// A message that was made although nobody heard of it may take a while to be seen.
+constexpr std::array<std::chrono::milliseconds, 3> looks_for_lost{
+    std::chrono::milliseconds(100), std::chrono::milliseconds(900), std::chrono::milliseconds(4000)
+};
+
+/// True if the service may have done what it was asked for.
+bool may_be_done(const core::error& e) {
+    constexpr int gateway_timeout = 504;
+    return e.kind == core::error_kind::transport || e.kind == core::error_kind::timeout ||
+           e.http_status == gateway_timeout;
+}
 
 /// A message on its way.
 struct letter {
@@ -227,7 +240,7 @@ private:
             if (!unseen && !core::is_transient(why.kind)) {
                 co_return why;
             }
-            auto again = co_await wait_and_look(l, n);
+            auto again = co_await look_for_lost(l, n, may_be_done(why));
             if (!again) {
                 co_return again.error();
             }
@@ -238,10 +251,23 @@ private:
         co_return co_await created(l, false);
     }
 
-    /// The answer was lost: the message may be there all the same.
-    task<core::result<void>> wait_and_look(letter& l, int tries) {
+    /// The message may be there although the request failed.
+    task<core::result<void>> look_for_lost(letter& l, int tries, bool likely) {
+        if (!likely) {
+            co_return co_await wait_and_look(l, std::chrono::milliseconds(100) * (1 << tries));
+        }
+        for (const auto pause : looks_for_lost) {
+            auto looked = co_await wait_and_look(l, pause);
+            if (!looked || !l.e.id.empty()) {
+                co_return looked;
+            }
+        }
+        co_return core::result<void>();
+    }
+
+    task<core::result<void>> wait_and_look(letter& l, std::chrono::milliseconds pause) {
         auto& clock = async::system_timing();
-        co_await clock.sleep_until(clock.now() + std::chrono::milliseconds(100) * (1 << tries));
+        co_await clock.sleep_until(clock.now() + pause);
         const auto wanted = parse_remote_message(l.staged, l.what.meta.id);
         const auto internet_id = wanted ? wanted->internet_id : std::string();
         auto found = co_await l.folder->find_now(internet_id, l.mark);
@@ -320,7 +346,8 @@ private:
         for (const auto& p : l.mime->parts()) {
             bytes += p.size;
         }
-        if (bytes > most_in_one || !parts) {
+        const bool room = bytes == 0 || l.mime->words().body.size() <= longest_with_parts;
+        if (bytes > most_in_one || !room || !parts) {
             return std::pair(sources::canonical(body), false);
         }
         json all = json::array();

@@ -60,7 +60,7 @@ public:
 /// Threads: one at a time; opening and reading block.
 class mime_file {
 public:
-    static constexpr std::size_t longest_body = 2u << 20;
+    static constexpr std::size_t longest_body = 3u << 20;  ///< a request may have 4 MB (contract 8.2)
     static constexpr std::size_t longest_head = 64u << 10;
 
     /// Errors: disk, protocol (it is no message).
