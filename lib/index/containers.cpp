@@ -1,5 +1,7 @@
 #include "index/containers.hpp"
 
+#include <unordered_set>
+
 #include "core/hash.hpp"
 
 namespace m365stage::index {
@@ -71,13 +73,35 @@ container read(row r) {
     return c;
 }
 
-/// The wanted key, or with a tag when another container has it already.
-std::string free_key(database& db, const found_container& f) {
-    const auto holder = db.text("SELECT kind || ' ' || remote_id FROM container WHERE key=?", f.key);
-    if (!holder || *holder == f.kind + " " + f.remote_id) {
-        return f.key;
-    }
-    return f.key + "~" + core::short_tag(f.remote_id);
+std::string tagged_key(const std::string& wanted, std::string_view remote_id) {
+    return wanted + "~" + core::short_tag(remote_id);
+}
+
+bool is_taken(database& db, std::string_view key) {
+    return db.number("SELECT 1 FROM container WHERE key=?", key).has_value();
+}
+
+/// A container that is not where it would like to be.
+struct moving {
+    moving() = default;
+    std::int64_t id = 0;
+    std::string key, wanted, remote_id;
+};
+
+std::vector<moving> moving_containers(database& db) {
+    std::vector<moving> out;
+    db.query(
+        "SELECT id, key, wanted, remote_id FROM container WHERE wanted<>key ORDER BY remote_id",
+        [&](row r) {
+            moving m;
+            m.id = r.integer(0);
+            m.key = r.text(1);
+            m.wanted = r.text(2);
+            m.remote_id = r.text(3);
+            out.push_back(std::move(m));
+        }
+    );
+    return out;
 }
 
 }  // namespace
@@ -136,35 +160,63 @@ std::optional<container> find_container(database& db, std::string_view key) {
 
 container_id upsert_container(database& db, const found_container& f) {
     const auto id = db.number("SELECT id FROM container WHERE kind=? AND remote_id=?", f.kind, f.remote_id);
-    const auto key = free_key(db, f);
     if (id) {
         db.run(
-            "UPDATE container SET key=?1, owner_kind=?2, owner_id=?3, owner_name=?4, name=?5, "
+            "UPDATE container SET wanted=?1, owner_kind=?2, owner_id=?3, owner_name=?4, name=?5, "
             "state='active', "
-            "departed_at=NULL, missed=0 WHERE id=?6 AND (key<>?1 OR owner_kind<>?2 OR owner_id<>?3 OR "
+            "departed_at=NULL, missed=0 WHERE id=?6 AND (coalesce(wanted, key)<>?1 OR owner_kind<>?2 OR "
+            "owner_id<>?3 OR "
             "owner_name<>?4 "
             "OR name<>?5 OR state<>'active' OR missed<>0)",
-            key, f.owner_kind, f.owner_id, f.owner_name, f.name, *id
+            f.key, f.owner_kind, f.owner_id, f.owner_name, f.name, *id
         );
-        // A new key (the owner was renamed) moves the container's folder when the round settles.
-        const auto moved = db.run(
-            "UPDATE item SET dirty=1 WHERE dirty=0 AND id=(SELECT root_item FROM container WHERE id=? AND "
-            "at_key<>key)",
-            *id
-        );
-        if (moved > 0) {
-            db.run("UPDATE container SET settle=settle+1 WHERE id=?", *id);
-        }
         return static_cast<container_id>(*id);
     }
     db.run(
-        "INSERT INTO container (key, kind, owner_kind, owner_id, owner_name, remote_id, name) VALUES "
-        "(?,?,?,?,?,?,?)",
-        key, f.kind, f.owner_kind, f.owner_id, f.owner_name, f.remote_id, f.name
+        "INSERT INTO container (key, wanted, kind, owner_kind, owner_id, owner_name, remote_id, name) VALUES "
+        "(?,?,?,?,?,?,?,?)",
+        is_taken(db, f.key) ? tagged_key(f.key, f.remote_id) : f.key, f.key, f.kind, f.owner_kind, f.owner_id,
+        f.owner_name, f.remote_id, f.name
     );
     const auto fresh = static_cast<container_id>(db.last_id());
     db.run("INSERT INTO stream (container_id, remote_id) VALUES (?, '')", fresh);
     return fresh;
+}
+
+void assign_keys(database& db) {
+    database::transaction t(db);
+    auto all = moving_containers(db);
+    // Most of them are those that give way to one that stays, in every pass.
+    std::unordered_set<std::string> given_up;
+    for (const auto& m : all) {
+        given_up.insert(m.key);
+    }
+    std::erase_if(all, [&](const moving& m) {
+        return m.key == tagged_key(m.wanted, m.remote_id) && !given_up.contains(m.wanted) &&
+               is_taken(db, m.wanted);
+    });
+    for (const auto& m : all) {
+        db.run("UPDATE container SET key='~' || id WHERE id=?", m.id);
+    }
+    for (const auto& m : all) {
+        db.run(
+            "UPDATE container SET key=? WHERE id=?",
+            is_taken(db, m.wanted) ? tagged_key(m.wanted, m.remote_id) : m.wanted, m.id
+        );
+        // Its folder moves when the container settles.
+        const auto moved = db.run(
+            "UPDATE item SET dirty=1 WHERE dirty=0 AND id=(SELECT root_item FROM container WHERE id=? AND "
+            "at_key<>key)",
+            m.id
+        );
+        db.run("UPDATE container SET settle=settle+? WHERE id=?", moved, m.id);
+    }
+    t.commit();
+}
+
+std::optional<container> container_lying_at(database& db, std::string_view path, container_id but) {
+    const auto id = db.number("SELECT id FROM container WHERE at_key=? AND id<>?", path, but);
+    return id ? find_container(db, static_cast<container_id>(*id)) : std::nullopt;
 }
 
 void mark_departed(database& db, container_id id, unix_seconds now) {

@@ -19,8 +19,15 @@ std::optional<container> find_container(database& db, container_id id);
 std::optional<container> find_container(database& db, std::string_view key);
 
 /// Adds the container or brings its row up to date; one that had departed is active again.
-/// A key that another remote object has already gets a tag, so that keys stay unique and stable.
+/// One that is known keeps its key until `assign_keys`.
 container_id upsert_container(database& db, const found_container& f);
+
+/// Gives containers the keys they were found with, once everybody was listed: owners may have exchanged their
+/// names. One whose key another one keeps gets a tag, so that keys stay unique and stable.
+void assign_keys(database& db);
+
+/// The container, other than `but`, whose folder is there in the tree.
+std::optional<container> container_lying_at(database& db, std::string_view path, container_id but);
 
 /// Marks a container as departed (once); its files stay until the retention is over.
 void mark_departed(database& db, container_id id, unix_seconds now);

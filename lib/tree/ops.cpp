@@ -1,5 +1,7 @@
 #include "tree/ops.hpp"
 
+#include "core/log.hpp"
+
 namespace m365stage::tree {
 namespace {
 
@@ -9,6 +11,16 @@ bool is_missing(const core::error& e) {
     return e.kind == core::error_kind::not_found;
 }
 
+/// What somebody else put into the tree goes to the trash.
+core::result<void> set_aside(const stage_root& root, const std::string& path) {
+    const auto facts = root.look(path);
+    if (!facts) {
+        return facts.error();
+    }
+    core::log(core::log_level::warning, path + " is in the way, and nothing is staged there: removed");
+    return root.rename(path, "spool/trash/foreign-" + std::to_string(facts->inode));
+}
+
 outcome rename_item(const stage_root& root, const op& o) {
     op_outcome out;
     auto source = root.look(o.source);
@@ -16,7 +28,13 @@ outcome rename_item(const stage_root& root, const op& o) {
         return source.error();
     }
     if (source && (o.inode == 0 || source->inode == o.inode)) {
-        if (auto renamed = root.rename(o.source, o.target); !renamed) {
+        auto renamed = root.rename(o.source, o.target);
+        if (!renamed && renamed.error().kind == core::error_kind::conflict) {
+            // Nothing of ours lies there: the index knows its places. A step that fails would fail for ever.
+            renamed = set_aside(root, o.target);
+            renamed = renamed ? root.rename(o.source, o.target) : renamed;
+        }
+        if (!renamed) {
             return renamed.error();
         }
         return out;

@@ -114,7 +114,11 @@ response admin_directory(world& w, const json& b) {
         );
     }
     std::string name = b.value("name", "");
-    if (op == "remove_user") {
+    if (op == "name_users") {
+        for (const auto& [id, upn] : b.at("names").items()) {
+            t.name_user(*need(t.find_user(id)), upn.get<std::string>());
+        }
+    } else if (op == "remove_user") {
         t.remove_user(*need(t.find_user(name)));
     } else if (op == "enable_user" || op == "disable_user") {
         user* u = need(t.find_user(name));

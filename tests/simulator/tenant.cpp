@@ -135,6 +135,16 @@ group& tenant::add_group(std::string nickname, std::string display_name) {
     return groups.back();
 }
 
+void tenant::name_user(user& u, std::string upn) {
+    const auto number = users_by_name_.at(u.id);
+    if (auto old = users_by_name_.find(lower(u.upn)); old != users_by_name_.end() && old->second == number) {
+        users_by_name_.erase(old);
+    }
+    u.upn = std::move(upn);
+    u.seq = ++dir_seq;
+    users_by_name_[lower(u.upn)] = number;
+}
+
 user* tenant::find_user(std::string_view id_or_upn) {
     auto at = users_by_name_.find(lower(id_or_upn));
     return at == users_by_name_.end() || users[at->second].removed ? nullptr : &users[at->second];

@@ -86,6 +86,7 @@ public:
     /// Adds a further library to a user's personal site.
     drive& add_personal_library(user& u, std::string name, std::string url_name);
 
+    void name_user(user& u, std::string upn);
     user* find_user(std::string_view id_or_upn);
     site* find_site(std::string_view id);
     site* find_site_by_path(std::string_view host, std::string_view path);

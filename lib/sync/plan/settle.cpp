@@ -153,31 +153,76 @@ settler::step settler::place_root(const item_row& i) {
         clear_dirty(i.id);
         return step::kept;
     }
-    const auto parent = folder_of(container_.key);
-    for (std::size_t slash = parent.find('/');; slash = parent.find('/', slash + 1)) {
-        ops_.emplace_back(tree::op_kind::make_folder, "", in_tree(parent.substr(0, slash)));
-        if (slash == std::string::npos) {
+    bool parked = false;
+    if (index::container_lying_at(db_, container_.key, container_.id) &&
+        (!loaded_ || !make_way(container_.key, parked))) {
+        return step::blocked;  // while files are placed nothing moves: the container settles first
+    }
+    if (!container_.at_key.empty()) {
+        move_root(container_, i, parked ? parked_path(i.id) : in_tree(container_.at_key));
+    } else {
+        make_folders_above(container_.key);
+        ops_.emplace_back(tree::op_kind::make_folder, "", in_tree(container_.key), 0, number(i.id));
+        record(i, index::change_kind::created, "", container_.key);
+        db_.run("UPDATE container SET at_key=key WHERE id=?", container_.id);
+        clear_dirty(i.id);
+    }
+    container_.at_key = container_.key;
+    return step::done;
+}
+
+/// Owners may have exchanged their names: whatever container lies at `key` moves to where it belongs, the one
+/// that lies there before it, and so on. In a circle one comes upon this container, which is `parked` then.
+/// False: somebody has to stay.
+bool settler::make_way(const std::string& key, bool& parked) {
+    constexpr std::size_t longest_chain = 10'000;
+    std::vector<index::container> chain;
+    for (auto at = key;;) {
+        auto other = index::container_lying_at(db_, at, container_.id);
+        if (!other) {
             break;
         }
-    }
-    const auto there = in_tree(container_.key);
-    if (container_.at_key.empty()) {
-        ops_.emplace_back(tree::op_kind::make_folder, "", there, 0, number(i.id));
-        record(i, index::change_kind::created, "", container_.key);
-    } else {
-        emit_item_rename(i, in_tree(container_.at_key), there);
-        for (auto old = folder_of(container_.at_key); !old.empty(); old = folder_of(old)) {
-            ops_.emplace_back(
-                tree::op_kind::remove_folder, "", in_tree(old) + "/" + std::string(tree::sidecar_folder)
-            );
-            ops_.emplace_back(tree::op_kind::remove_folder, "", in_tree(old));
+        if (other->key == at || !other->root || chain.size() >= longest_chain) {
+            return false;
         }
-        record(i, index::change_kind::moved, container_.at_key, container_.key);
+        at = other->key;
+        chain.push_back(std::move(*other));
     }
-    db_.run("UPDATE container SET at_key=key WHERE id=?", container_.id);
-    container_.at_key = container_.key;
-    clear_dirty(i.id);
-    return step::done;
+    if (!chain.empty() && chain.back().key == container_.at_key && container_.root) {
+        const auto root = load(*container_.root);
+        emit_item_rename(*root, in_tree(container_.at_key), parked_path(root->id));
+        leave_folders_above(container_.at_key);
+        parked = true;
+    }
+    for (auto c = chain.rbegin(); c != chain.rend(); ++c) {
+        move_root(*c, *load(*c->root), in_tree(c->at_key));
+    }
+    return true;
+}
+
+void settler::move_root(const index::container& c, const item_row& root, const std::string& source) {
+    make_folders_above(c.key);
+    emit_item_rename(root, source, in_tree(c.key));
+    leave_folders_above(c.at_key);
+    record(root, index::change_kind::moved, c.at_key, c.key);
+    db_.run("UPDATE container SET at_key=key WHERE id=?", c.id);
+    clear_dirty(root.id);
+}
+
+void settler::make_folders_above(const std::string& path) {
+    for (auto slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1)) {
+        ops_.emplace_back(tree::op_kind::make_folder, "", in_tree(path.substr(0, slash)));
+    }
+}
+
+/// Those that are empty now go.
+void settler::leave_folders_above(const std::string& path) {
+    for (auto above = folder_of(path); !above.empty(); above = folder_of(above)) {
+        ops_.emplace_back(
+            tree::op_kind::remove_folder, "", in_tree(above) + "/" + std::string(tree::sidecar_folder)
+        );
+        ops_.emplace_back(tree::op_kind::remove_folder, "", in_tree(above));
+    }
 }
 
 settler::step settler::place(item_id id) {
@@ -308,7 +353,7 @@ settler::step settler::move_to(const item_row& i, std::int64_t parent, const std
     }
     const auto from = i.is_placed() ? path_at(number(i.id)) : std::string();
     const auto to = path_at(parent) + "/" + name;
-    const auto source = i.parked ? "spool/parked/" + std::to_string(number(i.id)) : in_tree(from);
+    const auto source = i.parked ? parked_path(i.id) : in_tree(from);
     emit_item_rename(i, source, in_tree(to));
     if (i.is_placed()) {
         ops_.emplace_back(
@@ -357,7 +402,7 @@ bool settler::park_blocked() {
         if (from.empty()) {
             continue;
         }
-        emit_item_rename(*i, in_tree(from), "spool/parked/" + std::to_string(number(id)));
+        emit_item_rename(*i, in_tree(from), parked_path(id));
         db_.run("UPDATE item SET at_parent=NULL, at_name=NULL, parked=1, dirty=1 WHERE id=?", id);
         return true;
     }

@@ -60,6 +60,10 @@ private:
     std::unordered_set<std::int64_t> holding();
     step place(index::item_id id);
     step place_root(const item_row& i);
+    bool make_way(const std::string& key, bool& parked);
+    void move_root(const index::container& c, const item_row& root, const std::string& source);
+    void make_folders_above(const std::string& path);
+    void leave_folders_above(const std::string& path);
     step move_to(const item_row& i, std::int64_t parent, const std::string& name);
     void make_folder(const item_row& i, std::int64_t parent, const std::string& name);
     void remove_subtree(const item_row& i);

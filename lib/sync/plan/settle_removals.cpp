@@ -55,7 +55,7 @@ bool settler::remove_all(std::size_t limit) {
 void settler::remove_subtree(const item_row& top) {
     const auto path = path_of(top);
     if (top.is_placed() || top.parked) {
-        const auto from = top.parked ? "spool/parked/" + std::to_string(number(top.id)) : in_tree(path);
+        const auto from = top.parked ? parked_path(top.id) : in_tree(path);
         emit_item_rename(top, from, "spool/trash/" + std::to_string(number(top.id)));
         if (top.is_placed()) {
             ops_.emplace_back(

@@ -27,6 +27,11 @@ inline std::int64_t number(index::item_id id) {
     return static_cast<std::int64_t>(id);
 }
 
+/// Where something waits between two renames.
+inline std::string parked_path(index::item_id id) {
+    return "spool/parked/" + std::to_string(number(id));
+}
+
 inline std::string folder_of(const std::string& path) {
     const auto slash = path.rfind('/');
     return slash == std::string::npos ? std::string() : path.substr(0, slash);

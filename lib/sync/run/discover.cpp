@@ -123,6 +123,11 @@ public:
             co_return std::move(failure_);  // nobody is there: not to be asked again for each owner
         }
         co_await list_owners();
+        auto assign = [](index::database& db) {
+            index::assign_keys(db);
+            return true;
+        };
+        co_await pass_.store.call(std::move(assign));
         if (!failure_) {
             if (sites_complete_) {
                 auto tidy = [stamp = stamp_](index::database& db) {

@@ -2,10 +2,11 @@
 
 import json
 import os
+import random
 import time
 
 from cases import scenario
-from harness import Stage, World, check, check_manners, check_quiet, compare
+from harness import Stage, World, check, check_manners, check_quiet, compare, kill
 
 
 def small(options, name, *more):
@@ -160,6 +161,45 @@ def departed_user(options):
         compare(w.stage, quiet=True)
         check_manners(w.sim)
     return ""
+
+
+@scenario
+def exchanged_names(options):
+    """users take over each other's names, in chains and circles, and some can't be enumerated just then: all is moved"""
+    dice = random.Random(options.seed * 7919)
+    with World(options, "exchange", "--seed", options.seed, "--users", 5, "--sites", 0, "--groups", 0, "--specials", 0,
+               "--files-per-drive", 4) as w:
+        w.stage.sync(expect=(0, 1))
+        compare(w.stage)
+        users = [u["id"] for u in w.sim.get("tenant")["users"] if u["drives"] and u["enabled"]]
+        names = [u["upn"] for u in w.sim.get("tenant")["users"] if u["id"] in users]
+        w.sim.forget_requests()
+        for n in range(8 * options.rounds):
+            wanted = names + [f"fresh{n}@contoso.example"]
+            dice.shuffle(wanted)
+            w.sim.post("directory", op="name_users", names=dict(zip(users, wanted)))
+            if n % 2:
+                w.sim.fault("error", service="graph", status=503, path="/root/delta", probability=0.3,
+                            seed=dice.randrange(1, 10**6))
+            if n % 4 == 3:
+                process = w.stage.start()
+                time.sleep(dice.random() * 0.4)
+                kill(process)
+            w.stage.sync(expect=(0, 1))
+            check(verified(w.stage), f"round {n}: verify finds something in the middle of it")
+            w.sim.clear_faults()
+            w.stage.hurry()
+            w.stage.sync(expect=0)
+            compare(w.stage)
+            check(not w.sim.downloads(), f"round {n}: another name of a user downloads {len(w.sim.downloads())} files")
+        check_quiet(w.stage)
+        check_manners(w.sim)
+    return f"{len(users)} users"
+
+
+def verified(stage):
+    out = stage.run("verify")
+    return out.exit == 0
 
 
 @scenario
