@@ -136,6 +136,32 @@ TEST_SUITE("restore: tree") {
         CHECK(containers->front().owner_kind == "user");
     }
 
+    TEST_CASE("a part of a tree under another name is found by users/ and sidecars in it") {
+        const temp_folder t;
+        add_file(fs::path(t.path()) / "some/where/users/ann@contoso.com/onedrive/Reports/a.txt", "hello");
+        fs::create_directories(t.path() + "/home/users/somebody");  // no sidecars: another folder of the name
+        auto found = restore::source_tree::find(t.path());
+        REQUIRE(found.has_value());
+        CHECK((*found)->root().path() == t.path() + "/some/where");
+        const auto containers = (*found)->containers();
+        REQUIRE(containers.has_value());
+        REQUIRE(containers->size() == 1);
+        CHECK(containers->front().path == "users/ann@contoso.com/onedrive");
+    }
+
+    TEST_CASE("a part that does not tell whose it is has to be named itself") {
+        const temp_folder t;
+        const auto part = fs::path(t.path()) / "some/where/Reports";
+        add_file(part / "a.txt", "hello");
+        const auto above = restore::source_tree::find(t.path());
+        REQUIRE(above.has_error());
+        CHECK(above.error().kind == core::error_kind::usage);
+        CHECK(above.error().hint.find(part.string()) != std::string::npos);
+        const auto itself = restore::source_tree::find(part.string());
+        REQUIRE(itself.has_value());
+        CHECK((*itself)->is_part());
+    }
+
     TEST_CASE("a folder without sidecars, and two trees, are refused") {
         const temp_folder t;
         fs::create_directories(t.path() + "/empty");
@@ -214,6 +240,9 @@ TEST_SUITE("restore: request") {
         CHECK(r.selects("users/ann@contoso.com/onedrive/Reports/2026/a.txt"));
         CHECK(!r.selects("users/ann@contoso.com/onedrive/Reports2"));
         CHECK(!r.selects("users/ann@contoso.com/onedrive"));
+        r.select = {"users/ann@*/onedrive/Reports//"};
+        CHECK(r.selects("users/ann@contoso.com/onedrive/Reports/2026/a.txt"));
+        CHECK(!r.selects("users/ann@contoso.com/onedrive/Reports2"));
     }
 
     TEST_CASE("another restore has another journal; rights and the conflict rule may be added later") {
@@ -221,6 +250,9 @@ TEST_SUITE("restore: request") {
         restore::request b = a;
         b.permissions = true;
         b.conflict = restore::conflict_rule::rename;
+        CHECK(a.tag("/t") == b.tag("/t"));
+        a.select = {"users/ann"};
+        b.select = {"users/ann/"};
         CHECK(a.tag("/t") == b.tag("/t"));
         CHECK(a.tag("/t") != a.tag("/u"));
         b.into = "Old";
