@@ -62,6 +62,8 @@ public:
     virtual ~target_folder() = default;
     /// Makes it, and the folders above, unless they are there. Many may wait for one.
     virtual task<core::result<void>> ensure() = 0;
+    /// True for one that is not worth making while nothing goes into it.
+    virtual bool only_with_content() const { return false; }
 };
 using folder_ptr = std::shared_ptr<target_folder>;
 

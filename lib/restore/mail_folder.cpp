@@ -68,6 +68,7 @@ mail_folder::mail_folder(
         well_known_ = parent_->top_ || !parent_->well_known_.empty() ? text(item, "wellKnownName") : "";
     }
     if (!well_known_.empty() && !is_restorable_well_known(well_known_)) {
+        stand_in_ = true;
         name_ += " (restored)";
         old_id_.clear();
         well_known_.clear();

@@ -137,7 +137,7 @@ private:
 
     task<void> enter(const job& at, const object& o, bool selected) {
         auto folder = writer_->inside(at.folder, o);
-        if (selected) {
+        if (selected && !folder->only_with_content()) {
             auto made = co_await folder->ensure();
             if (!made && ends_all(made.error())) {
                 end_with(made);
