@@ -184,6 +184,12 @@ bool ends_all(const core::error& e) {
            e.kind == error_kind::unauthorized || e.kind == error_kind::cancelled;
 }
 
+std::string reason_of(const core::error& why) {
+    auto told = why;
+    told.object.clear();
+    return core::describe(told);
+}
+
 task<void> note(context& with, std::string path, entry e, outcome state, std::string why) {
     e.state = state;
     e.detail = std::move(why);
@@ -195,14 +201,12 @@ task<core::result<void>> note_failure(context& with, std::string path, entry e, 
     const bool all = ends_all(why);
     const bool keep =
         core::is_transient(why.kind) && (e.state == outcome::intended || e.state == outcome::open);
-    core::error told = why;
-    told.object.clear();
     if (!keep) {
         e.session.clear();
         e.state = outcome::failed;
     }
     ++with.count.failed;
-    e.detail = core::describe(told);
+    e.detail = reason_of(why);
     co_await with.log.put(std::move(path), std::move(e));
     if (all) {
         co_return why;

@@ -190,6 +190,9 @@ std::optional<decision> judge_as_of(const object& o, const request& asked);
 /// True for what no other object would do better with: no room, sign-in refused, stopped.
 bool ends_all(const core::error& e);
 
+/// What a report says of an error beside the object's name: everything but the object.
+std::string reason_of(const core::error& why);
+
 /// Writes into the journal what became of an object, and counts it.
 task<void> note(context& with, std::string path, entry e, outcome state, std::string why);
 

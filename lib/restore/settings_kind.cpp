@@ -199,7 +199,7 @@ private:
         }
         if (!done) {
             --missing_;
-            co_await tell(std::move(what), outcome::failed, core::describe(done.error()));
+            co_await tell(std::move(what), outcome::failed, reason_of(done.error()));
         }
         co_return core::result<void>();
     }
@@ -208,6 +208,7 @@ private:
         entry e;
         e.kind = "setting";
         e.mark = what;
+        e.name = what;
         co_await note(with_, path_ + "\n" + what, std::move(e), state, std::move(why));
     }
 

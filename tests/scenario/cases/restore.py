@@ -220,6 +220,8 @@ def restore_elsewhere(options):
         restore(w.stage, os.path.join(source, w.stage.root.lstrip("/"), "tree", work))
         folders = {i["names"][0] for i in w.sim.expected() if i["names"][0].startswith("Restored ")}
         check(len(folders) == 1, f"no new folder: {folders}")
+        out = w.stage.run("restore", "--from", source, "--select", work + "/a.txt", "--to", "groups/nobody", "--yes")
+        check("groups/nobody: there is no group of this mail nickname" in out.stdout, f"no such group: {out.told()}")
         exported(w, source)
         damaged(w, source, work)
         w.sim.post("auth", roles=["Files.Read.All"], expire_all=True)
