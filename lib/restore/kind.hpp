@@ -197,8 +197,13 @@ std::string reason_of(const core::error& why);
 task<void> note(context& with, std::string path, entry e, outcome state, std::string why);
 
 /// The same for a failure: what may be better at the next run stays as it is in the journal (`open` or
-/// `intended`), with the reason; the rest is `failed`. Returns the error if it ends everything.
+/// `intended`), with the reason; the rest is `failed`. Returns the error if it ends everything. Throws as
+/// `stop_if_away`.
 task<core::result<void>> note_failure(context& with, std::string path, entry e, core::error why);
+
+/// Throws core::fatal, which also stops what is under way, if this failure of an object is one of many behind
+/// which no answer of the service came any more.
+void stop_if_away(context& with, const core::error& why);
 
 /// `entry::hash` of a part that no other try would put back.
 inline constexpr std::string_view never_again = "never";

@@ -154,6 +154,8 @@ private:
             auto made = co_await folder->ensure();
             if (!made && ends_all(made.error())) {
                 end_with(made);
+            } else if (!made) {
+                stop_if_away(with_, made.error());
             }
             if (made && o.state == object_state::good && folder != at.folder) {
                 co_await writer_->decorate(folder, o);

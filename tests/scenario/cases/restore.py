@@ -188,6 +188,32 @@ def restore_kills(options):
 
 
 @scenario
+def restore_outage(options):
+    """the service goes away in the middle of a restore: it ends soon, and goes on later"""
+    with World(options, "restoreoutage", "--seed", options.seed, "--users", 1, "--sites", 0, "--groups", 0, "--specials", 0,
+               "--files-per-drive", 0) as w:
+        allow_restore(w.stage)
+        for n in range(80):
+            w.sim.op("create", user="ada", path=f"Work/{n}.txt", type="file", text=f"text {n}")
+        w.stage.sync(expect=0)
+        before = tree_facts(w.stage)
+        source = copy_of(w.stage)
+        wipe(w.sim)
+        w.sim.fault("error", service="graph", status=503, nth=60, count=-1)
+        started = time.monotonic()
+        out = restore(w.stage, source, "--in-place", expect=4)
+        seconds = time.monotonic() - started
+        left = out.summary["left"]
+        check("does not answer any more" in out.stderr and "the same command" in out.stderr, f"the reason: {out.stderr[-500:]}")
+        check(all(e["state"] == "open" and e["reason"] for e in left), f"left: {left[:3]}")
+        check(len(left) < 40, f"{len(left)} files were tried without an answer")
+        w.sim.clear_faults()
+        restore(w.stage, source, "--in-place")
+        check_equal(before, tree_facts(second_stage(w)))
+        return f"ended after {seconds:.0f} s with {len(left)} open"
+
+
+@scenario
 def restore_elsewhere(options):
     """restore into other places: conflicts, rights without mails, one file, export, damaged copies, no room"""
     with World(options, "elsewhere", "--seed", options.seed, "--users", 2, "--sites", 1, "--groups", 0, "--specials", 0,

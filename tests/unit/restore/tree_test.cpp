@@ -231,6 +231,27 @@ TEST_SUITE("restore: export") {
     }
 }
 
+TEST_SUITE("restore: outage") {
+    TEST_CASE("a service that answers nothing for a while is away; one that refuses some objects is not") {
+        const core::error away(core::error_kind::server, "503");
+        const core::error refused(core::error_kind::bad_request, "400");
+        const std::chrono::steady_clock::time_point start(std::chrono::hours(1));
+        auto at = [&](int seconds) { return start + std::chrono::seconds(seconds); };
+        restore::outage_watch watch;
+        for (int n = 0; n < 7; ++n) {
+            CHECK(!watch.is_away(away, 5, at(10 * n)));
+        }
+        CHECK(!watch.is_away(refused, 5, at(70)));
+        CHECK(watch.is_away(away, 5, at(70)));
+        // An answer in between: the counting begins anew.
+        for (int n = 0; n < 7; ++n) {
+            CHECK(!watch.is_away(away, 6, at(100 + n)));
+        }
+        CHECK(!watch.is_away(away, 6, at(110)));  // all at once: it may be a fault that passes
+        CHECK(watch.is_away(away, 6, at(130)));
+    }
+}
+
 TEST_SUITE("restore: request") {
     TEST_CASE("a pattern selects an object and everything below it") {
         restore::request r;
