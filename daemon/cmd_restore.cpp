@@ -220,16 +220,14 @@ int carry_out(
     const global_options& global, const restore_arguments& a
 ) {
     if (a.dry_run) {
-        const bool forbidden =
-            std::all_of(p.parts.begin(), p.parts.end(), [](const auto& part) { return part.forbidden; });
         const bool obstacle =
             p.cannot_count > 0 || std::any_of(p.parts.begin(), p.parts.end(), [](const auto& part) {
                 return !part.obstacle.empty() || !part.lost.empty();
             });
         return static_cast<int>(
-            forbidden  ? core::exit_code::auth
-            : obstacle ? core::exit_code::some_failed
-                       : core::exit_code::done
+            p.is_forbidden() ? core::exit_code::auth
+            : obstacle       ? core::exit_code::some_failed
+                             : core::exit_code::done
         );
     }
     if (!a.yes && ::isatty(STDIN_FILENO) != 1) {
@@ -250,6 +248,7 @@ int carry_out(
     if (!done) {
         told->failure = done.error();
     }
+    told->forbidden = p.is_forbidden();
     told->service = c.graph->stats();
     told->bytes = with.count.bytes_done;
     told->seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -197,6 +197,9 @@ core::exit_code restore_outcome::exit() const {
     if (failure) {
         return core::exit_code_for(failure->kind);
     }
+    if (forbidden) {
+        return core::exit_code::auth;
+    }
     return left_count > 0 ? core::exit_code::some_failed : core::exit_code::done;
 }
 
@@ -225,7 +228,8 @@ void print_outcome(const restore_outcome& o, bool json) {
             t.open > 0 ? (", " + n(t.open) + " open").c_str() : ""
         );
     }
-    const auto verdict = o.failure ? "ended early"
+    const auto verdict = o.failure     ? "ended early"
+                         : o.forbidden ? "nothing could be put back: permissions are missing, see above"
                          : o.left_count > 0
                              ? "something is missing: see above; running it again tries that again"
                              : "everything that was selected is back, and was read back";

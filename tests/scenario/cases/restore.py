@@ -253,6 +253,8 @@ def restore_elsewhere(options):
         w.sim.post("auth", roles=["Files.Read.All"], expire_all=True)
         out = w.stage.run("--json", "restore", "--from", source, "--in-place", "--dry-run")
         check(out.exit == 3 and "Files.ReadWrite.All" in out.stdout, f"missing permission: {out.exit} {out.told()}")
+        out = restore(w.stage, source, "--in-place", expect=3)
+        check(out.summary["exit"] == 3 and all("Files.ReadWrite.All" in left["reason"] for left in out.summary["left"]), out.told())
         check_manners(w.sim)
 
 
