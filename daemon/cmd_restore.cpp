@@ -135,13 +135,15 @@ core::result<T> run_to_end(
 }
 
 /// What the journal says of this run.
-boost::asio::awaitable<core::result<restore_outcome>> collect(restore::journal& log) {
+boost::asio::awaitable<core::result<restore_outcome>> collect(restore::journal& log, const restore::plan& p) {
     restore_outcome out;
     out.kinds = co_await log.tallies();
-    auto take = [&out](const std::string& path, const restore::entry& e) {
+    auto take = [&out, &p](const std::string& path, const restore::entry& e) {
         ++out.left_count;
         if (out.left.size() < restore_outcome::most_listed) {
-            out.left.emplace_back(path, e);
+            out.left.emplace_back(p.shown(path), e);
+            auto& why = out.left.back().second.detail;
+            why = why.empty() ? "it was under way when the restore ended" : why;
         }
     };
     co_await log.each_left(std::move(take));
@@ -218,16 +220,14 @@ int carry_out(
     const global_options& global, const restore_arguments& a
 ) {
     if (a.dry_run) {
-        const bool forbidden =
-            std::all_of(p.parts.begin(), p.parts.end(), [](const auto& part) { return part.forbidden; });
         const bool obstacle =
             p.cannot_count > 0 || std::any_of(p.parts.begin(), p.parts.end(), [](const auto& part) {
                 return !part.obstacle.empty() || !part.lost.empty();
             });
         return static_cast<int>(
-            forbidden  ? core::exit_code::auth
-            : obstacle ? core::exit_code::some_failed
-                       : core::exit_code::done
+            p.is_forbidden() ? core::exit_code::auth
+            : obstacle       ? core::exit_code::some_failed
+                             : core::exit_code::done
         );
     }
     if (!a.yes && ::isatty(STDIN_FILENO) != 1) {
@@ -241,13 +241,14 @@ int carry_out(
     }
     const auto start = std::chrono::steady_clock::now();
     auto done = run_to_end<void>(io, *c.graph, with.count, restore::execute(with, p));
-    auto told = run_to_end<restore_outcome>(io, *c.graph, with.count, collect(with.log));
+    auto told = run_to_end<restore_outcome>(io, *c.graph, with.count, collect(with.log, p));
     if (!told) {
         return fail(told.error());
     }
     if (!done) {
         told->failure = done.error();
     }
+    told->forbidden = p.is_forbidden();
     told->service = c.graph->stats();
     told->bytes = with.count.bytes_done;
     told->seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -9,6 +9,7 @@
 #include "api/documents.hpp"
 #include "core/log.hpp"
 #include "daemon/command.hpp"
+#include "daemon/index_access.hpp"
 #include "daemon/progress.hpp"
 #include "daemon/runtime.hpp"
 #include "daemon/service_client.hpp"
@@ -25,10 +26,11 @@ struct sync_arguments {
 void print(const nlohmann::json& s) {
     auto n = [&s](const char* name) { return progress::count(s.value(name, std::uint64_t{0})); };
     const bool any = s.value("new_generation", false);
+    const bool kept_back = s.value("kept_back", false);
     std::printf(
         "%s pass in %s: %s containers, %s items; generation %s%s\n", s.value("outcome", "").c_str(),
         progress::duration(s.value("seconds", 0.0)).c_str(), n("containers").c_str(), n("items").c_str(),
-        n("generation").c_str(), any ? "" : " (nothing changed)"
+        n("generation").c_str(), any || kept_back ? "" : " (nothing changed)"
     );
     if (any) {
         std::printf(
@@ -46,6 +48,28 @@ void print(const nlohmann::json& s) {
     }
 }
 
+/// Who holds the tree still, and what waits for the end of that, as the index has it now.
+void print_kept_back(const global_options& global) {
+    auto opened = open_index::open(global, index::database::mode::read_only);
+    if (!opened) {
+        return;
+    }
+    guarded([&opened] {
+        const auto waiting = index::count_backlog(*opened->db);
+        std::string who;
+        for (const auto& l : index::active_leases(*opened->db, core::now_seconds())) {
+            who += (who.empty() ? "" : ", ") + ("job " + l.job_id) + " (" + l.holder + ")";
+        }
+        std::printf(
+            "a lease%s holds the tree still: what changed goes there when it ends; %s items, %s wait in the "
+            "spool\n",
+            who.empty() ? "" : (" of " + who).c_str(), progress::number(waiting.spooled).c_str(),
+            progress::bytes(static_cast<std::uint64_t>(waiting.spooled_bytes)).c_str()
+        );
+        return 0;
+    });
+}
+
 /// Prints the document of a pass; its exit code.
 int report(const global_options& global, const nlohmann::json& pass) {
     const auto failure = pass.value("failure", nlohmann::json());
@@ -53,6 +77,9 @@ int report(const global_options& global, const nlohmann::json& pass) {
         std::printf("%s\n", api::dump(pass).c_str());
     } else if (!failure.is_string()) {
         print(pass);
+        if (pass.value("kept_back", false)) {
+            print_kept_back(global);
+        }
     }
     if (failure.is_string()) {
         std::fprintf(stderr, "m365stage: %s\n", failure.get<std::string>().c_str());

@@ -75,6 +75,12 @@ int run_tree(const global_options& global, const verify_arguments& arguments) {
     }
     configure_log(settings->log);
     auto st = stage::open(*settings);
+    if (!st && st.error().kind == core::error_kind::busy && !arguments.repair) {
+        core::error e = st.error();
+        e.hint = "stop the service first; beside it, 'm365stage verify --tree " + settings->stage.root +
+                 "/tree' compares the files with their sidecars";
+        return fail(e);
+    }
     if (!st) {
         return fail(st.error());
     }

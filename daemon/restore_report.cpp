@@ -14,6 +14,29 @@ std::string n(std::uint64_t value) {
     return progress::count(value);
 }
 
+/// The word of reports for many: "files"; some words are many already ("settings").
+std::string many(const std::string& word) {
+    if (word == "part of a task") {
+        return "parts of tasks";
+    }
+    if (word == "setting") {
+        return "single settings";  // "settings" are those of a mailbox, all together
+    }
+    return word.ends_with('s') ? word : word + "s";
+}
+
+/// An object's path, and what of the object is meant if it is a part.
+std::string named(const std::string& path, const restore::entry& e) {
+    const auto end = std::min(path.find('\n'), path.size());
+    auto out = end == 0 ? "(a part of a tree)" : path.substr(0, end);
+    if (end == path.size() || e.kind == "permission" || e.kind == "columns") {
+        return out;
+    }
+    const auto part = path.substr(end + 1);
+    const bool tells = e.kind == "setting" || e.kind == part || e.kind == "part of a task";
+    return out + ": " + (tells ? part : e.kind + " " + part);
+}
+
 std::string where_to(const restore::plan_part& part) {
     std::string out = part.to.label;
     for (const auto& name : part.to.below) {
@@ -71,7 +94,7 @@ void print_part(const restore::plan_part& part) {
     for (const auto& [name, word] : part.words) {
         if (word.objects > 0) {
             const auto size = word.bytes > 0 ? ", " + progress::bytes(word.bytes) : std::string();
-            std::printf("  %s %s%s\n", n(word.objects).c_str(), (name + "s").c_str(), size.c_str());
+            std::printf("  %s %s%s\n", n(word.objects).c_str(), many(name).c_str(), size.c_str());
         }
     }
     if (part.costs.rights > 0) {
@@ -174,6 +197,9 @@ core::exit_code restore_outcome::exit() const {
     if (failure) {
         return core::exit_code_for(failure->kind);
     }
+    if (forbidden) {
+        return core::exit_code::auth;
+    }
     return left_count > 0 ? core::exit_code::some_failed : core::exit_code::done;
 }
 
@@ -187,9 +213,7 @@ void print_outcome(const restore_outcome& o, bool json) {
     constexpr std::size_t shown = 100;
     for (std::size_t i = 0; i < std::min(shown, o.left.size()); ++i) {
         const auto& [path, e] = o.left[i];
-        std::printf(
-            "%s: %s: %s\n", word_of(e.state), path.substr(0, path.find('\n')).c_str(), e.detail.c_str()
-        );
+        std::printf("%s: %s: %s\n", word_of(e.state), named(path, e).c_str(), e.detail.c_str());
     }
     if (o.left_count > shown) {
         std::printf(
@@ -199,12 +223,13 @@ void print_outcome(const restore_outcome& o, bool json) {
     }
     for (const auto& [name, t] : o.kinds) {
         std::printf(
-            "%-12s %s put back, %s were there, %s skipped, %s failed%s\n", (name + "s:").c_str(),
+            "%-12s %s put back, %s were there, %s skipped, %s failed%s\n", (many(name) + ":").c_str(),
             n(t.done).c_str(), n(t.present).c_str(), n(t.skipped).c_str(), n(t.failed).c_str(),
             t.open > 0 ? (", " + n(t.open) + " open").c_str() : ""
         );
     }
-    const auto verdict = o.failure ? "ended early"
+    const auto verdict = o.failure     ? "ended early"
+                         : o.forbidden ? "nothing could be put back: permissions are missing, see above"
                          : o.left_count > 0
                              ? "something is missing: see above; running it again tries that again"
                              : "everything that was selected is back, and was read back";

@@ -18,12 +18,14 @@ struct restore_outcome {
         left;  ///< skipped, failed or open; the first `most_listed`
     std::uint64_t left_count = 0;
     std::optional<core::error> failure;  ///< that ended it early
+    bool forbidden = false;              ///< nothing could be put back: permissions are missing
     graph::statistics service;
     std::uint64_t bytes = 0;
     double seconds = 0;
 
     static constexpr std::size_t most_listed = 10'000;
-    /// 0 if all that was selected is back, 1 if something is missing, else what the failure says.
+    /// 0 if all that was selected is back, 1 if something is missing, 3 if nothing was permitted, else what
+    /// the failure says.
     core::exit_code exit() const;
 };
 

@@ -39,7 +39,7 @@ void log_end(const sync::pass_summary& s, const std::string& only) {
     if (s.new_generation) {
         line += ", " + n(s.created) + " created, " + n(s.content + s.metadata) + " changed, " +
                 n(s.renamed + s.moved) + " moved, " + n(s.deleted) + " deleted";
-    } else {
+    } else if (!s.kept_back) {
         line += " (nothing changed)";
     }
     if (s.owed > 0) {

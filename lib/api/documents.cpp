@@ -221,6 +221,7 @@ json pass_document(const sync::pass_summary& s) {
         {"deleted", s.deleted},
         {"owed", s.owed},
         {"held", s.held},
+        {"kept_back", s.kept_back},
         {"fetched", s.counters.fetched},
         {"fetched_bytes", s.counters.fetched_bytes},
         {"requests", s.service.requests},

@@ -263,6 +263,7 @@ private:
         } else if (answer) {
             governor_.answered(h.leave, answer->fields);
         }
+        stats_.answered += answer && !core::is_transient(out.why.kind) ? 1 : 0;
         return out;
     }
 
@@ -277,6 +278,7 @@ private:
             }
             auto answer = co_await exchange(c, h);
             if (answer && answer->status < 400) {
+                ++stats_.answered;
                 governor_.answered(h->leave, answer->fields);
                 h->leave.end();
                 co_return answer;

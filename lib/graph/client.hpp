@@ -81,6 +81,7 @@ void unflatten(page& p);
 struct statistics {
     statistics() = default;
     std::uint64_t requests = 0, retries = 0, throttled = 0, bytes_received = 0;
+    std::uint64_t answered = 0;  ///< by the service with what was asked for, or a refusal that is its own
     double resource_units = 0;
     std::chrono::nanoseconds waited_for_service{0};  ///< pauses and budgets, summed over requests
     std::chrono::nanoseconds waited_for_network{0

@@ -14,11 +14,17 @@ constexpr auto sign_in = retry_class::sign_in;
 
 constexpr std::string_view no_mailbox = "the user has no Exchange Online mailbox";
 constexpr std::string_view no_onedrive = "the user has no OneDrive";
-constexpr std::string_view site_locked = "the site is locked or archived; what is staged of it stays";
+constexpr std::string_view site_locked =
+    "the site is locked or archived: nothing is read or written there until somebody unlocks it";
 constexpr std::string_view permission =
     "check the app's permissions and their admin consent (m365stage check)";
 constexpr std::string_view unreadable =
     "the service can't read this item any more; nobody but Microsoft can mend it";
+// 'export' is the way to what can't be put back: hints of writing are seen by those who restore.
+constexpr std::string_view not_taken =
+    "the service does not take it as it is: 'm365stage export' makes a plain file of it";
+constexpr std::string_view address_not_taken =
+    "the service does not take one of its addresses: 'm365stage export' makes a plain file of it";
 
 // Contract 2.4, 2.6 and 4.5. Codes are compared in lower case.
 constexpr std::array code_rows{
@@ -51,14 +57,14 @@ constexpr std::array code_rows{
     error_row{0, "erroruserwithoutmailbox", unsupported, never, no_mailbox},
     error_row{0, "errornonexistentmailbox", unsupported, never, no_mailbox},
     error_row{0, "errorinvaliduser", unsupported, never, no_mailbox},
-    error_row{0, "cannotopenfileattachment", unsupported, never, unreadable},
-    error_row{0, "errorcannotopenfileattachment", unsupported, never, unreadable},
-    error_row{0, "errorinvalidrecipients", unsupported, never, unreadable},
-    error_row{0, "errorcorruptdata", unsupported, never, unreadable},
+    error_row{0, "cannotopenfileattachment", unsupported, never, unreadable, not_taken},
+    error_row{0, "errorcannotopenfileattachment", unsupported, never, unreadable, not_taken},
+    error_row{0, "errorinvalidrecipients", unsupported, never, unreadable, address_not_taken},
+    error_row{0, "errorcorruptdata", unsupported, never, unreadable, not_taken},
 
     error_row{0, "malwaredetected", malware, never, "the service refuses to serve infected content"},
     error_row{423, "notallowed", locked, never, site_locked},
-    error_row{0, "resourcelocked", locked, never, "it is locked or its site is; what is staged of it stays"},
+    error_row{0, "resourcelocked", locked, never, "it is locked or its site is, until somebody unlocks it"},
     error_row{403, "accessdenied", forbidden, never, permission},
     error_row{403, "erroraccessdenied", forbidden, never, permission},
     error_row{0, "authorization_requestdenied", forbidden, never, permission},
@@ -107,7 +113,7 @@ constexpr std::array message_rows{
         0, "subscription within the tenant has lapsed", unsupported, never,
         "the tenant's subscription to this service has lapsed"
     },
-    error_row{0, "ole conversion failed", unsupported, never, unreadable},
+    error_row{0, "ole conversion failed", unsupported, never, unreadable, not_taken},
 };
 
 const error_row* find(

@@ -13,6 +13,7 @@ struct error_row {
     core::error_kind kind;
     retry_class retry;
     std::string_view hint;
+    std::string_view write_hint = {};  ///< for requests that change something, if it is another
 };
 
 /// The row of a code (lower case); the one for this very status goes first. nullptr: not known.

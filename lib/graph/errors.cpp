@@ -100,14 +100,14 @@ std::string sentence(int status, const error_body& body, std::string_view raw) {
     return "the service refused without a message";
 }
 
-void apply(verdict& out, const error_row& row) {
-    out.why.kind = row.kind;
-    out.retry = row.retry;
-    out.why.hint = row.hint;
-}
-
 bool is_get(const asked& request) {
     return request.verb == http::method::get || request.verb == http::method::head;
+}
+
+void apply(verdict& out, const asked& request, const error_row& row) {
+    out.why.kind = row.kind;
+    out.retry = row.retry;
+    out.why.hint = is_get(request) || row.write_hint.empty() ? row.hint : row.write_hint;
 }
 
 // "404 FILE NOT FOUND" of a file host speaks of the URL, not of the user: only what is said of content
@@ -173,10 +173,10 @@ verdict judge(const asked& request, const http::response& answer) {
     const error_row* row = find_message_row(answer.status, body.all_messages);
     row = row != nullptr ? row : best.row;
     if (row != nullptr && (!request.preauthenticated || holds_for_file_hosts(row->kind))) {
-        apply(out, *row);
+        apply(out, request, *row);
     }
     if (infected) {
-        apply(out, *find_code_row(answer.status, "malwaredetected"));
+        apply(out, request, *find_code_row(answer.status, "malwaredetected"));
     }
     apply_exceptions(request, answer, body, out);
     if (answer.status == 401 && !request.preauthenticated) {

@@ -90,7 +90,7 @@ task<core::result<void>> calendar_folder::make() {
     }
     core::error why = done.error();
     e.state = core::is_transient(why.kind) ? outcome::open : outcome::failed;
-    e.detail = core::describe(why);
+    e.detail = reason_of(why);
     co_await with.log.put(path_, std::move(e));
     core::error out(why.kind, "its calendar could not be made: " + why.cause);
     co_return out;

@@ -75,9 +75,7 @@ public:
         }
         if (!put) {
             e.kind = "photo";
-            co_await note(
-                with, o.path + "\nphoto", std::move(e), outcome::failed, core::describe(put.error())
-            );
+            co_await note(with, o.path + "\nphoto", std::move(e), outcome::failed, reason_of(put.error()));
         }
         co_return core::result<void>();
     }

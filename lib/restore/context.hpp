@@ -1,6 +1,7 @@
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -24,6 +25,25 @@ struct counters {
     std::vector<graph::scope> scopes;  ///< whose pauses hold the run up
 };
 
+/// Tells a service that is away from one that fails with some objects: with those it answers something else
+/// in between. Network thread only.
+class outage_watch {
+public:
+    using time_point = std::chrono::steady_clock::time_point;
+    // One fault strikes all the objects that are under way, and may pass before others are tried.
+    static constexpr int most_failures = 8;
+    static constexpr std::chrono::seconds longest{30};
+
+    /// An object failed with this error, and all tries are spent; `answered`: what the service has answered
+    /// so far (`graph::statistics`). True: it is away, and the next objects would fare no better.
+    bool is_away(const core::error& why, std::uint64_t answered, time_point now);
+
+private:
+    std::uint64_t answered_ = 0;
+    int failures_ = 0;  ///< in a row
+    time_point since_;  ///< the first of them
+};
+
 /// What every part of a restore uses. Lifetime: all of it outlives the run.
 struct context {
     context(
@@ -38,6 +58,7 @@ struct context {
     async::worker& disk;
     const request& asked;
     counters& count;
+    outage_watch outage;
     upload_pace pace;  ///< of all kinds together: a mailbox has one limit
 };
 

@@ -134,7 +134,7 @@ task<void> drive_folder::give_description(std::string id, const json& staged, st
 
 task<core::result<void>> drive_folder::fail(entry e, core::error why) {
     e.state = core::is_transient(why.kind) ? outcome::open : outcome::failed;
-    e.detail = core::describe(why);
+    e.detail = reason_of(why);
     co_await with_.log.put(path_, std::move(e));
     core::error out(why.kind, "its folder could not be made: " + why.cause);
     co_return out;

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "graph/paging.hpp"
+#include "restore/kind.hpp"
 #include "sources/drive_item.hpp"
 #include "sources/fields.hpp"
 
@@ -180,7 +181,7 @@ task<void> restore_permissions(context& with, const drive_calls& calls, std::str
                     there = std::move(*listed);
                 } else {
                     e.state = outcome::failed;
-                    e.detail = core::describe(listed.error());
+                    e.detail = reason_of(listed.error());
                 }
             }
             if (e.state == outcome::open && there->contains(g.who)) {
@@ -191,7 +192,7 @@ task<void> restore_permissions(context& with, const drive_calls& calls, std::str
                 call.body = g.body;
                 auto given = co_await with.graph.send(std::move(call));
                 e.state = given ? outcome::done : outcome::failed;
-                e.detail = given ? "" : core::describe(given.error());
+                e.detail = given ? "" : reason_of(given.error());
             }
         }
         with.count.failed += e.state == outcome::failed ? 1 : 0;

@@ -121,7 +121,7 @@ private:
         auto changed = co_await with_.graph.send(std::move(call));
         if (!changed) {
             e.state = outcome::failed;
-            e.detail = "its time could not be set: " + core::describe(changed.error());
+            e.detail = "its time could not be set: " + reason_of(changed.error());
             ++with_.count.failed;
             co_await with_.log.put(std::move(path), std::move(e));
         }

@@ -176,7 +176,7 @@ task<core::result<void>> event_attachments::add(const staged_attachment& a) {
         const auto why = done.error();
         const bool again = core::is_transient(why.kind) && tries < attachment_tries;
         if (!again && !core::is_transient(why.kind) && !ends_all(why) && why.kind != error_kind::disk) {
-            co_return co_await note_lost(a, core::describe(why));
+            co_return co_await note_lost(a, reason_of(why));
         }
         if (!again) {
             co_return why;

@@ -184,6 +184,12 @@ bool ends_all(const core::error& e) {
            e.kind == error_kind::unauthorized || e.kind == error_kind::cancelled;
 }
 
+std::string reason_of(const core::error& why) {
+    auto told = why;
+    told.object.clear();
+    return core::describe(told);
+}
+
 task<void> note(context& with, std::string path, entry e, outcome state, std::string why) {
     e.state = state;
     e.detail = std::move(why);
@@ -195,19 +201,40 @@ task<core::result<void>> note_failure(context& with, std::string path, entry e, 
     const bool all = ends_all(why);
     const bool keep =
         core::is_transient(why.kind) && (e.state == outcome::intended || e.state == outcome::open);
-    core::error told = why;
-    told.object.clear();
     if (!keep) {
         e.session.clear();
         e.state = outcome::failed;
     }
     ++with.count.failed;
-    e.detail = core::describe(told);
+    e.detail = reason_of(why);
     co_await with.log.put(std::move(path), std::move(e));
     if (all) {
         co_return why;
     }
+    stop_if_away(with, why);
     co_return core::result<void>();
+}
+
+bool outage_watch::is_away(const core::error& why, std::uint64_t answered, time_point now) {
+    if (core::exit_code_for(why.kind) != core::exit_code::unreachable) {
+        return false;
+    }
+    if (failures_ == 0 || answered != answered_) {
+        failures_ = 0;
+        answered_ = answered;
+        since_ = now;
+    }
+    return ++failures_ >= most_failures && now - since_ >= longest;
+}
+
+void stop_if_away(context& with, const core::error& why) {
+    const auto now = std::chrono::steady_clock::now();
+    if (!with.outage.is_away(why, with.graph.stats().answered, now)) {
+        return;
+    }
+    core::error e(why.kind, "Microsoft 365 does not answer any more, whatever is tried: " + reason_of(why));
+    e.hint = "nothing is lost: the same command goes on where it was";
+    throw core::fatal(std::move(e));
 }
 
 task<bool> reopen_parts(context& with, std::string path) {

@@ -62,6 +62,8 @@ public:
     virtual ~target_folder() = default;
     /// Makes it, and the folders above, unless they are there. Many may wait for one.
     virtual task<core::result<void>> ensure() = 0;
+    /// True for one that is not worth making while nothing goes into it.
+    virtual bool only_with_content() const { return false; }
 };
 using folder_ptr = std::shared_ptr<target_folder>;
 
@@ -188,12 +190,20 @@ std::optional<decision> judge_as_of(const object& o, const request& asked);
 /// True for what no other object would do better with: no room, sign-in refused, stopped.
 bool ends_all(const core::error& e);
 
+/// What a report says of an error beside the object's name: everything but the object.
+std::string reason_of(const core::error& why);
+
 /// Writes into the journal what became of an object, and counts it.
 task<void> note(context& with, std::string path, entry e, outcome state, std::string why);
 
 /// The same for a failure: what may be better at the next run stays as it is in the journal (`open` or
-/// `intended`), with the reason; the rest is `failed`. Returns the error if it ends everything.
+/// `intended`), with the reason; the rest is `failed`. Returns the error if it ends everything. Throws as
+/// `stop_if_away`.
 task<core::result<void>> note_failure(context& with, std::string path, entry e, core::error why);
+
+/// Throws core::fatal, which also stops what is under way, if this failure of an object is one of many behind
+/// which no answer of the service came any more.
+void stop_if_away(context& with, const core::error& why);
 
 /// `entry::hash` of a part that no other try would put back.
 inline constexpr std::string_view never_again = "never";

@@ -4,6 +4,7 @@
 
 #include "graph/paging.hpp"
 #include "restore/hash_sink.hpp"
+#include "restore/kind.hpp"
 #include "restore/mail_json.hpp"
 #include "restore/part_source.hpp"
 #include "restore/upload.hpp"
@@ -275,8 +276,7 @@ task<core::result<std::vector<refused_part>>> add_attachments(
             why = added.error();
             if (why.kind == core::error_kind::bad_request || why.kind == core::error_kind::too_large ||
                 why.kind == core::error_kind::unsupported) {
-                why.object.clear();
-                refused.emplace_back(mark_of_part(part), part.name, core::describe(why));
+                refused.emplace_back(mark_of_part(part), part.name, reason_of(why));
                 continue;
             }
             if (!core::is_transient(why.kind)) {

@@ -68,6 +68,7 @@ mail_folder::mail_folder(
         well_known_ = parent_->top_ || !parent_->well_known_.empty() ? text(item, "wellKnownName") : "";
     }
     if (!well_known_.empty() && !is_restorable_well_known(well_known_)) {
+        stand_in_ = true;
         name_ += " (restored)";
         old_id_.clear();
         well_known_.clear();
@@ -211,9 +212,9 @@ task<core::result<void>> mail_folder::fail(entry e, core::error why) {
     const bool later = core::is_transient(why.kind);
     core::error out(why.kind, "its folder could not be made: " + why.cause);
     if (!later) {
-        co_await note(with_, path_, std::move(e), outcome::failed, core::describe(why));
+        co_await note(with_, path_, std::move(e), outcome::failed, reason_of(why));
     } else {
-        e.detail = core::describe(why);
+        e.detail = reason_of(why);
         co_await with_.log.put(path_, std::move(e));
     }
     co_return out;

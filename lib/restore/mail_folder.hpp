@@ -21,6 +21,8 @@ public:
     /// A folder in `parent`. `o` may be null: a folder that no sidecar tells of.
     mail_folder(std::shared_ptr<mail_folder> parent, std::string path, std::string name, const object* o);
 
+    bool only_with_content() const override { return stand_in_; }
+
     const std::string& id() const { return id_; }
     const std::string& target() const { return target_; }
     const mail_calls& calls() const { return calls_; }
@@ -56,6 +58,7 @@ private:
     std::string path_, name_, mark_, old_id_, well_known_;
     std::string id_;
     bool origin_ = false, top_ = false, hidden_ = false;
+    bool stand_in_ = false;  ///< for a well-known folder that nothing can be put into
     bool unlistable_ = false;
     bool marks_ = true;  ///< the service tells extended properties in lists
     async::once listed_, children_listed_;

@@ -45,7 +45,11 @@ task<core::result<std::string>> group_id(graph::client& graph, const place& wher
             graph::service::directory, std::move(label));
     auto group = co_await find_in(graph, std::move(call), "mailNickname", where.owner);
     if (!group) {
-        co_return group.error();
+        core::error why = group.error();
+        if (why.kind == core::error_kind::not_found) {
+            why.cause = "there is no group of this mail nickname";
+        }
+        co_return why;
     }
     co_return text(*group, "id");
 }
@@ -75,7 +79,7 @@ task<core::result<json>> find_in(
             co_return page.error();
         }
         if (*page == nullptr) {
-            core::error e(core::error_kind::not_found, "there is no " + wanted);
+            core::error e(core::error_kind::not_found, "nothing there is called " + wanted);
             co_return std::move(e).on(object);
         }
         for (const auto& element : **page) {

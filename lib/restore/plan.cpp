@@ -273,6 +273,23 @@ std::uint64_t plan_part::objects() const {
     return n;
 }
 
+std::string plan::shown(const std::string& path) const {
+    for (const auto& part : parts) {
+        if (!path.starts_with(':') || part.what == nullptr) {
+            continue;
+        }
+        const auto key = ":" + journal_target(*part.what, part.to) + "/";
+        if (path.starts_with(key)) {
+            return part.to.label + path.substr(key.size() - 1);
+        }
+    }
+    return path;
+}
+
+bool plan::is_forbidden() const {
+    return std::all_of(parts.begin(), parts.end(), [](const plan_part& part) { return part.forbidden; });
+}
+
 std::uint64_t plan::objects() const {
     std::uint64_t n = 0;
     for (const auto& part : parts) {
@@ -368,7 +385,10 @@ private:
             } else if (!done || !part.obstacle.empty()) {
                 entry e;
                 e.kind = "container";
-                const auto why = done ? part.obstacle : core::describe(done.error());
+                const bool same = !done && done.error().object == part.from.path;
+                const auto why = done   ? part.obstacle
+                                 : same ? reason_of(done.error())
+                                        : core::describe(done.error());
                 co_await note(with_, part.from.path, std::move(e), outcome::failed, why);
             }
         }

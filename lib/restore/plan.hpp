@@ -58,6 +58,10 @@ struct plan {
 
     static constexpr std::size_t most_listed = 1000;
     std::uint64_t objects() const;
+    /// A path of the journal as people read it: folders of the target that are in no tree have keys there.
+    std::string shown(const std::string& path) const;
+    /// True if nothing can be put back for lack of a permission.
+    bool is_forbidden() const;
 };
 
 /// Reads the tree's metadata and asks the service for the targets. Writes nothing but the chosen names of new

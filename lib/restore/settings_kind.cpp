@@ -18,7 +18,11 @@ using sources::member;
 using sources::text;
 
 constexpr const char* replies_off =
-    "they were on when they were staged: they are restored switched off, to be switched on by hand";
+    "they were on when they were staged, and are off now: their texts are restored, switching them on is "
+    "left "
+    "to their owner";
+constexpr const char* replies_theirs =
+    "they are on now, with other texts than those that were staged: they stay as they are";
 constexpr const char* folder_gone =
     "the folder that the rule puts mail into is not there under its old id: make the rule by hand";
 
@@ -49,6 +53,19 @@ json wanted_setting(const std::string& key, json value) {
         value.erase("scheduledEndDateTime");
     }
     return value;
+}
+
+bool is_on(const json& replies) {
+    return text(replies, "status") != "disabled";
+}
+
+/// What is not as it was staged after a restore of automatic replies; nullptr: nothing.
+const char* replies_differ(const json& staged, json wanted, const json& there) {
+    if (!is_on(there)) {
+        return is_on(staged) ? replies_off : nullptr;
+    }
+    wanted.erase("status");
+    return is_kept(wanted, there) ? nullptr : replies_theirs;
 }
 
 json wanted_rule(json rule) {
@@ -107,14 +124,18 @@ private:
             if (staged == nullptr) {
                 continue;
             }
-            const bool replies = key == "automaticRepliesSetting";
-            if (write_ && replies && text(*staged, "status") != "disabled") {
-                co_await tell("automatic replies", outcome::skipped, replies_off);
-            }
-            // Replies that somebody has switched on since are theirs.
-            const bool theirs = replies && there != nullptr && text(*there, "status") != "disabled";
             const auto wanted = wanted_setting(key, *staged);
-            if (theirs || (there != nullptr && is_kept(wanted, *there))) {
+            if (key == "automaticRepliesSetting" && there != nullptr) {
+                const auto differs = replies_differ(*staged, wanted, *there);
+                if (write_ && differs != nullptr) {
+                    co_await tell("automatic replies", outcome::skipped, differs);
+                }
+                // Replies that are on now are somebody's who is away.
+                if (is_on(*there)) {
+                    continue;
+                }
+            }
+            if (there != nullptr && is_kept(wanted, *there)) {
                 continue;
             }
             auto patch = call("/mailboxSettings");
@@ -199,7 +220,7 @@ private:
         }
         if (!done) {
             --missing_;
-            co_await tell(std::move(what), outcome::failed, core::describe(done.error()));
+            co_await tell(std::move(what), outcome::failed, reason_of(done.error()));
         }
         co_return core::result<void>();
     }
@@ -208,6 +229,7 @@ private:
         entry e;
         e.kind = "setting";
         e.mark = what;
+        e.name = what;
         co_await note(with_, path_ + "\n" + what, std::move(e), state, std::move(why));
     }
 

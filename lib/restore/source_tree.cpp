@@ -4,6 +4,7 @@
 #include <array>
 #include <deque>
 #include <filesystem>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <tuple>
@@ -64,6 +65,42 @@ fs::path tree_above(const fs::path& folder) {
     return {};
 }
 
+/// The folders in a folder that a search goes on with.
+std::vector<fs::path> folders_in(const fs::path& folder) {
+    std::vector<fs::path> out;
+    std::error_code ec;
+    for (fs::directory_iterator it(folder, fs::directory_options::skip_permission_denied, ec), end;
+         !ec && it != end; it.increment(ec)) {
+        if (is_folder(it->path()) && it->path().filename() != tree::sidecar_folder) {
+            out.push_back(it->path());
+        }
+    }
+    return out;
+}
+
+/// The first folder with sidecars at or below this one, breadth first; empty: none.
+fs::path sidecars_below(const fs::path& folder) {
+    std::deque<fs::path> todo{folder};
+    for (std::size_t n = 0; !todo.empty() && n < most_searched; ++n) {
+        const auto at = std::move(todo.front());
+        todo.pop_front();
+        if (holds_sidecars(at)) {
+            return at;
+        }
+        auto more = folders_in(at);
+        std::move(more.begin(), more.end(), std::back_inserter(todo));
+    }
+    return {};
+}
+
+/// A part of a tree, under whatever name: users/, groups/ or sites/ with sidecars somewhere in it. Many other
+/// folders have a folder of such a name.
+bool is_unnamed_tree(const fs::path& p) {
+    return std::any_of(owner_folders.begin(), owner_folders.end(), [&](std::string_view name) {
+        return is_folder(p / name) && !sidecars_below(p / name).empty();
+    });
+}
+
 /// The trees below a folder, breadth first.
 std::vector<fs::path> trees_below(const fs::path& folder) {
     std::vector<fs::path> found;
@@ -71,17 +108,12 @@ std::vector<fs::path> trees_below(const fs::path& folder) {
     for (std::size_t n = 0; !todo.empty() && n < most_searched; ++n) {
         const auto at = std::move(todo.front());
         todo.pop_front();
-        if (is_tree(at) || (has_owner_folder(at) && at == folder)) {
+        if (is_tree(at) || (at == folder ? has_owner_folder(at) : is_unnamed_tree(at))) {
             found.push_back(at);
             continue;
         }
-        std::error_code ec;
-        for (fs::directory_iterator it(at, fs::directory_options::skip_permission_denied, ec), end;
-             !ec && it != end; it.increment(ec)) {
-            if (is_folder(it->path()) && it->path().filename() != tree::sidecar_folder) {
-                todo.push_back(it->path());
-            }
-        }
+        auto more = folders_in(at);
+        std::move(more.begin(), more.end(), std::back_inserter(todo));
     }
     return found;
 }
@@ -197,7 +229,14 @@ core::result<std::unique_ptr<source_tree>> source_tree::find(const std::string& 
     }
     std::unique_ptr<source_tree> out(new source_tree);
     if (top.empty()) {
-        if (!holds_sidecars(named)) {
+        const auto part = sidecars_below(named);
+        if (!part.empty() && part != named) {
+            return no_tree(
+                folder, "it holds a part of a tree, but no users/, groups/ or sites/ that tell whose it is",
+                "name the part itself: --from '" + part.string() + "'"
+            );
+        }
+        if (part.empty()) {
             return no_tree(
                 folder, "it holds no tree of m365stage and no sidecars (.m365/*.json)",
                 "name the folder that was restored: the tree, a part of it, or the folder above it"

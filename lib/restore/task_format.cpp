@@ -193,7 +193,7 @@ private:
         e.kind = "part of a task";
         e.mark = object_.mark;
         e.target = entry_.target;
-        co_await note(with_, object_.path + "\n" + part, std::move(e), outcome::failed, core::describe(why));
+        co_await note(with_, object_.path + "\n" + part, std::move(e), outcome::failed, reason_of(why));
         co_return core::result<void>();
     }
 

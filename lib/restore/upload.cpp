@@ -22,6 +22,8 @@ using nlohmann::json;
 
 // Failures without a byte of progress between them, after which an upload is given up for this run.
 constexpr int upload_failures = 6;
+// Of beginning it: each is several tries of the client.
+constexpr int begin_failures = 3;
 constexpr int most_sessions = 4;
 // A session may not be visible yet right after it was made (contract Q108).
 constexpr std::chrono::seconds session_pause{5};
@@ -280,7 +282,8 @@ task<core::result<void>> upload::recover(state& s, core::error failed) {
                        failed.kind == error_kind::disk || failed.kind == error_kind::cancelled;
     // Before a session is there, the answer is about the request itself.
     const bool refused = s.session.empty() && !core::is_transient(failed.kind);
-    if (final || refused || ++s.failures >= upload_failures) {
+    const int most = s.session.empty() ? begin_failures : upload_failures;
+    if (final || refused || ++s.failures >= most) {
         co_return failed;
     }
     if (s.session.empty()) {

@@ -9,6 +9,9 @@
 namespace m365stage::restore {
 namespace {
 
+constexpr const char* no_room =
+    "what comes after was not tried, since there is no room: make room, and the same command goes on with it";
+
 /// One container on its way back.
 class walk {
 public:
@@ -25,7 +28,17 @@ public:
             workers.push_back(work());
         }
         co_await async::run_all(with_.executor, std::move(workers));
-        co_return end_;
+        const bool full = end_.has_error() && end_.error().kind == core::error_kind::insufficient;
+        if (!full) {
+            co_return end_;
+        }
+        // What found no room is noted; only this container ends here.
+        if (!jobs_.empty()) {
+            entry rest;
+            rest.kind = "container";
+            co_await note(with_, from_.path, std::move(rest), outcome::open, no_room);
+        }
+        co_return core::result<void>();
     }
 
 private:
@@ -95,7 +108,7 @@ private:
         if (!names) {
             entry e;
             e.kind = "folder";
-            co_await note(with_, next.path, std::move(e), outcome::failed, core::describe(names.error()));
+            co_await note(with_, next.path, std::move(e), outcome::failed, reason_of(names.error()));
             co_return;
         }
         for (auto name = names->rbegin(); name != names->rend(); ++name) {
@@ -137,10 +150,12 @@ private:
 
     task<void> enter(const job& at, const object& o, bool selected) {
         auto folder = writer_->inside(at.folder, o);
-        if (selected) {
+        if (selected && !folder->only_with_content()) {
             auto made = co_await folder->ensure();
             if (!made && ends_all(made.error())) {
                 end_with(made);
+            } else if (!made) {
+                stop_if_away(with_, made.error());
             }
             if (made && o.state == object_state::good && folder != at.folder) {
                 co_await writer_->decorate(folder, o);

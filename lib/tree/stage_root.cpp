@@ -156,7 +156,7 @@ core::result<unique_fd> stage_root::lock() {
                 (size > 0 ? " (process " + std::string(text.data()) + ")" : std::string())
         );
         e.object = path_;
-        e.hint = "wait for it to end, or ask the running service";
+        e.hint = "wait for it to end, or stop the service";
         return e;
     }
     const std::string pid = std::to_string(::getpid());

@@ -221,6 +221,32 @@ def restore_kills(options):
 
 
 @scenario
+def restore_outage(options):
+    """the service goes away in the middle of a restore: it ends soon, and goes on later"""
+    with World(options, "restoreoutage", "--seed", options.seed, "--users", 1, "--sites", 0, "--groups", 0, "--specials", 0,
+               "--files-per-drive", 0) as w:
+        allow_restore(w.stage)
+        for n in range(80):
+            w.sim.op("create", user="ada", path=f"Work/{n}.txt", type="file", text=f"text {n}")
+        w.stage.sync(expect=0)
+        before = tree_facts(w.stage)
+        source = copy_of(w.stage)
+        wipe(w.sim)
+        w.sim.fault("error", service="graph", status=503, nth=60, count=-1)
+        started = time.monotonic()
+        out = restore(w.stage, source, "--in-place", expect=4)
+        seconds = time.monotonic() - started
+        left = out.summary["left"]
+        check("does not answer any more" in out.stderr and "the same command" in out.stderr, f"the reason: {out.stderr[-500:]}")
+        check(all(e["state"] == "open" and e["reason"] for e in left), f"left: {left[:3]}")
+        check(len(left) < 40, f"{len(left)} files were tried without an answer")
+        w.sim.clear_faults()
+        restore(w.stage, source, "--in-place")
+        check_equal(before, tree_facts(second_stage(w)))
+        return f"ended after {seconds:.0f} s with {len(left)} open"
+
+
+@scenario
 def restore_elsewhere(options):
     """restore into other places: conflicts, rights without mails, one file, export, damaged copies, no room"""
     with World(options, "elsewhere", "--seed", options.seed, "--users", 2, "--sites", 1, "--groups", 0, "--specials", 0,
@@ -253,11 +279,15 @@ def restore_elsewhere(options):
         restore(w.stage, os.path.join(source, w.stage.root.lstrip("/"), "tree", work))
         folders = {i["names"][0] for i in w.sim.expected() if i["names"][0].startswith("Restored ")}
         check(len(folders) == 1, f"no new folder: {folders}")
+        out = w.stage.run("restore", "--from", source, "--select", work + "/a.txt", "--to", "groups/nobody", "--yes")
+        check("groups/nobody: there is no group of this mail nickname" in out.stdout, f"no such group: {out.told()}")
         exported(w, source)
         damaged(w, source, work)
         w.sim.post("auth", roles=["Files.Read.All"], expire_all=True)
         out = w.stage.run("--json", "restore", "--from", source, "--in-place", "--dry-run")
         check(out.exit == 3 and "Files.ReadWrite.All" in out.stdout, f"missing permission: {out.exit} {out.told()}")
+        out = restore(w.stage, source, "--in-place", expect=3)
+        check(out.summary["exit"] == 3 and all("Files.ReadWrite.All" in left["reason"] for left in out.summary["left"]), out.told())
         check_manners(w.sim)
 
 

@@ -323,6 +323,9 @@ def restore_mail_elsewhere(options):
         check(subjects(w, "bela", "Von Ada", "Alt", "Post", "Outbox") == ["Waiting"], "what waited in the outbox")
         restore(w.stage, source, "--select", "users/ada@*/mail/Outbox", "--in-place")
         check(subjects(w, "ada", "Outbox (restored)") == ["Waiting"], "mail clients would send what lies in the outbox")
+        restore(w.stage, source, "--select", "users/bela@*/mail", "--in-place")
+        stood_in = [e["path"] for e in lines(w, "bela") if len(e["path"]) == 1 and e["path"][0].endswith(" (restored)")]
+        check(not stood_in, f"folders in place of empty ones: {stood_in}")
         restore(w.stage, os.path.join(tree, inbox), "--as-of", "2026-01-01")
         today = {e["path"][0] for e in lines(w, "ada") if e["path"] and e["path"][0].startswith("Restored ")}
         check(len(today) == 1 and subjects(w, "ada", *today, "Inbox") == ["A note", "Huge"], f"--as-of into {today}")

@@ -115,6 +115,7 @@ def restore_records(options):
         check_equal(before, facts(second_stage_of(w, "third")))
         elsewhere(w, source)
         settings(w, source)
+        replies(w)
         exported(w, source)
         check_manners(w.sim)
         return f"{kills} kills; {out.summary['kinds']}"
@@ -207,6 +208,29 @@ def settings(w, source):
     check([r["displayName"] for r in after["rules"]] == [r["displayName"] for r in before["rules"]], f"rules: {after['rules']}")
     check(after["settings"]["timeZone"] == before["settings"]["timeZone"], f"{after['settings']}")
     check(after["settings"]["automaticRepliesSetting"]["status"] == "disabled", "replies were switched on")
+
+
+def replies(w):
+    """Automatic replies are reported when a restore leaves them otherwise than they were staged, and only then."""
+    away = {"status": "alwaysEnabled", "internalReplyMessage": "I am away."}
+    set_them = lambda **more: w.sim.post("exchange/records/op", mailbox="ada", op="set_settings",
+                                         set={"automaticRepliesSetting": {**away, **more}})
+    set_them()
+    w.stage.sync(expect=(0, 1))
+    source = copy_of(w.stage, "with replies")
+
+    def told(expect):
+        out = restore(w.stage, source, "--in-place", "--select", "users/ada@*/settings/", "--settings", expect=expect)
+        return [left["reason"] for left in out.summary["left"] if left["path"].endswith("\nautomatic replies")]
+
+    check(told(0) == [], "replies that are as they were are reported")
+    set_them(internalReplyMessage="Back on Monday.")
+    check(["stay as they are" in reason for reason in told(1)] == [True], "somebody's replies of today")
+    set_them(status="disabled", internalReplyMessage="")
+    check(["are off now" in reason for reason in told(1)] == [True], "replies that are off now")
+    have = [e for e in w.sim.get("exchange/records/expected?mailbox=ada") if e["what"] == "settings"][0]
+    have = have["settings"]["automaticRepliesSetting"]
+    check((have["status"], have["internalReplyMessage"]) == ("disabled", "I am away."), f"replies: {have}")
 
 
 def exported(w, source):

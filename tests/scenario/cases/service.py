@@ -26,6 +26,11 @@ def lease(options):
         w.sim.change(options.seed, 80)
         wait_for_passes(stage)
         check(stage.rows("SELECT 1 FROM pending WHERE state=1 AND spool IS NOT NULL LIMIT 1"), "nothing was fetched")
+        told = stage.run("sync").stdout
+        check("nothing changed" not in told and "job 7" in told and "wait in the spool" in told, f"sync during a lease: {told}")
+        refused = stage.run("verify")
+        check(refused.exit == 7 and f"verify --tree {stage.root}/tree" in refused.stderr, f"verify: {refused.stderr}")
+        check(stage.run("verify", "--tree", stage.root + "/tree").exit == 0, "the advice of verify does not work")
         check(stage.snapshot() == still, "the tree moved under a lease")
         kill(service.process)
         service.start()

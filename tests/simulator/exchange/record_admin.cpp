@@ -99,6 +99,10 @@ json precise_record_change(world& w, const json& spec) {
         b.categories = std::make_shared<json>(json::array());
         return {{"done", op}};
     }
+    if (op == "set_settings" && b.settings) {
+        b.settings->merge_patch(spec.at("set"));
+        return {{"done", op}};
+    }
     if (op == "new") {
         const std::uint32_t f = folder_named(s, spec.value("folder", tasks ? "defaultList" : "contacts"));
         rng r(spec.value("seed", std::uint64_t{w.serial++}));

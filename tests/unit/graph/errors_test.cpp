@@ -137,6 +137,20 @@ TEST_SUITE("graph") {
         );
     }
 
+    TEST_CASE("errors: what a person is told to do fits what was done") {
+        graph::asked post = get_request();
+        post.verb = http::method::post;
+        const auto refusal = answer(400, body("ErrorInvalidRecipients"));
+        const auto read = graph::judge(get_request(), refusal).why;
+        const auto written = graph::judge(post, refusal).why;
+        CHECK(read.kind == written.kind);
+        CHECK(read.hint.find("can't read this item") != std::string::npos);
+        CHECK(written.hint.find("does not take one of its addresses") != std::string::npos);
+        // Of a lock the same holds for both.
+        const auto locked = answer(423, body("resourceLocked"));
+        CHECK(graph::judge(get_request(), locked).why.hint == graph::judge(post, locked).why.hint);
+    }
+
     TEST_CASE("errors: what depends on the verb or the header") {
         graph::asked put = get_request();
         put.verb = http::method::put;

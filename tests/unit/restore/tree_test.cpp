@@ -136,6 +136,32 @@ TEST_SUITE("restore: tree") {
         CHECK(containers->front().owner_kind == "user");
     }
 
+    TEST_CASE("a part of a tree under another name is found by users/ and sidecars in it") {
+        const temp_folder t;
+        add_file(fs::path(t.path()) / "some/where/users/ann@contoso.com/onedrive/Reports/a.txt", "hello");
+        fs::create_directories(t.path() + "/home/users/somebody");  // no sidecars: another folder of the name
+        auto found = restore::source_tree::find(t.path());
+        REQUIRE(found.has_value());
+        CHECK((*found)->root().path() == t.path() + "/some/where");
+        const auto containers = (*found)->containers();
+        REQUIRE(containers.has_value());
+        REQUIRE(containers->size() == 1);
+        CHECK(containers->front().path == "users/ann@contoso.com/onedrive");
+    }
+
+    TEST_CASE("a part that does not tell whose it is has to be named itself") {
+        const temp_folder t;
+        const auto part = fs::path(t.path()) / "some/where/Reports";
+        add_file(part / "a.txt", "hello");
+        const auto above = restore::source_tree::find(t.path());
+        REQUIRE(above.has_error());
+        CHECK(above.error().kind == core::error_kind::usage);
+        CHECK(above.error().hint.find(part.string()) != std::string::npos);
+        const auto itself = restore::source_tree::find(part.string());
+        REQUIRE(itself.has_value());
+        CHECK((*itself)->is_part());
+    }
+
     TEST_CASE("a folder without sidecars, and two trees, are refused") {
         const temp_folder t;
         fs::create_directories(t.path() + "/empty");
@@ -205,6 +231,27 @@ TEST_SUITE("restore: export") {
     }
 }
 
+TEST_SUITE("restore: outage") {
+    TEST_CASE("a service that answers nothing for a while is away; one that refuses some objects is not") {
+        const core::error away(core::error_kind::server, "503");
+        const core::error refused(core::error_kind::bad_request, "400");
+        const std::chrono::steady_clock::time_point start(std::chrono::hours(1));
+        auto at = [&](int seconds) { return start + std::chrono::seconds(seconds); };
+        restore::outage_watch watch;
+        for (int n = 0; n < 7; ++n) {
+            CHECK(!watch.is_away(away, 5, at(10 * n)));
+        }
+        CHECK(!watch.is_away(refused, 5, at(70)));
+        CHECK(watch.is_away(away, 5, at(70)));
+        // An answer in between: the counting begins anew.
+        for (int n = 0; n < 7; ++n) {
+            CHECK(!watch.is_away(away, 6, at(100 + n)));
+        }
+        CHECK(!watch.is_away(away, 6, at(110)));  // all at once: it may be a fault that passes
+        CHECK(watch.is_away(away, 6, at(130)));
+    }
+}
+
 TEST_SUITE("restore: request") {
     TEST_CASE("a pattern selects an object and everything below it") {
         restore::request r;
@@ -214,6 +261,9 @@ TEST_SUITE("restore: request") {
         CHECK(r.selects("users/ann@contoso.com/onedrive/Reports/2026/a.txt"));
         CHECK(!r.selects("users/ann@contoso.com/onedrive/Reports2"));
         CHECK(!r.selects("users/ann@contoso.com/onedrive"));
+        r.select = {"users/ann@*/onedrive/Reports//"};
+        CHECK(r.selects("users/ann@contoso.com/onedrive/Reports/2026/a.txt"));
+        CHECK(!r.selects("users/ann@contoso.com/onedrive/Reports2"));
     }
 
     TEST_CASE("another restore has another journal; rights and the conflict rule may be added later") {
@@ -221,6 +271,9 @@ TEST_SUITE("restore: request") {
         restore::request b = a;
         b.permissions = true;
         b.conflict = restore::conflict_rule::rename;
+        CHECK(a.tag("/t") == b.tag("/t"));
+        a.select = {"users/ann"};
+        b.select = {"users/ann/"};
         CHECK(a.tag("/t") == b.tag("/t"));
         CHECK(a.tag("/t") != a.tag("/u"));
         b.into = "Old";
