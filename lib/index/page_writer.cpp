@@ -165,9 +165,12 @@ std::int64_t page_writer::made_folder(std::int64_t parent, const item_change& ch
     const auto present =
         db_.number("SELECT id FROM item WHERE container_id=? AND remote_id=?", container_.id, made.remote_id);
     if (present) {
-        db_.run("UPDATE item SET gone_round=0, dirty=1 WHERE id=? AND gone_round<>0", *present);
+        if (db_.run("UPDATE item SET gone_round=0, dirty=1 WHERE id=? AND gone_round<>0", *present) > 0) {
+            flag_twins(parent, made.name, static_cast<item_id>(*present));
+        }
         return *present;
     }
+    flag_twins(parent, made.name, item_id{});
     db_.run(
         "INSERT INTO item (container_id, remote_id, type, parent, name, meta, seen_round, dirty, made) "
         "VALUES (?,?,?,?,?,?,?,1,1)",

@@ -22,15 +22,15 @@ bool is_restorable_well_known(std::string_view name) {
 }
 
 bool is_month(const object& o) {
-    const auto& n = o.local;
+    const bool good = o.state == object_state::good;
+    const auto& n = good ? o.meta.name : o.local;  // in the tree it may have a tag
     const bool named =
         o.folder && n.size() == 7 && n[4] == '-' &&
         std::all_of(n.begin(), n.end(), [](char c) { return c == '-' || (c >= '0' && c <= '9'); });
-    if (!named || o.state == object_state::no_sidecar) {
-        return named;  // without a sidecar its name has to do
+    if (good) {
+        return named && sources::is_true(json::parse(o.meta.item, nullptr, false), "made");
     }
-    return o.state == object_state::good &&
-           sources::is_true(json::parse(o.meta.item, nullptr, false), "made");
+    return named && o.state == object_state::no_sidecar;  // its name has to do
 }
 
 mail_folder::mail_folder(context& with, std::string target, mail_calls calls, std::string id, bool origin)

@@ -22,7 +22,8 @@ settler::settler(index::database& db, const index::container& c, guard_limits gu
 std::optional<settler::item_row> settler::load(item_id id) {
     std::optional<item_row> out;
     db_.query(
-        "SELECT id, type, parent, at_parent, remote_id, name, at_name, gone_round, parked, inode FROM item "
+        "SELECT id, type, parent, at_parent, remote_id, name, at_name, gone_round, parked, inode, made FROM "
+        "item "
         "WHERE id=?",
         [&](index::row r) {
             item_row i;
@@ -36,6 +37,7 @@ std::optional<settler::item_row> settler::load(item_id id) {
             i.gone_round = r.integer(7);
             i.parked = r.integer(8) != 0;
             i.inode = static_cast<std::uint64_t>(r.integer(9));
+            i.made = r.integer(10) != 0;
             out = std::move(i);
         },
         id
@@ -106,8 +108,8 @@ bool settler::place_all(std::size_t limit) {
 }
 
 /// The name on disk: to the letter unless somebody else has the better right to it. A held removal keeps its
-/// name; otherwise the smallest remote id does, so that the order of arrival does not matter. nullopt: while
-/// the round runs nobody knows yet.
+/// name; otherwise what the service has goes before a folder of our own making, and the smallest remote id
+/// does, so that the order of arrival does not matter. nullopt: while the round runs nobody knows yet.
 std::optional<std::string> settler::choose_name(const item_row& i) {
     auto wanted = tree::local_name(i.name, i.remote_id);
     if (wanted != i.name) {
@@ -116,10 +118,12 @@ std::optional<std::string> settler::choose_name(const item_row& i) {
     bool twin = false;
     bool yields = false;
     db_.query(
-        "SELECT remote_id, gone_round FROM item WHERE parent=? AND name=? AND id<>? AND type<>0",
+        "SELECT remote_id, gone_round, made FROM item WHERE parent=? AND name=? AND id<>? AND type<>0",
         [&](index::row r) {
             twin = true;
-            yields = yields || (r.integer(1) == 0 && r.text(0) < i.remote_id);
+            const bool made = r.integer(2) != 0;
+            const bool first = made == i.made ? r.text(0) < i.remote_id : i.made;
+            yields = yields || (r.integer(1) == 0 && first);
         },
         i.parent, i.name, i.id
     );

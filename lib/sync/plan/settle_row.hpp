@@ -15,6 +15,7 @@ struct settler::item_row {
     std::string remote_id, name, at_name;
     std::int64_t gone_round = 0;
     bool parked = false;
+    bool made = false;  ///< a folder of our own making
     std::uint64_t inode = 0;
     bool is_placed() const { return at_parent.has_value(); }
 };

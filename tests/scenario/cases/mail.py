@@ -42,7 +42,7 @@ def differences(w):
         pairs = {"mime": (mime, message["mime_sha256"]), "read": (item.get("isRead"), message["read"]),
                  "flag": (item.get("flag", {}).get("flagStatus"), message["flag"]),
                  "categories": (item.get("categories"), message["categories"]),
-                 "month": (os.path.basename(os.path.dirname(path)), message["received"][:7])}
+                 "month": (os.path.basename(os.path.dirname(path)).split("~")[0], message["received"][:7])}
         found += [f"{path}: {name} is {a!r}, not {b!r}" for name, (a, b) in pairs.items() if a != b]
     return len(want), found
 

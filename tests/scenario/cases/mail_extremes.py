@@ -150,6 +150,36 @@ def mailbox_away(options):
 
 
 @scenario
+def month_folders(options):
+    """somebody's folders are called as the months are that messages are sorted into: both have a place"""
+    with mailboxes(options, "months") as w:
+        w.stage.configure(kinds=["mail"])
+        tops = [e["id"] for e in lines(w) if e["type"] == "mail_folder" and len(e["path"]) == 1]
+        w.stage.sync(expect=(0, 1))
+        october = {2025: 1_760_000_000, 2024: 1_728_464_000}
+
+        def folders(year):
+            for n, folder in enumerate(tops):
+                made = op(w, "new_folder", parent=folder, name=f"{year}-10")["folder"]
+                op(w, "new_message", folder=made, size=1000, seed=n + year)
+            sync_until_equal(w)
+
+        def messages(year):
+            for n, folder in enumerate(tops):
+                op(w, "new_message", folder=folder, size=1000, seed=n, received=october[year])
+            sync_until_equal(w)
+
+        folders(2025)
+        messages(2025)
+        messages(2024)
+        folders(2024)
+        check_quiet(w.stage)
+        check_index(w.stage)
+        check_manners(w.sim)
+    return f"{len(tops)} folders"
+
+
+@scenario
 def mailbox_empty(options):
     """a mailbox without a single folder is staged as that, and its first folder is found"""
     with mailboxes(options, "mailempty") as w:

@@ -312,12 +312,13 @@ TEST_SUITE("restore: mail") {
     TEST_CASE("months are not mistaken for somebody's folders") {
         restore::object o;
         o.folder = true;
-        o.local = "2026-10";
+        o.local = "2026-10~tag";  // somebody has a folder of that name
+        o.meta.name = "2026-10";
         o.meta.item = R"({"made":true})";
         CHECK(restore::is_month(o));
         o.meta.item = "{}";
         CHECK(!restore::is_month(o));
-        o.local = "Recoverable Items";
+        o.local = o.meta.name = "Recoverable Items";
         o.meta.item = R"({"made":true})";
         CHECK(!restore::is_month(o));
         o.local = "2026-10";
