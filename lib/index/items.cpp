@@ -129,10 +129,54 @@ void mark_gone(database& db, container_id id, item_id item) {
 std::vector<std::string> unknown_parents(database& db, container_id id, int limit) {
     std::vector<std::string> out;
     db.query(
-        "SELECT remote_id FROM item WHERE container_id=? AND type=0 AND gone_round=0 LIMIT ?",
+        "SELECT remote_id FROM item WHERE container_id=? AND type=0 AND gone_round=0 ORDER BY random() LIMIT "
+        "?",
         [&](row r) { out.push_back(r.text(0)); }, id, limit
     );
     return out;
+}
+
+std::vector<work_item> children_of_unknown(
+    database& db, container_id id, std::string_view folder, int limit
+) {
+    std::vector<work_item> out;
+    db.query(
+        "SELECT i.id, i.remote_id, i.type FROM item AS i JOIN item AS p ON p.id=i.parent WHERE "
+        "p.container_id=? AND p.remote_id=? AND p.type=0 AND i.gone_round=0 AND i.type<>0 LIMIT ?",
+        [&](row r) {
+            work_item w;
+            w.id = static_cast<item_id>(r.integer(0));
+            w.container = id;
+            w.remote_id = r.text(1);
+            w.content = static_cast<item_type>(r.integer(2)) != item_type::folder;
+            out.push_back(std::move(w));
+        },
+        id, folder, limit
+    );
+    return out;
+}
+
+void note_unplaced(database& db) {
+    db.run(
+        "UPDATE pending AS w SET reason=?, error=(SELECT c.key || ': ' || i.name FROM item AS i JOIN "
+        "container "
+        "AS c ON c.id=i.container_id WHERE i.id=w.item_id) || ' has no place in the tree: the service does "
+        "not "
+        "tell the folder that it lies in, or refuses it' WHERE state=1 AND reason IS NULL AND EXISTS (SELECT "
+        "1 FROM "
+        "item AS i JOIN container AS c ON c.id=i.container_id WHERE i.id=w.item_id AND i.gone_round=0 AND "
+        "i.parent IS NOT NULL AND c.state='active' AND c.settle=0 AND NOT EXISTS (SELECT 1 FROM stream AS s "
+        "WHERE s.container_id=c.id AND s.cursor_state=1))",
+        core::to_string(core::error_kind::protocol)
+    );
+}
+
+void forget_unknown(database& db, container_id id, std::string_view folder) {
+    db.run(
+        "UPDATE item AS p SET gone_round=1 WHERE container_id=? AND remote_id=? AND type=0 AND NOT EXISTS "
+        "(SELECT 1 FROM item AS i WHERE i.parent=p.id AND i.gone_round=0)",
+        id, folder
+    );
 }
 
 std::vector<work_item> colliding_items(database& db, container_id id, int limit) {

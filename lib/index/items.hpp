@@ -47,6 +47,16 @@ void mark_gone(database& db, container_id id, item_id item);
 /// Remote ids that items name as their parent, but that the feed never brought. At most `limit`.
 std::vector<std::string> unknown_parents(database& db, container_id id, int limit);
 
+/// Items that name such a folder as their parent. At most `limit`.
+std::vector<work_item> children_of_unknown(database& db, container_id id, std::string_view folder, int limit);
+
+/// Such a folder is not asked for any more, once nothing names it.
+void forget_unknown(database& db, container_id id, std::string_view folder);
+
+/// Notes as owed what has been fetched and has no place in the tree, although the rounds of its container are
+/// complete and nothing holds the tree: its folder is not known, or can't be read.
+void note_unplaced(database& db);
+
 /// Pairs of live items with the same parent and name: the older row of each (contract Q9). At most `limit`.
 std::vector<work_item> colliding_items(database& db, container_id id, int limit);
 

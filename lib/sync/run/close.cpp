@@ -1,6 +1,7 @@
 #include "sync/run/close.hpp"
 
 #include "index/containers.hpp"
+#include "index/items.hpp"
 #include "index/leases.hpp"
 #include "sync/cursors_file.hpp"
 
@@ -63,6 +64,9 @@ task<void> close_pass(pass_context& pass, pass_summary& summary) {
                    held = pass.held, now,
                    lease_now = pass.gate.clock.now()](index::database& db) -> core::result<void> {
         number_generation(db, first, left, now, summary);
+        if (!held && !index::tree_is_held(db, lease_now)) {
+            index::note_unplaced(db);
+        }
         count_all(db, held, summary);
         if (index::tree_is_held(db, lease_now) || !index::setting(db, cursors_due)) {
             return core::result<void>();  // nothing new, or an older cursors.json merely replays

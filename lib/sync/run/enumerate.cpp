@@ -155,14 +155,44 @@ private:
             const auto ids = co_await pass_.store.call(std::move(find));
             again = false;
             for (const auto& remote_id : ids) {
-                if (asked_parents_.size() < most && asked_parents_.insert(remote_id).second) {
-                    auto there = co_await look_at(source_.folder_call(container_, remote_id));
-                    again = again || (there && *there);
+                if (asked_parents_.size() >= most || !asked_parents_.insert(remote_id).second) {
+                    continue;
+                }
+                auto there = co_await look_at(source_.folder_call(container_, remote_id));
+                again = again || (there && *there);
+                if (there && !*there) {
+                    co_await look_below(remote_id);
                 }
             }
             found = found || again;
         }
         co_return found;
+    }
+
+    /// What is said to lie in a folder that is gone went with it, or is elsewhere by now: each is asked for.
+    task<void> look_below(std::string folder) {
+        constexpr int most = 200;
+        auto find = [id = container_.id, folder](index::database& db) {
+            return index::children_of_unknown(db, id, folder, most);
+        };
+        const auto children = co_await pass_.store.call(std::move(find));
+        for (const auto& child : children) {
+            auto call = child.content ? source_.item_call(container_, child.remote_id)
+                                      : source_.folder_call(container_, child.remote_id);
+            auto there = co_await look_at(std::move(call));
+            if (there && !*there) {
+                auto gone = [id = container_.id, row = child.id](index::database& db) {
+                    index::mark_gone(db, id, row);
+                    return true;
+                };
+                co_await pass_.store.call(std::move(gone));
+            }
+        }
+        auto forget = [id = container_.id, folder = std::move(folder)](index::database& db) {
+            index::forget_unknown(db, id, folder);
+            return true;
+        };
+        co_await pass_.store.call(std::move(forget));
     }
 
     /// Folders that say they have children, none of which came: they are listed (contract Q10). What is left
