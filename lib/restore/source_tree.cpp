@@ -164,9 +164,6 @@ bool is_folder_type(std::string_view type) {
     return type == "folder" || type == "package" || type == "container";
 }
 
-// Of the largest sidecar that is read: a message with many recipients, an event with its attendees.
-constexpr std::size_t longest_sidecar = 16u << 20;
-
 }  // namespace
 
 std::string join_path(std::string_view folder, std::string_view name) {
@@ -333,8 +330,9 @@ object source_tree::read(const std::string& folder, const name_pair& name) const
         o.problem = "it has no sidecar: nothing tells its name and its hash";
         return o;
     }
-    auto text =
-        root_->read_file(join_path(join_path(folder, tree::sidecar_folder), name.sidecar), longest_sidecar);
+    auto text = root_->read_file(
+        join_path(join_path(folder, tree::sidecar_folder), name.sidecar), tree::longest_sidecar
+    );
     auto meta = text ? tree::parse_sidecar_strictly(*text) : core::result<tree::sidecar>(text.error());
     if (!meta) {
         o.state = object_state::damaged_sidecar;
