@@ -16,7 +16,7 @@ bool is_host_character(char c) {
 }
 
 bool is_ipv6_character(char c) {
-    return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'f') || c == ':' || c == '.';
+    return is_digit(c) || (core::lower(c) >= 'a' && core::lower(c) <= 'f') || c == ':' || c == '.';
 }
 
 bool is_port(std::string_view text) {
@@ -63,7 +63,7 @@ core::result<void> split_authority(std::string_view authority, url_parts& out) {
         }
         out.port = std::string(rest.substr(1));
     }
-    out.host = lowered(host);
+    out.host = core::lowered(host);
     return {};
 }
 
@@ -75,7 +75,7 @@ core::result<url_parts> parse_url(std::string_view url) {
         return bad_url("the scheme is missing");
     }
     url_parts out;
-    out.scheme = lowered(url.substr(0, mark));
+    out.scheme = core::lowered(url.substr(0, mark));
     if (out.scheme != "https" && out.scheme != "http") {
         return bad_url("only http and https are supported");
     }

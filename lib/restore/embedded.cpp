@@ -6,6 +6,7 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "core/text.hpp"
 #include "auth/encoding.hpp"
 #include "restore/source_tree.hpp"
 #include "sources/task_item.hpp"
@@ -150,10 +151,7 @@ core::result<std::optional<card_photo>> find_photo(const tree::stage_root& root,
         return odd_file(path);
     }
     card_photo out;
-    out.media_type = "image/";
-    for (const char c : head->substr(0, colon)) {
-        out.media_type += static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
-    }
+    out.media_type = "image/" + core::lowered(std::string_view(*head).substr(0, colon));
     out.where.offset = after + static_cast<std::int64_t>(colon) + 1;
     out.where.length = *end - out.where.offset;
     return std::optional(std::move(out));

@@ -1,5 +1,6 @@
 #include <nlohmann/json.hpp>
 
+#include "core/text.hpp"
 #include "sources/calendar_item.hpp"
 #include "sources/event_render.hpp"
 #include "sources/fields.hpp"
@@ -13,13 +14,6 @@ using nlohmann::json;
 // What the service gives at most in one page; more is cut to its own limit.
 constexpr unsigned events_a_page = 999;
 constexpr unsigned calendars_a_page = 250;
-
-std::string lower(std::string text) {
-    for (char& c : text) {
-        c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-    }
-    return text;
-}
 
 class calendar_source final : public source {
 public:
@@ -178,11 +172,11 @@ private:
     static task<core::result<bool>> leave_out_shared(
         graph::client& graph, const index::container& c, json& calendars
     ) {
-        const auto name = lower(c.owner_name);
+        const auto name = core::lowered(c.owner_name);
         std::string self;
         bool foreign = false;
         for (const auto& one : calendars) {
-            const auto owner = lower(calendar_owner(one));
+            const auto owner = core::lowered(calendar_owner(one));
             self = is_true(one, "isDefaultCalendar") ? owner : self;
             foreign = foreign || (!owner.empty() && owner != name);
         }
@@ -194,11 +188,11 @@ private:
             if (!usual) {
                 co_return usual.error();
             }
-            self = lower(calendar_owner(*usual));
+            self = core::lowered(calendar_owner(*usual));
         }
         json kept = json::array();
         for (auto& one : calendars) {
-            const auto whose = lower(calendar_owner(one));
+            const auto whose = core::lowered(calendar_owner(one));
             if (whose.empty() || whose == self || whose == name) {
                 kept.push_back(std::move(one));
             }
