@@ -3,11 +3,10 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <nlohmann/json.hpp>
 
-#include "core/text.hpp"
 #include "auth/encoding.hpp"
+#include "core/text.hpp"
 #include "restore/source_tree.hpp"
 #include "sources/task_item.hpp"
 
@@ -17,13 +16,6 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t longest_document = 32u << 20;
-
-core::error disk_error(const std::string& path) {
-    core::error e(core::error_kind::disk, std::strerror(errno));
-    e.operation = "read";
-    e.object = path;
-    return e;
-}
 
 core::error odd_file(const std::string& path) {
     core::error e(core::error_kind::protocol, "this is no file that m365stage wrote");
@@ -42,7 +34,7 @@ core::result<std::string> read_some(int fd, std::size_t size, std::int64_t at, c
             continue;
         }
         if (n < 0) {
-            return disk_error(path);
+            return core::disk_error(errno).during("read").on(path);
         }
         if (n == 0) {
             break;
