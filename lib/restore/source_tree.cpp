@@ -10,6 +10,7 @@
 #include <unordered_map>
 
 #include "core/hash.hpp"
+#include "core/members.hpp"
 #include "tree/names.hpp"
 #include "tree/verify.hpp"
 
@@ -94,11 +95,6 @@ core::error no_tree(const std::string& folder, std::string why, std::string hint
     return e;
 }
 
-std::string text_of(const nlohmann::json& object, const char* key) {
-    const auto found = object.is_object() ? object.find(key) : object.end();
-    return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
 container container_of(const std::string& path, const tree::sidecar& s) {
     container c;
     c.path = path;
@@ -106,9 +102,9 @@ container container_of(const std::string& path, const tree::sidecar& s) {
     c.id = s.id;
     c.name = s.name;
     const auto owner = nlohmann::json::parse(s.owner, nullptr, false);
-    c.owner_kind = text_of(owner, "kind");
-    c.owner_id = text_of(owner, "id");
-    c.owner_name = text_of(owner, "name");
+    c.owner_kind = core::text(owner, "kind");
+    c.owner_id = core::text(owner, "id");
+    c.owner_name = core::text(owner, "name");
     return c;
 }
 
@@ -144,7 +140,7 @@ container loose_container(const std::string& folder, const tree::sidecar& item) 
     c.kind = item.kind;
     const auto meta = nlohmann::json::parse(item.item, nullptr, false);
     if (meta.is_object() && meta.contains("parentReference")) {
-        c.id = text_of(meta["parentReference"], "driveId");
+        c.id = core::text(meta["parentReference"], "driveId");
     }
     const auto slash = c.path.find('/');
     if (c.path.starts_with("users/")) {
