@@ -30,6 +30,12 @@ bool is_port(std::string_view text) {
     return value >= 1 && value <= 65535;
 }
 
+/// -1: not hexadecimal.
+int digit_of(char c) {
+    const char l = core::lower(c);
+    return is_digit(c) ? c - '0' : l >= 'a' && l <= 'f' ? l - 'a' + 10 : -1;
+}
+
 core::result<void> split_authority(std::string_view authority, url_parts& out) {
     if (authority.find('@') != std::string_view::npos) {
         return bad_url("it holds user information");
@@ -111,6 +117,28 @@ std::string percent_encode(std::string_view text) {
             out += digits[byte >> 4];
             out += digits[byte & 15];
         }
+    }
+    return out;
+}
+
+std::optional<std::string> percent_decode(std::string_view text) {
+    std::string out;
+    out.reserve(text.size());
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        char c = text[i];
+        if (c == '%') {
+            const int high = i + 2 < text.size() ? digit_of(text[i + 1]) : -1;
+            const int low = high >= 0 ? digit_of(text[i + 2]) : -1;
+            if (low < 0) {
+                return std::nullopt;
+            }
+            c = static_cast<char>(high * 16 + low);
+            i += 2;
+        }
+        if (c == '\0') {
+            return std::nullopt;
+        }
+        out += c;
     }
     return out;
 }
