@@ -26,26 +26,11 @@ public:
     }
 
     task<core::result<owner_listing>> list(graph::client& graph, const owner& o) override {
-        owner_listing out;
         index::container c;
         c.owner_id = o.id;
         c.key = o.path + "/calendar";
-        auto usual =
-            co_await graph.get_json(calendar_call(c, mailbox_address(o.kind, o.id) + "/calendar?$select=id"));
-        if (usual) {
-            out.containers.push_back(mailbox_container(o, kind(), "Calendars"));
-            co_return out;
-        }
-        const auto& e = usual.error();
-        if (means_no_mailbox(e)) {
-            co_return out;
-        }
-        if (!is_mailboxs_state(e)) {
-            co_return e;
-        }
-        out.not_covered.push_back("calendar: " + reason_of(e));
-        out.complete = false;
-        co_return out;
+        auto usual = calendar_call(c, mailbox_address(o.kind, o.id) + "/calendar?$select=id");
+        co_return co_await list_mailbox(graph, o, "calendar", "Calendars", std::move(usual));
     }
 
     bool has_folder_streams() const override { return true; }
