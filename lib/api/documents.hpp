@@ -9,6 +9,7 @@
 #include "core/error.hpp"
 #include "core/time.hpp"
 #include "index/history.hpp"
+#include "index/leases.hpp"
 #include "index/reports.hpp"
 #include "sync/pass.hpp"
 
