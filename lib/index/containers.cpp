@@ -184,14 +184,6 @@ void set_container_error(
     db.run("UPDATE container SET error_kind=?, error_text=?, error_at=? WHERE id=?", kind, text, now, id);
 }
 
-void clear_container_error(database& db, container_id id) {
-    db.run(
-        "UPDATE container SET error_kind=NULL, error_text=NULL, error_at=NULL WHERE id=? AND error_kind IS "
-        "NOT NULL",
-        id
-    );
-}
-
 std::vector<stream> streams(database& db, container_id id) {
     std::vector<stream> out;
     db.query(select_streams, [&](row r) { out.push_back(read_stream(r)); }, id);

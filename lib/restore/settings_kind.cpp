@@ -348,8 +348,6 @@ public:
         }
         co_return open;
     }
-
-private:
 };
 
 }  // namespace
