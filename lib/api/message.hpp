@@ -41,7 +41,7 @@ core::result<void> read_target(std::string_view target, request& into);
 
 response json_response(std::string body, int status = 200);
 
-/// {"error": {"kind", "message", "hint"}}, with the status that belongs to the kind.
+/// {"error": {"kind", "message", "cause", "hint"}}, with the status that belongs to the kind.
 response error_response(const core::error& e);
 response error_response(int status, const core::error& e);
 

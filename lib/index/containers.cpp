@@ -5,7 +5,8 @@
 namespace m365stage::index {
 namespace {
 
-// Statements are kept by the address of their text, so the column list is pasted into literals.
+// Statements are kept by their text, which has to stay where it is, so the column list is pasted into
+// literals.
 #define CONTAINER_COLUMNS                                                                                 \
     "SELECT id, key, at_key, kind, owner_kind, owner_id, owner_name, remote_id, name, root_item, state, " \
     "cursor_state, round, complete_round, settle, completed_at, departed_at, live_items, live_bytes, "    \
