@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "core/log.hpp"
+#include "core/text.hpp"
 #include "http/text.hpp"
 #include "tree/stage_root.hpp"
 
@@ -72,7 +73,7 @@ bool access::is_own_host(std::string_view host) const {
     const auto colon = host.find(':', bracket == std::string_view::npos ? 0 : bracket);
     // A browser leaves the port out only when it is 80.
     const auto port = colon == std::string_view::npos ? "80" : host.substr(colon + 1);
-    const auto name = http::lowered(host.substr(0, std::min(colon, host.size())));
+    const auto name = core::lowered(host.substr(0, std::min(colon, host.size())));
     return port == std::to_string(port_) &&
            (name == "localhost" || name == "[::1]" ||
             (name.starts_with("127.") && name.find_first_not_of("0123456789.") == std::string::npos));

@@ -9,6 +9,7 @@
 #include "core/error.hpp"
 #include "core/time.hpp"
 #include "index/history.hpp"
+#include "index/leases.hpp"
 #include "index/reports.hpp"
 #include "sync/pass.hpp"
 
@@ -35,7 +36,8 @@ nlohmann::json lease_document(const index::lease_row& l);
 nlohmann::json job_document(const index::job_row& j);
 nlohmann::json version_document(const index::version_row& v);
 nlohmann::json held_document(const index::held_container& h);
-/// {"kind", "message", "hint"}: the message is the error's line without the hint; the hint may be null.
+/// {"kind", "message", "cause", "hint"}: the message is the error's line without the hint, the cause that
+/// line without what was tried on what; the hint may be null.
 nlohmann::json error_document(const core::error& e);
 
 /// A pass that has ended, as `sync --json` prints it.

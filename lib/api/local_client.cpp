@@ -16,7 +16,7 @@ namespace m365stage::api {
 namespace {
 
 using core::error_kind;
-namespace http = boost::beast::http;
+namespace beast = boost::beast;
 
 constexpr std::uint64_t longest_answer = 64u << 20;
 
@@ -72,7 +72,7 @@ public:
     }
 
     core::result<local_answer> receive() {
-        http::response_parser<http::string_body> parser;
+        beast::http::response_parser<beast::http::string_body> parser;
         parser.body_limit(longest_answer);
         parser.eager(true);
         std::string unread;
@@ -98,7 +98,7 @@ public:
             }
             unread.append(piece.data(), static_cast<std::size_t>(n));
             unread.erase(0, parser.put(boost::asio::buffer(unread), ec));
-            if (ec && ec != http::error::need_more) {
+            if (ec && ec != beast::http::error::need_more) {
                 return gone();
             }
         }

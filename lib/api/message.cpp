@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "api/documents.hpp"
+#include "http/http.hpp"
 
 namespace m365stage::api {
 namespace {
@@ -12,14 +13,6 @@ namespace {
 using core::error_kind;
 
 constexpr std::size_t most_parameters = 20;
-
-int digit_of(char c) {
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    const char l = static_cast<char>(c | 0x20);
-    return l >= 'a' && l <= 'f' ? l - 'a' + 10 : -1;
-}
 
 std::string http_date() {
     const std::time_t now = std::time(nullptr);
@@ -36,6 +29,13 @@ core::error bad_target(std::string why) {
     return e;
 }
 
+/// A name or value of a query, where '+' is a blank.
+std::optional<std::string> query_text(std::string_view part) {
+    std::string text(part);
+    std::replace(text.begin(), text.end(), '+', ' ');
+    return http::percent_decode(text);
+}
+
 core::result<void> read_query(std::string_view text, request& into) {
     while (!text.empty()) {
         const auto end = std::min(text.find('&'), text.size());
@@ -45,8 +45,8 @@ core::result<void> read_query(std::string_view text, request& into) {
             continue;
         }
         const auto equals = std::min(pair.find('='), pair.size());
-        auto name = percent_decoded(pair.substr(0, equals), true);
-        auto value = percent_decoded(pair.substr(std::min(equals + 1, pair.size())), true);
+        auto name = query_text(pair.substr(0, equals));
+        auto value = query_text(pair.substr(std::min(equals + 1, pair.size())));
         if (!name || !value) {
             return bad_target("a parameter is not encoded well");
         }
@@ -99,30 +99,6 @@ std::string_view reason_of(int status) {
         default:
             return "Internal Server Error";
     }
-}
-
-std::optional<std::string> percent_decoded(std::string_view text, bool plus) {
-    std::string out;
-    out.reserve(text.size());
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        char c = text[i];
-        if (c == '%') {
-            const int high = i + 2 < text.size() ? digit_of(text[i + 1]) : -1;
-            const int low = high >= 0 ? digit_of(text[i + 2]) : -1;
-            if (low < 0) {
-                return std::nullopt;
-            }
-            c = static_cast<char>(high * 16 + low);
-            i += 2;
-        } else if (c == '+' && plus) {
-            c = ' ';
-        }
-        if (c == '\0') {
-            return std::nullopt;
-        }
-        out += c;
-    }
-    return out;
 }
 
 core::result<void> read_target(std::string_view target, request& into) {

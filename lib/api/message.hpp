@@ -39,12 +39,9 @@ std::string_view reason_of(int status);
 /// escape, a NUL, more than 20 parameters).
 core::result<void> read_target(std::string_view target, request& into);
 
-/// "%41" -> "A"; with `plus`, '+' is a blank. nullopt: a bad escape or a NUL.
-std::optional<std::string> percent_decoded(std::string_view text, bool plus);
-
 response json_response(std::string body, int status = 200);
 
-/// {"error": {"kind", "message", "hint"}}, with the status that belongs to the kind.
+/// {"error": {"kind", "message", "cause", "hint"}}, with the status that belongs to the kind.
 response error_response(const core::error& e);
 response error_response(int status, const core::error& e);
 

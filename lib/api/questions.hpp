@@ -7,7 +7,9 @@
 #include "index/database.hpp"
 
 /// What the REST server asks the index. Each is made from a request on the network thread and runs on the
-/// reading thread; none looks at more rows than a bound of its own, so that none holds up the others.
+/// reading thread, one after the other. ask_status, ask_containers and ask_guard read the row of every
+/// container, and ask_status counts what waits and what failed as well: their time grows with the tenant.
+/// ask_leases reads all leases in force. The others look at no more rows than a bound of their own.
 namespace m365stage::api {
 
 using question = std::function<core::result<std::string>(index::database&)>;

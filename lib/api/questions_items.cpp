@@ -3,6 +3,7 @@
 #include "api/documents.hpp"
 #include "api/questions.hpp"
 #include "core/hash.hpp"
+#include "http/http.hpp"
 #include "tree/names.hpp"
 
 namespace m365stage::api {
@@ -18,7 +19,7 @@ constexpr std::size_t longest_cursor = 16u << 10, most_steps = 500;
 std::optional<std::string> text_of(std::string_view hex) {
     std::string out;
     for (std::size_t i = 0; i + 1 < hex.size(); i += 2) {
-        const auto byte = percent_decoded("%" + std::string(hex.substr(i, 2)), false);
+        const auto byte = http::percent_decode("%" + std::string(hex.substr(i, 2)));
         if (!byte) {
             return std::nullopt;
         }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "http/http.hpp"
+
 namespace m365stage::api {
 namespace {
 
@@ -94,7 +96,7 @@ std::variant<route, response> find_route(const request& r) {
         }
         route out;
         out.what = candidate.what;
-        auto decoded = percent_decoded(argument, false);
+        auto decoded = http::percent_decode(argument);
         if (!decoded) {
             core::error e(core::error_kind::bad_request, "the path is not encoded well");
             return error_response(e);

@@ -11,6 +11,7 @@
 #include "core/time.hpp"
 #include "graph/client.hpp"
 #include "index/database.hpp"
+#include "index/leases.hpp"
 #include "index/reports.hpp"
 #include "sync/lease.hpp"
 #include "sync/pass.hpp"

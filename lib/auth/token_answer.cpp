@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "core/members.hpp"
 #include "core/time.hpp"
 
 namespace m365stage::auth {
@@ -120,11 +121,6 @@ std::optional<std::uint64_t> number_of(const json& value) {
     return std::nullopt;
 }
 
-std::string text_of(const json& object, const char* name) {
-    auto at = object.find(name);
-    return at != object.end() && at->is_string() ? at->get<std::string>() : std::string();
-}
-
 // "AADSTS7000215: Invalid client secret" -> 7000215
 std::optional<std::uint64_t> code_in(std::string_view description) {
     constexpr std::string_view mark = "AADSTS";
@@ -158,8 +154,8 @@ std::optional<login_error> read_error(std::string_view body) {
         return std::nullopt;
     }
     login_error out;
-    out.error = text_of(parsed, "error");
-    out.description = text_of(parsed, "error_description");
+    out.error = core::text(parsed, "error");
+    out.description = core::text(parsed, "error_description");
     if (auto at = parsed.find("error_codes"); at != parsed.end() && at->is_array()) {
         for (const auto& code : *at) {
             if (auto number = number_of(code)) {
@@ -231,7 +227,7 @@ core::result<token_answer> parse_token(std::string_view body) {
         return bad;
     }
     token_answer out;
-    out.value = text_of(parsed, "access_token");
+    out.value = core::text(parsed, "access_token");
     if (out.value.empty()) {
         bad.cause = "the login service's answer holds no access_token";
         return bad;

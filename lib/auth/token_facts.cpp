@@ -2,16 +2,9 @@
 
 #include "auth/encoding.hpp"
 #include "auth/token_source.hpp"
+#include "core/members.hpp"
 
 namespace m365stage::auth {
-namespace {
-
-std::string text_of(const nlohmann::json& object, const char* name) {
-    auto at = object.find(name);
-    return at != object.end() && at->is_string() ? at->get<std::string>() : std::string();
-}
-
-}  // namespace
 
 std::optional<token_facts> decode_token(const std::string& access_token) {
     auto first = access_token.find('.');
@@ -28,12 +21,12 @@ std::optional<token_facts> decode_token(const std::string& access_token) {
         return std::nullopt;
     }
     token_facts out;
-    out.tenant = text_of(parsed, "tid");
-    out.app_id = text_of(parsed, "appid");
+    out.tenant = core::text(parsed, "tid");
+    out.app_id = core::text(parsed, "appid");
     if (out.app_id.empty()) {
-        out.app_id = text_of(parsed, "azp");
+        out.app_id = core::text(parsed, "azp");
     }
-    out.app_name = text_of(parsed, "app_displayname");
+    out.app_name = core::text(parsed, "app_displayname");
     if (auto at = parsed.find("roles"); at != parsed.end() && at->is_array()) {
         for (const auto& role : *at) {
             if (role.is_string()) {

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <boost/assert/source_location.hpp>
+#include <cstring>
 
 namespace m365stage::core {
 namespace {
@@ -125,6 +126,10 @@ std::string describe(const error& e) {
     cut(out, longest - hint.size());
     part(hint, "; ");
     return out;
+}
+
+error disk_error(int code) {
+    return {error_kind::disk, std::strerror(code)};
 }
 
 void throw_exception_from_error(const error& e, const boost::source_location&) {

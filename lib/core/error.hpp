@@ -88,6 +88,9 @@ struct error {
     }
 };
 
+/// A failure of the local file system; `code`: an errno.
+error disk_error(int code);
+
 /// One line: "download users/ann/onedrive/a.txt: HTTP 423 resourceLocked: site is locked (request 1234): ask
 /// ...". Line breaks and control characters in the parts are replaced by blanks; the line is cut at about
 /// 1,000 bytes.

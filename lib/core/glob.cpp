@@ -2,12 +2,10 @@
 
 #include <cstddef>
 
+#include "core/text.hpp"
+
 namespace m365stage::core {
 namespace {
-
-char lower(char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
 
 std::size_t next_character(std::string_view text, std::size_t at) {
     ++at;

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/text.hpp"
 #include "graph/json.hpp"
 
 namespace m365stage::graph {
@@ -40,7 +41,7 @@ void read_level(const json& level, error_body& out) {
     std::string message = text_of(level, {"message", "error_description"});
     if (!message.empty()) {
         message.resize(std::min<std::size_t>(message.size(), 4096));
-        out.all_messages += lower(message) + "\n";
+        out.all_messages += core::lowered(message) + "\n";
         if (out.message.empty()) {
             out.message = std::move(message);
         }
@@ -67,14 +68,6 @@ void read_chain(const json& error, error_body& out) {
 
 }  // namespace
 
-std::string lower(std::string_view text) {
-    std::string out(text);
-    for (char& c : out) {
-        c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-    }
-    return out;
-}
-
 error_body read_error_body(std::string_view body) {
     error_body out;
     out.empty = body.find_first_not_of(" \t\r\n\0") == std::string_view::npos;
@@ -84,7 +77,7 @@ error_body read_error_body(std::string_view body) {
     auto parsed = parse_object(body.substr(0, 1u << 20));
     if (!parsed) {
         // What is not JSON still carries the words that some decisions need.
-        out.all_messages = lower(body.substr(0, 4096));
+        out.all_messages = core::lowered(body.substr(0, 4096));
         return out;
     }
     out.json = true;

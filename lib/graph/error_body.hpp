@@ -20,6 +20,4 @@ struct error_body {
 /// Never fails: HTML, text, bytes, nothing, and megabytes of each are all read.
 error_body read_error_body(std::string_view body);
 
-std::string lower(std::string_view text);
-
 }  // namespace m365stage::graph

@@ -5,6 +5,7 @@
 
 #include "auth/encoding.hpp"
 #include "core/http_date.hpp"
+#include "core/text.hpp"
 #include "graph/error_body.hpp"
 #include "graph/error_table.hpp"
 #include "graph/json.hpp"
@@ -57,7 +58,7 @@ bool contains(std::string_view text, std::string_view part) {
 }
 
 bool says_expired(const error_body& body, const http::header_list& fields) {
-    std::string challenge = lower(fields.find("WWW-Authenticate").value_or(""));
+    std::string challenge = core::lowered(fields.find("WWW-Authenticate").value_or(""));
     const std::string& text = body.all_messages;
     return contains(challenge, "expired_token") || contains(text, "unable to initialize rps") ||
            contains(text, "has expired") || contains(text, "lifetime validation failed") ||
@@ -73,7 +74,7 @@ struct best_code {
 best_code choose_code(int status, const std::vector<std::string>& codes) {
     best_code out;
     for (auto at = codes.rbegin(); at != codes.rend(); ++at) {
-        if (const error_row* row = find_code_row(status, lower(*at))) {
+        if (const error_row* row = find_code_row(status, core::lowered(*at))) {
             out.code = *at;
             out.row = row;
             return out;
@@ -144,7 +145,7 @@ void apply_exceptions(
         out.retry = retry_class::transient;
     }
     if (status == 400 && is_get(request) && out.why.kind == error_kind::bad_request &&
-        lower(out.why.code) == "invalidrequest") {
+        core::lowered(out.why.code) == "invalidrequest") {
         out.retry = retry_class::brief;
     }
 }
@@ -169,7 +170,7 @@ verdict judge(const asked& request, const http::response& answer) {
     status_row by_status = row_of(answer.status);
     out.why.kind = by_status.kind;
     out.retry = by_status.retry;
-    bool infected = lower(answer.fields.find("X-Virus-Infected").value_or("")) == "true";
+    bool infected = core::lowered(answer.fields.find("X-Virus-Infected").value_or("")) == "true";
     const error_row* row = find_message_row(answer.status, body.all_messages);
     row = row != nullptr ? row : best.row;
     if (row != nullptr && (!request.preauthenticated || holds_for_file_hosts(row->kind))) {
@@ -206,10 +207,11 @@ core::error as_unclear(core::error refusal) {
 
 std::string claims_challenge(const http::header_list& fields) {
     for (const auto& [name, value] : fields.all()) {
-        if (lower(name) != "www-authenticate" || !contains(lower(value), "insufficient_claims")) {
+        if (core::lowered(name) != "www-authenticate" ||
+            !contains(core::lowered(value), "insufficient_claims")) {
             continue;
         }
-        auto at = lower(value).find("claims=\"");
+        auto at = core::lowered(value).find("claims=\"");
         if (at == std::string::npos) {
             continue;
         }

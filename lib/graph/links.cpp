@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "graph/error_body.hpp"
+#include "core/text.hpp"
 #include "http/http.hpp"
 
 namespace m365stage::graph {
@@ -45,7 +45,7 @@ link_rules::link_rules(std::string graph_url, std::vector<std::string> download_
         graph_url_.pop_back();
     }
     for (std::string& host : hosts_) {
-        host = lower(host);
+        host = core::lowered(host);
     }
     if (auto parts = http::parse_url(graph_url_ + "/")) {
         graph_origin_ = parts->origin();

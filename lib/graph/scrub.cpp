@@ -1,6 +1,6 @@
 #include <array>
 
-#include "graph/error_body.hpp"
+#include "core/text.hpp"
 #include "graph/errors.hpp"
 #include "graph/json.hpp"
 
@@ -27,7 +27,7 @@ bool is_link(char c) {
 void hide_marked(std::string& text, std::string_view mark) {
     std::size_t from = 0;
     while (true) {
-        auto at = lower(text).find(mark, from);
+        auto at = core::lowered(text).find(mark, from);
         if (at == std::string::npos) {
             return;
         }

@@ -150,4 +150,7 @@ core::result<url_parts> parse_url(std::string_view url);
 /// Percent-encodes everything but unreserved characters (RFC 3986), for one path segment or query value.
 std::string percent_encode(std::string_view text);
 
+/// "a%20b" -> "a b". nullopt: a bad escape or a NUL.
+std::optional<std::string> percent_decode(std::string_view text);
+
 }  // namespace m365stage::http

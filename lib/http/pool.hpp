@@ -67,8 +67,6 @@ public:
     /// Closes the idle connections of an origin: one has turned out stale, so have the others.
     void forget_idle(origin& at);
 
-    std::size_t idle_count() const { return idle_; }
-
 private:
     void fill(lease& l, origin& at);
     void put_back(origin& at, std::unique_ptr<stream> connection);

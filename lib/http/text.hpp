@@ -1,17 +1,14 @@
 #pragma once
 
-#include <string>
 #include <string_view>
+
+#include "core/text.hpp"
 
 namespace m365stage::http {
 
 /// Small ASCII helpers. Never locale dependent: header names and schemes are ASCII by definition.
-constexpr char lower(char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
 constexpr bool is_alpha(char c) {
-    return lower(c) >= 'a' && lower(c) <= 'z';
+    return core::lower(c) >= 'a' && core::lower(c) <= 'z';
 }
 
 constexpr bool is_digit(char c) {
@@ -28,19 +25,11 @@ constexpr bool equal_names(std::string_view a, std::string_view b) {
         return false;
     }
     for (std::size_t i = 0; i < a.size(); ++i) {
-        if (lower(a[i]) != lower(b[i])) {
+        if (core::lower(a[i]) != core::lower(b[i])) {
             return false;
         }
     }
     return true;
-}
-
-inline std::string lowered(std::string_view text) {
-    std::string out(text);
-    for (char& c : out) {
-        c = lower(c);
-    }
-    return out;
 }
 
 }  // namespace m365stage::http

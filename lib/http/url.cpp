@@ -16,7 +16,7 @@ bool is_host_character(char c) {
 }
 
 bool is_ipv6_character(char c) {
-    return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'f') || c == ':' || c == '.';
+    return is_digit(c) || (core::lower(c) >= 'a' && core::lower(c) <= 'f') || c == ':' || c == '.';
 }
 
 bool is_port(std::string_view text) {
@@ -28,6 +28,12 @@ bool is_port(std::string_view text) {
         value = value * 10 + (c - '0');
     }
     return value >= 1 && value <= 65535;
+}
+
+/// -1: not hexadecimal.
+int digit_of(char c) {
+    const char l = core::lower(c);
+    return is_digit(c) ? c - '0' : l >= 'a' && l <= 'f' ? l - 'a' + 10 : -1;
 }
 
 core::result<void> split_authority(std::string_view authority, url_parts& out) {
@@ -63,7 +69,7 @@ core::result<void> split_authority(std::string_view authority, url_parts& out) {
         }
         out.port = std::string(rest.substr(1));
     }
-    out.host = lowered(host);
+    out.host = core::lowered(host);
     return {};
 }
 
@@ -75,7 +81,7 @@ core::result<url_parts> parse_url(std::string_view url) {
         return bad_url("the scheme is missing");
     }
     url_parts out;
-    out.scheme = lowered(url.substr(0, mark));
+    out.scheme = core::lowered(url.substr(0, mark));
     if (out.scheme != "https" && out.scheme != "http") {
         return bad_url("only http and https are supported");
     }
@@ -111,6 +117,28 @@ std::string percent_encode(std::string_view text) {
             out += digits[byte >> 4];
             out += digits[byte & 15];
         }
+    }
+    return out;
+}
+
+std::optional<std::string> percent_decode(std::string_view text) {
+    std::string out;
+    out.reserve(text.size());
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        char c = text[i];
+        if (c == '%') {
+            const int high = i + 2 < text.size() ? digit_of(text[i + 1]) : -1;
+            const int low = high >= 0 ? digit_of(text[i + 2]) : -1;
+            if (low < 0) {
+                return std::nullopt;
+            }
+            c = static_cast<char>(high * 16 + low);
+            i += 2;
+        }
+        if (c == '\0') {
+            return std::nullopt;
+        }
+        out += c;
     }
     return out;
 }

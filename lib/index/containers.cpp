@@ -7,7 +7,8 @@
 namespace m365stage::index {
 namespace {
 
-// Statements are kept by the address of their text, so the column list is pasted into literals.
+// Statements are kept by their text, which has to stay where it is, so the column list is pasted into
+// literals.
 #define CONTAINER_COLUMNS                                                                                 \
     "SELECT id, key, at_key, kind, owner_kind, owner_id, owner_name, remote_id, name, root_item, state, " \
     "cursor_state, round, complete_round, settle, completed_at, departed_at, live_items, live_bytes, "    \
@@ -234,14 +235,6 @@ void set_container_error(
     database& db, container_id id, std::string_view kind, std::string_view text, unix_seconds now
 ) {
     db.run("UPDATE container SET error_kind=?, error_text=?, error_at=? WHERE id=?", kind, text, now, id);
-}
-
-void clear_container_error(database& db, container_id id) {
-    db.run(
-        "UPDATE container SET error_kind=NULL, error_text=NULL, error_at=NULL WHERE id=? AND error_kind IS "
-        "NOT NULL",
-        id
-    );
 }
 
 std::vector<stream> streams(database& db, container_id id) {

@@ -37,7 +37,6 @@ void set_unavailable(
 void set_container_error(
     database& db, container_id id, std::string_view kind, std::string_view text, unix_seconds now
 );
-void clear_container_error(database& db, container_id id);
 
 /// The streams of a container, the main one first. `upsert_container` made that one.
 std::vector<stream> streams(database& db, container_id id);

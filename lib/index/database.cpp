@@ -108,7 +108,7 @@ database::database(const std::string& file, mode m) : impl_(std::make_unique<imp
     sqlite3_extended_result_codes(impl_->handle, 1);
     sqlite3_busy_timeout(impl_->handle, 10'000);
     // NORMAL: a commit survives the end of the process, not of the power. Where the order of index and tree
-    // matters, the apply step puts a barrier over the whole file system (tree/batch.hpp).
+    // matters, the apply step puts a barrier over the whole file system (sync/run/place_files.hpp).
     const char* settings =
         "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON; "
         "PRAGMA cache_size=-8192; PRAGMA mmap_size=0; PRAGMA temp_store=FILE; PRAGMA wal_autocheckpoint=4000;"

@@ -116,6 +116,15 @@ std::optional<job_row> find_job(database& db, std::string_view job_id) {
     return out;
 }
 
+std::vector<lease_row> active_leases(database& db, unix_seconds now) {
+    std::vector<lease_row> out;
+    db.query(
+        "SELECT job_id, holder, since, until FROM lease WHERE until>? ORDER BY id",
+        [&](row r) { out.push_back(read_lease(r)); }, now
+    );
+    return out;
+}
+
 std::optional<lease_row> find_lease(database& db, std::string_view job_id, unix_seconds now) {
     std::optional<lease_row> out;
     db.query(

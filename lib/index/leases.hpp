@@ -55,7 +55,15 @@ struct job_row {
 std::vector<job_row> jobs(database& db, std::int64_t limit);
 std::optional<job_row> find_job(database& db, std::string_view job_id);
 
-/// A lease in force at `now`.
+struct lease_row {
+    lease_row() = default;
+    std::string job_id, holder;
+    unix_seconds since = 0, until = 0;
+};
+/// Leases that hold the tree at `now`.
+std::vector<lease_row> active_leases(database& db, unix_seconds now);
+
+/// The job's, if it is in force at `now`.
 std::optional<lease_row> find_lease(database& db, std::string_view job_id, unix_seconds now);
 
 /// Gives the lease and records the job, in one transaction. A job that comes again gets a new record.

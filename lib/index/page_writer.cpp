@@ -194,7 +194,7 @@ bool page_writer::lies_in(const known_item& item, std::string_view folder) {
 
 void page_writer::create(const item_change& c) {
     const auto parent = parent_of(c);
-    const bool twin = has_twin(parent, c.name, 0);
+    const bool twin = has_twin(parent, c.name);
     if (twin) {
         flag_twins(parent, c.name, item_id{});  // the new one may have the better right to the name
     }
@@ -330,9 +330,8 @@ void page_writer::retire(const known_item& have) {
     last_parent_id_.clear();
 }
 
-bool page_writer::has_twin(std::optional<std::int64_t> parent, std::string_view name, std::int64_t self) {
-    return parent &&
-           db_.number("SELECT 1 FROM item WHERE parent=? AND name=? AND id<>? LIMIT 1", *parent, name, self);
+bool page_writer::has_twin(std::optional<std::int64_t> parent, std::string_view name) {
+    return parent && db_.number("SELECT 1 FROM item WHERE parent=? AND name=? LIMIT 1", *parent, name);
 }
 
 void page_writer::flag_twins(std::optional<std::int64_t> parent, std::string_view name, item_id self) {

@@ -59,7 +59,7 @@ private:
     /// its own.
     void retire(const known_item& have);
 
-    bool has_twin(std::optional<std::int64_t> parent, std::string_view name, std::int64_t self);
+    bool has_twin(std::optional<std::int64_t> parent, std::string_view name);
 
     /// Two live items of one name: both places are looked at when the round settles.
     void flag_twins(std::optional<std::int64_t> parent, std::string_view name, item_id self);

@@ -168,23 +168,6 @@ std::vector<pass_row> last_passes(database& db, int limit) {
     return out;
 }
 
-std::vector<lease_row> active_leases(database& db, unix_seconds now) {
-    std::vector<lease_row> out;
-    db.query(
-        "SELECT job_id, holder, since, until FROM lease WHERE until>? ORDER BY id",
-        [&](row r) {
-            lease_row l;
-            l.job_id = r.text(0);
-            l.holder = r.text(1);
-            l.since = r.integer(2);
-            l.until = r.integer(3);
-            out.push_back(std::move(l));
-        },
-        now
-    );
-    return out;
-}
-
 std::vector<uncovered> not_covered(database& db) {
     std::vector<uncovered> out;
     db.query("SELECT owner, reason, since FROM not_covered ORDER BY owner, reason", [&](row r) {

@@ -118,14 +118,6 @@ struct pass_row {
 /// The last passes, newest first.
 std::vector<pass_row> last_passes(database& db, int limit);
 
-struct lease_row {
-    lease_row() = default;
-    std::string job_id, holder;
-    unix_seconds since = 0, until = 0;
-};
-/// Leases that hold the tree at `now`.
-std::vector<lease_row> active_leases(database& db, unix_seconds now);
-
 struct uncovered {
     uncovered() = default;
     std::string owner, reason;

@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "core/glob.hpp"
+#include "core/text.hpp"
 #include "index/containers.hpp"
 #include "index/reports.hpp"
 
@@ -10,10 +11,6 @@ namespace {
 
 // What a level of folders keeps in memory; large enough that the seek for each batch does not count.
 constexpr int batch_rows = 200;
-
-char lower(char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
 
 /// Leaves folders out in which nothing can match, by the part of the pattern before the first wildcard.
 class path_filter {
@@ -27,7 +24,7 @@ public:
         const auto n = std::min(folder.size(), prefix_.size());
         return std::equal(
             folder.begin(), folder.begin() + static_cast<std::ptrdiff_t>(n), prefix_.begin(),
-            [](char a, char b) { return lower(a) == lower(b); }
+            [](char a, char b) { return core::lower(a) == core::lower(b); }
         );
     }
 

@@ -51,16 +51,6 @@ std::vector<work_item> due_work(database& db, container_id c, unix_seconds now, 
     return out;
 }
 
-std::vector<container_id> containers_with_due_work(database& db, unix_seconds now) {
-    std::vector<container_id> out;
-    db.query(
-        "SELECT id FROM container AS c WHERE state='active' AND EXISTS "
-        "(SELECT 1 FROM pending AS p WHERE p.container_id=c.id AND p.state=0 AND p.next_try<=?)",
-        [&](row r) { out.push_back(static_cast<container_id>(r.integer(0))); }, now
-    );
-    return out;
-}
-
 std::vector<bool> record_fetched(database& db, const std::vector<fetch_result>& results) {
     std::vector<bool> taken;
     taken.reserve(results.size());

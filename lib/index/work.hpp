@@ -15,9 +15,6 @@ std::vector<work_item> due_work(
     database& db, container_id c, unix_seconds now, int limit, item_id after = item_id{}
 );
 
-/// Containers that have work which is due now.
-std::vector<container_id> containers_with_due_work(database& db, unix_seconds now);
-
 /// Records what was fetched; the item waits to be applied. False for a result whose row a page has replaced
 /// or removed in the meantime: its spool file is to be thrown away. One transaction for all.
 std::vector<bool> record_fetched(database& db, const std::vector<fetch_result>& results);

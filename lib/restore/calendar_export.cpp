@@ -1,7 +1,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <map>
 
 #include "restore/calendar_restore.hpp"
@@ -81,7 +80,7 @@ private:
             }
             text.resize(known + static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
             if (n < 0) {
-                return core::error(core::error_kind::disk, std::strerror(errno));
+                return core::disk_error(errno);
             }
             return static_cast<std::size_t>(n);
         }

@@ -6,6 +6,7 @@
 #include "graph/paging.hpp"
 #include "restore/calendar_restore.hpp"
 #include "restore/event_body.hpp"
+#include "sources/event_render.hpp"
 #include "sources/fields.hpp"
 
 namespace m365stage::restore {
@@ -97,7 +98,7 @@ private:
     task<core::result<std::string>> attachments(std::string event, std::string path) {
         std::vector<std::string> sums;
         auto call = calls_.attachments(event, path);
-        auto all = co_await list_attachments(with_.graph, std::move(call));
+        auto all = co_await sources::list_attachments(with_.graph, std::move(call));
         if (!all) {
             co_return all.error();
         }

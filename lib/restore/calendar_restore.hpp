@@ -88,9 +88,6 @@ task<core::result<target>> find_calendars_of(graph::client& graph, const contain
 /// is mailed. Goes on where an earlier run was cut off. Errors: those that concern everything.
 task<core::result<void>> put_event(context& with, calendar_folder& into, const object& o);
 
-/// All attachments of an event, as its list tells them. Paging is not to be relied on there (contract 6.4).
-task<core::result<std::vector<nlohmann::json>>> list_attachments(graph::client& graph, graph::call call);
-
 /// The SHA-256 (hex) of an attachment's bytes, as the service serves them.
 task<core::result<std::string>> hash_of_attachment(graph::client& graph, graph::call call);
 

@@ -3,10 +3,10 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "auth/encoding.hpp"
+#include "core/text.hpp"
 #include "restore/source_tree.hpp"
 #include "sources/task_item.hpp"
 
@@ -16,13 +16,6 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t longest_document = 32u << 20;
-
-core::error disk_error(const std::string& path) {
-    core::error e(core::error_kind::disk, std::strerror(errno));
-    e.operation = "read";
-    e.object = path;
-    return e;
-}
 
 core::error odd_file(const std::string& path) {
     core::error e(core::error_kind::protocol, "this is no file that m365stage wrote");
@@ -41,7 +34,7 @@ core::result<std::string> read_some(int fd, std::size_t size, std::int64_t at, c
             continue;
         }
         if (n < 0) {
-            return disk_error(path);
+            return core::disk_error(errno).during("read").on(path);
         }
         if (n == 0) {
             break;
@@ -150,10 +143,7 @@ core::result<std::optional<card_photo>> find_photo(const tree::stage_root& root,
         return odd_file(path);
     }
     card_photo out;
-    out.media_type = "image/";
-    for (const char c : head->substr(0, colon)) {
-        out.media_type += static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
-    }
+    out.media_type = "image/" + core::lowered(std::string_view(*head).substr(0, colon));
     out.where.offset = after + static_cast<std::int64_t>(colon) + 1;
     out.where.length = *end - out.where.offset;
     return std::optional(std::move(out));

@@ -10,6 +10,7 @@
 
 #include "auth/encoding.hpp"
 #include "restore/hash_sink.hpp"
+#include "sources/event_render.hpp"
 #include "sources/fields.hpp"
 
 namespace m365stage::restore {
@@ -46,26 +47,6 @@ json cleaned(json item) {
 }
 
 }  // namespace
-
-task<core::result<std::vector<json>>> list_attachments(graph::client& graph, graph::call call) {
-    std::vector<json> all;
-    std::set<std::string> known;
-    while (!call.target.empty()) {
-        auto page = co_await graph.get_page(call);
-        if (!page) {
-            co_return page.error();
-        }
-        bool any_new = false;
-        for (auto& element : *page->value) {
-            if (known.insert(text(element, "id")).second) {
-                any_new = true;
-                all.push_back(std::move(element));
-            }
-        }
-        call.target = any_new ? page->next_link : std::string();
-    }
-    co_return all;
-}
 
 task<core::result<std::string>> hash_of_attachment(graph::client& graph, graph::call call) {
     for (int tries = 1;; ++tries) {
@@ -125,7 +106,7 @@ task<core::result<void>> event_attachments::bring(
 task<core::result<void>> event_attachments::list() {
     there_.clear();
     auto call = calls_.attachments(into_, file_);
-    auto all = co_await list_attachments(with_.graph, std::move(call));
+    auto all = co_await sources::list_attachments(with_.graph, std::move(call));
     if (!all) {
         co_return all.error();
     }

@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <vector>
@@ -312,7 +311,7 @@ private:
                 continue;
             }
             if (n < 0) {
-                return disk_error("read", root.path() + "/" + path);
+                return core::disk_error(errno).during("read").on(root.path() + "/" + path);
             }
             if (n == 0) {
                 return core::to_hex(sha.finish());
@@ -329,18 +328,11 @@ private:
         for (std::size_t at = 0; at < bytes.size();) {
             const auto sent = ::write(fd, bytes.data() + at, bytes.size() - at);
             if (sent < 0 && errno != EINTR) {
-                return disk_error("write", to_.path());
+                return core::disk_error(errno).during("write").on(to_.path());
             }
             at += static_cast<std::size_t>(std::max<ssize_t>(sent, 0));
         }
         return core::result<void>();
-    }
-
-    static core::error disk_error(std::string operation, std::string object) {
-        core::error e(core::error_kind::disk, std::strerror(errno));
-        e.operation = std::move(operation);
-        e.object = std::move(object);
-        return e;
     }
 
     void left(const std::string& path, const std::string& why) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "core/text.hpp"
 #include "sources/fields.hpp"
 
 #include "restore/record_format.hpp"
@@ -294,11 +295,7 @@ bool has_any(const std::vector<std::string>& roles, std::initializer_list<std::s
 }
 
 std::string folded(std::string_view name) {
-    std::string out(name);
-    for (char& c : out) {
-        c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-    }
-    return out;
+    return core::lowered(name);
 }
 
 }  // namespace m365stage::restore

@@ -4,7 +4,6 @@
 #include <nlohmann/json.hpp>
 
 #include <cerrno>
-#include <cstring>
 
 #include "restore/mail_restore.hpp"
 #include "sources/fields.hpp"
@@ -55,8 +54,7 @@ public:
                 continue;
             }
             if (n < 0) {
-                core::error e(core::error_kind::disk, std::strerror(errno));
-                return std::move(e).on(o.path);
+                return core::disk_error(errno).on(o.path);
             }
             if (n == 0) {
                 break;

@@ -45,7 +45,8 @@ public:
     }
 
 private:
-    /// Remote ids of what is there; the facts of messages go to the journal, so that memory does not grow.
+    /// Remote ids of what is there; the facts of messages go to the journal, so that memory holds no more of
+    /// the folder than the entries of this restore.
     task<core::result<void>> list(bool folders) {
         if (folders) {
             auto done = co_await read_pages(calls_.child_folders(where_.parent, "mail folders"), false);

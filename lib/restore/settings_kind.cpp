@@ -370,8 +370,6 @@ public:
         }
         co_return open;
     }
-
-private:
 };
 
 }  // namespace

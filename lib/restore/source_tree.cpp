@@ -11,6 +11,7 @@
 #include <unordered_map>
 
 #include "core/hash.hpp"
+#include "core/members.hpp"
 #include "tree/names.hpp"
 #include "tree/verify.hpp"
 
@@ -126,11 +127,6 @@ core::error no_tree(const std::string& folder, std::string why, std::string hint
     return e;
 }
 
-std::string text_of(const nlohmann::json& object, const char* key) {
-    const auto found = object.is_object() ? object.find(key) : object.end();
-    return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
 container container_of(const std::string& path, const tree::sidecar& s) {
     container c;
     c.path = path;
@@ -138,9 +134,9 @@ container container_of(const std::string& path, const tree::sidecar& s) {
     c.id = s.id;
     c.name = s.name;
     const auto owner = nlohmann::json::parse(s.owner, nullptr, false);
-    c.owner_kind = text_of(owner, "kind");
-    c.owner_id = text_of(owner, "id");
-    c.owner_name = text_of(owner, "name");
+    c.owner_kind = core::text(owner, "kind");
+    c.owner_id = core::text(owner, "id");
+    c.owner_name = core::text(owner, "name");
     return c;
 }
 
@@ -176,7 +172,7 @@ container loose_container(const std::string& folder, const tree::sidecar& item) 
     c.kind = item.kind;
     const auto meta = nlohmann::json::parse(item.item, nullptr, false);
     if (meta.is_object() && meta.contains("parentReference")) {
-        c.id = text_of(meta["parentReference"], "driveId");
+        c.id = core::text(meta["parentReference"], "driveId");
     }
     const auto slash = c.path.find('/');
     if (c.path.starts_with("users/")) {
@@ -195,9 +191,6 @@ std::string object_name(const std::string& sidecar) {
 bool is_folder_type(std::string_view type) {
     return type == "folder" || type == "package" || type == "container";
 }
-
-// Of the largest sidecar that is read: a message with many recipients, an event with its attendees.
-constexpr std::size_t longest_sidecar = 16u << 20;
 
 }  // namespace
 
@@ -372,8 +365,9 @@ object source_tree::read(const std::string& folder, const name_pair& name) const
         o.problem = "it has no sidecar: nothing tells its name and its hash";
         return o;
     }
-    auto text =
-        root_->read_file(join_path(join_path(folder, tree::sidecar_folder), name.sidecar), longest_sidecar);
+    auto text = root_->read_file(
+        join_path(join_path(folder, tree::sidecar_folder), name.sidecar), tree::longest_sidecar
+    );
     auto meta = text ? tree::parse_sidecar_strictly(*text) : core::result<tree::sidecar>(text.error());
     if (!meta) {
         o.state = object_state::damaged_sidecar;

@@ -7,7 +7,6 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
-#include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "async/timing.hpp"
@@ -28,11 +27,8 @@ constexpr int most_sessions = 4;
 // A session may not be visible yet right after it was made (contract Q108).
 constexpr std::chrono::seconds session_pause{5};
 
-core::error disk_error(const tree::stage_root& root, const std::string& path, int code) {
-    core::error e(core::error_kind::disk, std::strerror(code));
-    e.operation = "read";
-    e.object = root.path() + "/" + path;
-    return e;
+core::error not_readable(const tree::stage_root& root, const std::string& path, int code) {
+    return core::disk_error(code).during("read").on(root.path() + "/" + path);
 }
 
 /// Reads as much as there is, up to `size`.
@@ -46,7 +42,7 @@ core::result<std::size_t> read_at(
             return static_cast<std::size_t>(n);
         }
         if (errno != EINTR) {
-            return disk_error(root, path, errno);
+            return not_readable(root, path, errno);
         }
     }
 }
@@ -75,7 +71,7 @@ public:
             co_return got.error();
         }
         if (*got == 0 && wanted > 0) {
-            co_return disk_error(root_, path_, ENODATA);
+            co_return not_readable(root_, path_, ENODATA);
         }
         sent_ += static_cast<std::int64_t>(*got);
         co_return std::span<const std::byte>(buffer_.data(), *got);
@@ -129,7 +125,7 @@ core::result<local_file> examine(const tree::stage_root& root, const std::string
     }
     struct stat st{};
     if (::fstat(fd->get(), &st) != 0) {
-        return disk_error(root, path, errno);
+        return not_readable(root, path, errno);
     }
     if (!S_ISREG(st.st_mode)) {
         return core::error(core::error_kind::disk, "it is not a regular file");

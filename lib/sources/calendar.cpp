@@ -1,5 +1,6 @@
 #include <nlohmann/json.hpp>
 
+#include "core/text.hpp"
 #include "sources/calendar_item.hpp"
 #include "sources/event_render.hpp"
 #include "sources/fields.hpp"
@@ -14,13 +15,6 @@ using nlohmann::json;
 constexpr unsigned events_a_page = 999;
 constexpr unsigned calendars_a_page = 250;
 
-std::string lower(std::string text) {
-    for (char& c : text) {
-        c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-    }
-    return text;
-}
-
 class calendar_source final : public source {
 public:
     explicit calendar_source(const enabled_kinds& enabled) : enabled_(enabled) {}
@@ -32,26 +26,11 @@ public:
     }
 
     task<core::result<owner_listing>> list(graph::client& graph, const owner& o) override {
-        owner_listing out;
         index::container c;
         c.owner_id = o.id;
         c.key = o.path + "/calendar";
-        auto usual =
-            co_await graph.get_json(calendar_call(c, mailbox_address(o.kind, o.id) + "/calendar?$select=id"));
-        if (usual) {
-            out.containers.push_back(mailbox_container(o, kind(), "Calendars"));
-            co_return out;
-        }
-        const auto& e = usual.error();
-        if (means_no_mailbox(e)) {
-            co_return out;
-        }
-        if (!is_mailboxs_state(e)) {
-            co_return e;
-        }
-        out.not_covered.push_back("calendar: " + reason_of(e));
-        out.complete = false;
-        co_return out;
+        auto usual = calendar_call(c, mailbox_address(o.kind, o.id) + "/calendar?$select=id");
+        co_return co_await list_mailbox(graph, o, "calendar", "Calendars", std::move(usual));
     }
 
     bool has_folder_streams() const override { return true; }
@@ -178,11 +157,11 @@ private:
     static task<core::result<bool>> leave_out_shared(
         graph::client& graph, const index::container& c, json& calendars
     ) {
-        const auto name = lower(c.owner_name);
+        const auto name = core::lowered(c.owner_name);
         std::string self;
         bool foreign = false;
         for (const auto& one : calendars) {
-            const auto owner = lower(calendar_owner(one));
+            const auto owner = core::lowered(calendar_owner(one));
             self = is_true(one, "isDefaultCalendar") ? owner : self;
             foreign = foreign || (!owner.empty() && owner != name);
         }
@@ -194,11 +173,11 @@ private:
             if (!usual) {
                 co_return usual.error();
             }
-            self = lower(calendar_owner(*usual));
+            self = core::lowered(calendar_owner(*usual));
         }
         json kept = json::array();
         for (auto& one : calendars) {
-            const auto whose = lower(calendar_owner(one));
+            const auto whose = core::lowered(calendar_owner(one));
             if (whose.empty() || whose == self || whose == name) {
                 kept.push_back(std::move(one));
             }

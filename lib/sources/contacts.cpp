@@ -4,6 +4,7 @@
 
 #include "core/hash.hpp"
 #include "graph/errors.hpp"
+#include "graph/paging.hpp"
 #include "sources/contact_item.hpp"
 #include "sources/fields.hpp"
 #include "sources/ics_stream.hpp"
@@ -65,33 +66,27 @@ public:
 private:
     task<core::result<std::vector<std::string>>> children_of(std::string id) {
         std::vector<std::string> out;
-        auto call = mailbox_call(
+        const auto call = mailbox_call(
             container_.owner_id,
             mailbox_address(container_.owner_kind, container_.owner_id) + "/contactFolders/" + segment(id) +
                 "/childFolders?$select=" + folder_members,
             container_.key, contact_folders_a_page
         );
-        int tries = 0;
-        for (std::size_t pages = 0; pages < most_folders; ++pages) {
-            auto page = co_await graph_.get_page(call);
-            if (!page) {
-                if (!is_not_offered(page.error())) {
-                    co_return page.error();
+        for (int tries = 0;; ++tries) {
+            auto children = co_await graph::read_list(graph_, call);
+            if (children) {
+                for (auto& element : *children) {
+                    take(element, out);
                 }
-                if (graph::is_clear(page.error(), tries++)) {
-                    co_return out;  // not offered here, or gone meanwhile
-                }
-                continue;
+                co_return out;
             }
-            for (auto& element : *page->value) {
-                take(element, out);
+            if (!is_not_offered(children.error())) {
+                co_return children.error();
             }
-            if (page->next_link.empty() || page->next_link == call.target) {
-                break;
+            if (graph::is_clear(children.error(), tries)) {
+                co_return out;  // not offered here, or gone meanwhile
             }
-            call.target = page->next_link;
         }
-        co_return out;
     }
 
     void take(json& element, std::vector<std::string>& out) {

@@ -30,10 +30,6 @@ bool means_no_drive(const core::error& e) {
     return plain || mysite;
 }
 
-std::string not_covered_reason(const core::error& e) {
-    return e.code.empty() ? e.cause : e.code + ": " + e.cause;
-}
-
 /// True if the failure is this owner's alone and lasting: to be reported as not covered, not as a failed
 /// pass.
 bool is_owners_state(const core::error& e) {
@@ -247,7 +243,7 @@ private:
             if (!is_owners_state(e)) {
                 co_return e;
             }
-            out.not_covered.push_back(not_covered_reason(e));
+            out.not_covered.push_back(reason_of(e));
             out.complete = false;
             co_return out;
         }
@@ -280,7 +276,7 @@ private:
             if (!is_owners_state(e)) {
                 co_return e;
             }
-            out.not_covered.push_back(not_covered_reason(e));
+            out.not_covered.push_back(reason_of(e));
             out.complete = false;
             co_return out;
         }

@@ -145,7 +145,10 @@ private:
             co_return core::result<void>();
         }
         const auto address = base_ + segment(id) + "/attachments";
-        auto all = co_await list(address);
+        auto call = calendar_call(
+            container_, address + "?$select=id,name,contentType,size,isInline,lastModifiedDateTime"
+        );
+        auto all = co_await list_attachments(graph_, std::move(call));
         if (!all) {
             if (!is_given_up(all.error())) {
                 co_return all.error();
@@ -164,30 +167,6 @@ private:
             event["attachments"] = std::move(*all);
         }
         co_return core::result<void>();
-    }
-
-    /// All of them without their bytes. Paging is not to be relied on here: what is known already ends it.
-    task<core::result<json>> list(std::string address) {
-        json all = json::array();
-        std::unordered_set<std::string> known;
-        auto target = address + "?$select=id,name,contentType,size,isInline,lastModifiedDateTime";
-        while (!target.empty()) {
-            auto call = calendar_call(container_, std::move(target));
-            auto page = co_await graph_.get_page(std::move(call));
-            if (!page) {
-                co_return page.error();
-            }
-            bool any_new = false;
-            for (auto& one : *page->value) {
-                const auto id = text(one, "id");
-                if (!id.empty() && known.insert(id).second) {
-                    any_new = true;
-                    all.push_back(std::move(one));
-                }
-            }
-            target = any_new ? page->next_link : std::string();
-        }
-        co_return all;
     }
 
     /// True if asking again is not worth it: the event is staged without.
@@ -352,6 +331,27 @@ private:
 };
 
 }  // namespace
+
+task<core::result<json>> list_attachments(graph::client& graph, graph::call call) {
+    json all = json::array();
+    std::unordered_set<std::string> known;
+    while (!call.target.empty()) {
+        auto page = co_await graph.get_page(call);
+        if (!page) {
+            co_return page.error();
+        }
+        bool any_new = false;
+        for (auto& one : *page->value) {
+            const auto id = text(one, "id");
+            if (!id.empty() && known.insert(id).second) {
+                any_new = true;
+                all.push_back(std::move(one));
+            }
+        }
+        call.target = any_new ? page->next_link : std::string();
+    }
+    co_return all;
+}
 
 graph::call calendar_call(const index::container& c, std::string target, unsigned page_size) {
     auto call = mailbox_call(c.owner_id, std::move(target), c.key, page_size);

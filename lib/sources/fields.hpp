@@ -5,15 +5,13 @@
 #include <string>
 #include <string_view>
 
+#include "core/members.hpp"
 #include "graph/client.hpp"
 
 namespace m365stage::sources {
 
-/// A member of what may not even be an object; nullptr for one that is missing or null.
-const nlohmann::json* member(const nlohmann::json& object, std::string_view key);
-
-/// A text member; empty if it is missing or something else.
-std::string text(const nlohmann::json& object, std::string_view key);
+using core::member;
+using core::text;
 
 bool is_true(const nlohmann::json& object, std::string_view key);
 

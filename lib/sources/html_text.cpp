@@ -2,19 +2,12 @@
 #include <cstdint>
 #include <utility>
 
+#include "core/text.hpp"
 #include "graph/json_text.hpp"
 #include "sources/ics_event.hpp"
 
 namespace m365stage::sources {
 namespace {
-
-std::string lower(std::string_view s) {
-    std::string out(s);
-    for (char& c : out) {
-        c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-    }
-    return out;
-}
 
 /// "&amp;", "&#228;", "&#xe4;" at the front of `s`: appends what it stands for. How long it is; 0: none.
 std::size_t take_entity(std::string& out, std::string_view s) {
@@ -110,10 +103,10 @@ private:
         if (end == std::string_view::npos) {
             return html.size();
         }
-        auto name = lower(html.substr(at + 1, std::min<std::size_t>(end - at - 1, 12)));
+        auto name = core::lowered(html.substr(at + 1, std::min<std::size_t>(end - at - 1, 12)));
         name = name.substr(0, name.find_first_of(" \t\r\n>", 1));
         if (name == "style" || name == "script" || name == "head" || name == "title") {
-            const auto close = lower(html.substr(end)).find("</" + name);
+            const auto close = core::lowered(html.substr(end)).find("</" + name);
             return close == std::string_view::npos ? html.size() : end + close;
         }
         for (const char* breaks : {"br", "br/", "/p", "/div", "/tr", "/li", "/h1", "/h2", "/h3", "/table"}) {

@@ -62,10 +62,6 @@ bool is_mailboxs_state(const core::error& e) {
     return e.kind == error_kind::forbidden || e.kind == error_kind::locked;
 }
 
-std::string reason_of(const core::error& e) {
-    return e.code.empty() ? e.cause : e.code + ": " + e.cause;
-}
-
 bool is_delta_refused(const core::error& e, bool first) {
     const bool bad_request = e.kind == error_kind::bad_request && graph::is_clear(e);
     return e.code == "ErrorQuotaExceeded" || (first && (e.kind == error_kind::unsupported || bad_request)) ||
@@ -96,11 +92,10 @@ bool is_root_element(const json& element) {
 }
 
 task<core::result<owner_listing>> list_mailbox(
-    graph::client& graph, owner o, std::string kind, std::string name, std::string probe
+    graph::client& graph, owner o, std::string kind, std::string name, graph::call probe
 ) {
     owner_listing out;
-    auto call = mailbox_call(o.id, mailbox_address(o.kind, o.id) + probe, o.path + "/" + kind);
-    auto answer = co_await graph.get_json(std::move(call));
+    auto answer = co_await graph.get_json(std::move(probe));
     if (answer) {
         out.containers.push_back(mailbox_container(o, kind, name));
         co_return out;
@@ -115,6 +110,13 @@ task<core::result<owner_listing>> list_mailbox(
     out.not_covered.push_back(kind + ": " + reason_of(e));
     out.complete = false;
     co_return out;
+}
+
+task<core::result<owner_listing>> list_mailbox(
+    graph::client& graph, owner o, std::string kind, std::string name, std::string probe
+) {
+    auto call = mailbox_call(o.id, mailbox_address(o.kind, o.id) + probe, o.path + "/" + kind);
+    return list_mailbox(graph, std::move(o), std::move(kind), std::move(name), std::move(call));
 }
 
 std::optional<index::item_change> change_of(const json& element) {

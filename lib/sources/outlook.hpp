@@ -36,11 +36,12 @@ bool is_not_offered(const core::error& e);
 /// The failure is this mailbox's alone and lasting: not covered, not a failed pass.
 bool is_mailboxs_state(const core::error& e);
 
-/// "ErrorAccessDenied: the app may not read it".
-std::string reason_of(const core::error& e);
+/// What an owner has of a kind: one container if the mailbox answers `probe`.
+task<core::result<owner_listing>> list_mailbox(
+    graph::client& graph, owner o, std::string kind, std::string name, graph::call probe
+);
 
-/// What an owner has of a kind: one container if the mailbox answers `probe`, which is an address below that
-/// of the mailbox ("/contactFolders").
+/// `probe`: an address below that of the mailbox ("/contactFolders").
 task<core::result<owner_listing>> list_mailbox(
     graph::client& graph, owner o, std::string kind, std::string name, std::string probe
 );

@@ -4,6 +4,10 @@
 
 namespace m365stage::sources {
 
+std::string reason_of(const core::error& e) {
+    return e.code.empty() ? e.cause : e.code + ": " + e.cause;
+}
+
 unsigned source::smaller_page(unsigned page_size, const core::error& e) const {
     using core::error_kind;
     constexpr unsigned first = 50, factor = 7;

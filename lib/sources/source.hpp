@@ -33,6 +33,9 @@ struct owner_listing {
     bool complete = true;  ///< false: containers that are not listed may be there all the same
 };
 
+/// "ErrorAccessDenied: the app may not read it".
+std::string reason_of(const core::error& e);
+
 /// How the content of a kind comes.
 enum class content_kind {
     announced,  ///< from an address that the item names, with a size and mostly a quickXorHash to compare

@@ -46,10 +46,9 @@ none place_waiting(
     index::database& db, const tree::stage_root& root, const index::container& c, guard_limits guard,
     std::int64_t generation
 ) {
-    constexpr std::size_t batch_files = 1000;
     for (index::item_id after{};;) {
         content_batch batch;
-        plan_content(db, c, guard, generation, after, batch_files, batch);
+        plan_content(db, c, guard, generation, after, content_batch::most_files, batch);
         after = batch.last;
         if (!batch.empty()) {
             auto done = place_files(root, batch);

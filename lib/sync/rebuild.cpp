@@ -299,7 +299,7 @@ private:
              "only its sidecar is there"}
         );
         if (s.type == "file" && place_of_parent(at, s) == at.item) {
-            if (const auto row = insert_row(at, std::nullopt, s, tree::file_facts())) {
+            if (const auto row = insert(at, std::nullopt, s, tree::file_facts())) {
                 refetch(*row, s, true);
                 return;
             }
@@ -334,14 +334,8 @@ private:
         return last_parent_;
     }
 
-    std::optional<std::int64_t> insert(
-        const place& at, const std::string& name, const tree::sidecar& s, const tree::file_facts& facts
-    ) {
-        return insert_row(at, name, s, facts);
-    }
-
     /// The item's row, with its place if `name` is set. nullopt if the item lies somewhere else already.
-    std::optional<std::int64_t> insert_row(
+    std::optional<std::int64_t> insert(
         const place& at, const std::optional<std::string>& name, const tree::sidecar& s,
         const tree::file_facts& facts
     ) {

@@ -1,7 +1,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 
 #include "sync/rebuild.hpp"
 
@@ -22,10 +21,7 @@ core::result<std::string> replace_index(const tree::stage_root& root, const std:
         }
         const auto folder = root.path() + "/";
         if (::link((folder + "index.db").c_str(), (folder + kept).c_str()) != 0) {
-            core::error e(core::error_kind::disk, std::strerror(errno));
-            e.operation = "keep";
-            e.object = folder + "index.db";
-            return e;
+            return core::disk_error(errno).during("keep").on(folder + "index.db");
         }
     }
     if (auto given = root.give_to_owner(fresh); !given) {

@@ -10,6 +10,7 @@
 #include "core/hash.hpp"
 #include "index/containers.hpp"
 #include "sources/source.hpp"
+#include "sync/staged_folder.hpp"
 #include "tree/names.hpp"
 
 namespace m365stage::sync {
@@ -17,10 +18,6 @@ namespace {
 
 using index::item_type;
 using tree::problem_kind;
-
-std::string below(const std::string& path, std::string_view name) {
-    return path.empty() ? std::string(name) : path + "/" + std::string(name);
-}
 
 /// What the index says of one name in a folder.
 struct expected {
@@ -169,7 +166,7 @@ private:
                 object(path, rows[at]);
                 ++at;
             } else {
-                log_.found({problem_kind::extra, below(path, name), "the index does not know it"});
+                log_.found({problem_kind::extra, path_below(path, name), "the index does not know it"});
             }
         }
         for (; at < rows.size(); ++at) {
@@ -180,15 +177,16 @@ private:
 
     void missing(const std::string& path, const expected& e) {
         if (e.type != item_type::shortcut) {
-            log_.found({problem_kind::missing, below(path, e.name), "it is not there", e.item});
+            log_.found({problem_kind::missing, path_below(path, e.name), "it is not there", e.item});
         }
         if (index::is_folder(e.type) && e.type_text != "container" && !e.type_text.empty()) {
-            todo_.push_back({below(path, e.name), e.item, kind_});  // all that was in it is missing as well
+            todo_.push_back({path_below(path, e.name), e.item, kind_}
+            );  // all that was in it is missing as well
         }
     }
 
     void object(const std::string& path, const expected& e) {
-        const auto shown = below(path, e.name);
+        const auto shown = path_below(path, e.name);
         auto facts = root_.look("tree/" + shown);
         if (!facts) {
             log_.found(tree::problem_of(facts.error(), shown, e.item));
@@ -229,7 +227,7 @@ private:
     }
 
     void sidecars(const std::string& path, const std::vector<expected>& rows, bool present) {
-        const auto at = below(path, tree::sidecar_folder);
+        const auto at = path_below(path, tree::sidecar_folder);
         std::unordered_map<std::string, const expected*> wanted;
         for (const auto& e : rows) {
             if (!e.type_text.empty()) {
@@ -245,10 +243,10 @@ private:
             for (const auto& name : *names) {
                 const auto found = wanted.find(name);
                 if (found == wanted.end()) {
-                    log_.found({problem_kind::extra, below(at, name), "the index does not know it"});
+                    log_.found({problem_kind::extra, path_below(at, name), "the index does not know it"});
                     continue;
                 }
-                sidecar(below(at, name), *found->second);
+                sidecar(path_below(at, name), *found->second);
                 wanted.erase(found);
             }
         }
@@ -256,7 +254,7 @@ private:
             // A folder is in the tree before its sidecar; a file never is.
             const bool on_its_way = !e->steady && index::is_folder(e->type);
             if (!on_its_way) {
-                log_.found({problem_kind::sidecar_missing, below(at, name), "it is not there", e->item});
+                log_.found({problem_kind::sidecar_missing, path_below(at, name), "it is not there", e->item});
             }
         }
     }
@@ -310,13 +308,13 @@ private:
                 continue;
             }
             if (name != "cursors.json" && name != "manifest.json") {
-                log_.found({problem_kind::extra, below(path, name), "m365stage did not make it"});
+                log_.found({problem_kind::extra, path_below(path, name), "m365stage did not make it"});
                 continue;
             }
             constexpr std::size_t longest = 1u << 30;
-            auto text = root_.read_file("tree/" + below(path, name), longest);
+            auto text = root_.read_file("tree/" + path_below(path, name), longest);
             if (!text || !nlohmann::json::accept(*text)) {
-                log_.found({problem_kind::damaged, below(path, name), "it is not JSON"});
+                log_.found({problem_kind::damaged, path_below(path, name), "it is not JSON"});
             }
         }
     }

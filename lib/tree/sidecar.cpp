@@ -3,17 +3,13 @@
 #include <nlohmann/json.hpp>
 
 #include "core/hash.hpp"
+#include "core/members.hpp"
 
 namespace m365stage::tree {
 namespace {
 
 using nlohmann::json;
 constexpr int schema_version = 1;
-
-std::string text_of(const json& object, const char* key) {
-    const auto found = object.find(key);
-    return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
 
 std::string dump_of(const json& object, const char* key) {
     const auto found = object.find(key);
@@ -121,7 +117,7 @@ core::result<sidecar> parse_sidecar(std::string_view text) {
     if (!object.is_object()) {
         return damaged("it is not a JSON object");
     }
-    if (const auto sum = text_of(object, "checksum"); !sum.empty()) {
+    if (const auto sum = core::text(object, "checksum"); !sum.empty()) {
         object.erase("checksum");
         if (sum != checksum_of(object)) {
             return damaged("its check sum does not match");
@@ -132,14 +128,14 @@ core::result<sidecar> parse_sidecar(std::string_view text) {
         return damaged("it has no known version");
     }
     sidecar s;
-    s.kind = text_of(object, "kind");
-    s.type = text_of(object, "type");
-    s.id = text_of(object, "id");
-    s.parent_id = text_of(object, "parent_id");
-    s.name = text_of(object, "name");
+    s.kind = core::text(object, "kind");
+    s.type = core::text(object, "type");
+    s.id = core::text(object, "id");
+    s.parent_id = core::text(object, "parent_id");
+    s.name = core::text(object, "name");
     s.item = dump_of(object, "item");
     s.owner = dump_of(object, "owner");
-    s.root_id = text_of(object, "root_id");
+    s.root_id = core::text(object, "root_id");
     s.permissions = dump_of(object, "permissions");
     s.columns = dump_of(object, "columns");
     if (s.kind.empty() || s.type.empty() || s.id.empty()) {
@@ -148,13 +144,13 @@ core::result<sidecar> parse_sidecar(std::string_view text) {
     const auto staged = object.find("staged");
     if (staged != object.end()) {
         const auto size = staged->is_object() ? staged->find("size") : staged->end();
-        s.sha256 = staged->is_object() ? text_of(*staged, "sha256") : std::string();
+        s.sha256 = staged->is_object() ? core::text(*staged, "sha256") : std::string();
         if (!staged->is_object() || size == staged->end() || !size->is_number_integer() ||
             s.sha256.size() != 64) {
             return damaged("'staged' has no size or sha256");
         }
         s.size = size->get<std::int64_t>();
-        s.verdict = text_of(*staged, "verdict");
+        s.verdict = core::text(*staged, "verdict");
     } else if (s.type == "file") {
         return damaged("'staged' is missing");
     }

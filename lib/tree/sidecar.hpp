@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -26,6 +27,9 @@ struct sidecar {
     std::string sha256;                ///< hex, of the bytes in the tree; files only
     std::string verdict;               ///< "altered_by_service": the bytes are not what the service announced
 };
+
+/// In bytes; what is longer counts as damaged. A message with thousands of recipients stays far below.
+inline constexpr std::size_t longest_sidecar = 64u << 20;
 
 /// Canonical text: sorted keys, two blanks of indentation, one line break at the end, with a check sum over
 /// itself. Equal metadata is equal text.

@@ -131,10 +131,7 @@ core::result<std::unique_ptr<stage_root>> stage_root::open_copy(const std::strin
     }
     root->root_ = unique_fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!root->root_) {
-        core::error e(core::error_kind::disk, std::strerror(errno));
-        e.operation = "open";
-        e.object = path;
-        return e;
+        return core::disk_error(errno).during("open").on(path);
     }
     return root;
 }

@@ -118,7 +118,6 @@ core::result<sidecar> read_sidecar(const stage_root& root, const std::string& pa
     if (!facts->regular) {
         return core::error(core::error_kind::protocol, "it is not a regular file");
     }
-    constexpr std::size_t longest_sidecar = 64u << 20;
     auto text = root.read_file(path, longest_sidecar);
     if (!text) {
         return text.error();

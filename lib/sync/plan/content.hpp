@@ -40,6 +40,7 @@ struct content_batch {
     bool exhausted = true;  ///< no rows are left behind `last`
     std::size_t text = 0;   ///< bytes of metadata held
     static constexpr std::size_t most_text = 4u << 20;
+    static constexpr std::size_t most_files = 4000;  ///< two barriers serve that many
     bool is_full() const { return text >= most_text; }
     bool empty() const { return folders.empty() && files.empty(); }
 };

@@ -19,8 +19,6 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
-// Two barriers serve that many files, as long as their metadata fits (content_batch::most_text).
-constexpr std::size_t batch_files = 4000;
 constexpr std::size_t batch_ops = 2000;
 constexpr std::size_t batch_containers = 64;
 // While content still comes, batches are gathered for this long.
@@ -38,7 +36,7 @@ waiting_containers plan_some(
     waiting_containers left;
     index::database::transaction t(db);
     for (const auto& [id, behind] : chosen) {
-        if (batch.files.size() >= batch_files || batch.is_full()) {
+        if (batch.files.size() >= content_batch::most_files || batch.is_full()) {
             left.emplace_back(id, behind);
             continue;
         }
@@ -46,7 +44,7 @@ waiting_containers plan_some(
         if (!c) {
             continue;
         }
-        const auto limit = batch_files - batch.files.size();
+        const auto limit = content_batch::most_files - batch.files.size();
         plan_content(db, *c, guard, generation, static_cast<index::item_id>(behind), limit, batch);
         if (!batch.exhausted) {
             left.emplace_back(id, static_cast<std::int64_t>(batch.last));

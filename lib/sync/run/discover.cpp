@@ -6,6 +6,7 @@
 #include "async/group.hpp"
 #include "core/log.hpp"
 #include "graph/paging.hpp"
+#include "http/http.hpp"
 #include "index/containers.hpp"
 #include "index/owners.hpp"
 #include "sources/fields.hpp"
@@ -17,26 +18,6 @@ namespace {
 using core::error_kind;
 using nlohmann::json;
 using sources::text;
-
-std::string percent_decoded(std::string_view s) {
-    auto digit = [](char c) {
-        if (c >= '0' && c <= '9') {
-            return c - '0';
-        }
-        const char lower = static_cast<char>(c | 0x20);
-        return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-    };
-    std::string out;
-    for (std::size_t i = 0; i < s.size(); ++i) {
-        if (s[i] == '%' && i + 2 < s.size() && digit(s[i + 1]) >= 0 && digit(s[i + 2]) >= 0) {
-            out += static_cast<char>(digit(s[i + 1]) * 16 + digit(s[i + 2]));
-            i += 2;
-        } else {
-            out += s[i];
-        }
-    }
-    return out;
-}
 
 std::optional<sources::owner> user_of(const json& element) {
     sources::owner o;
@@ -87,8 +68,8 @@ std::optional<sources::owner> site_of(const json& element) {
     for (std::size_t at = 1; at < path.size();) {
         const auto end = std::min(path.find('/', at), path.size());
         if (end > at) {
-            o.path +=
-                "/" + tree::owner_segment(percent_decoded(std::string_view(path).substr(at, end - at)), o.id);
+            const auto name = path.substr(at, end - at);
+            o.path += "/" + tree::owner_segment(http::percent_decode(name).value_or(name), o.id);
         }
         at = end + 1;
     }

@@ -14,7 +14,8 @@ namespace {
 
 using core::error_kind;
 
-constexpr int most_resumes = 8;  // without a byte of progress between them: far fewer
+// Of one download, though each brings some bytes; those that bring none end it far sooner.
+constexpr int most_resumes = 512;
 constexpr int most_fresh_addresses = 2;
 
 /// Announces a download to those who count the room on the disk.
@@ -348,7 +349,7 @@ private:
             }
             idle_resumes = file.received() > before ? 0 : idle_resumes + 1;
             constexpr int most_idle = 3;
-            if (attempt >= most_resumes * 64 || idle_resumes > most_idle) {
+            if (attempt >= most_resumes || idle_resumes > most_idle) {
                 co_return e;
             }
             co_await pause(idle_resumes);

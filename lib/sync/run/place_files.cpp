@@ -15,8 +15,7 @@ std::string spooled_sidecar(const placement& p) {
 core::result<bool> spool_sidecar(const tree::stage_root& root, const placement& p) {
     const auto text = tree::render(p.sidecar);
     if (!p.place) {
-        constexpr std::size_t longest_sidecar = 64u << 20;
-        auto present = root.read_file("tree/" + tree::sidecar_path(p.path), longest_sidecar);
+        auto present = root.read_file("tree/" + tree::sidecar_path(p.path), tree::longest_sidecar);
         if (present && *present == text) {
             return false;
         }

@@ -60,11 +60,8 @@ struct spool_file::shared {
         while (!bytes.empty()) {
             const auto n = ::write(fd.get(), bytes.data(), bytes.size());
             if (n < 0 && errno != EINTR) {
-                core::error e(core::error_kind::disk, std::strerror(errno));
-                e.operation = "write";
-                e.object = root.path() + "/" + path;
-                e.hint = "free some space; nothing is lost, the item is fetched again";
-                return e;
+                auto e = core::disk_error(errno).during("write").on(root.path() + "/" + path);
+                return std::move(e).advise("free some space; nothing is lost, the item is fetched again");
             }
             bytes.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
         }
@@ -237,10 +234,7 @@ task<core::result<spool_file::outcome>> spool_file::finish(core::unix_seconds mt
         const std::array<timespec, 2> times{timespec{0, UTIME_OMIT}, timespec{mtime, 0}};
         struct stat st{};
         if (::futimens(s->fd.get(), times.data()) != 0 || ::fstat(s->fd.get(), &st) != 0) {
-            core::error e(core::error_kind::disk, std::strerror(errno));
-            e.operation = "set the time of";
-            e.object = s->path;
-            return e;
+            return core::disk_error(errno).during("set the time of").on(s->path);
         }
         outcome out;
         out.size = s->written;

@@ -30,9 +30,6 @@ public:
     /// Bytes taken so far: where to resume.
     std::int64_t received() const;
 
-    /// ETag of the first answer; a resumed part must have the same (contract Q46).
-    const std::string& version() const { return version_; }
-
     /// True if the answer said that it is a web page.
     bool is_web_page() const { return web_page_; }
 
@@ -70,7 +67,7 @@ private:
     std::shared_ptr<shared> shared_;  // shared with the write that is on its way on the other thread
     piece buffer_;
     std::int64_t announced_ = -1;  ///< where the answer at hand ends, if it says
-    std::string version_;
+    std::string version_;  ///< ETag of the first answer; a resumed part must have the same (contract Q46)
     bool web_page_ = false;
 };
 

@@ -2,7 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include <cerrno>
+
 using m365stage::core::describe;
+using m365stage::core::disk_error;
 using m365stage::core::error;
 using m365stage::core::error_kind;
 
@@ -29,5 +32,11 @@ TEST_SUITE("core") {
             CHECK(text.starts_with(line));
             CHECK((line.size() <= before || (line.size() - before) % 2 == 0));
         }
+    }
+
+    TEST_CASE("error: one of the disk says what errno means") {
+        const auto e = disk_error(ENOSPC).during("write").on("/srv/stage/spool/1");
+        CHECK(e.kind == error_kind::disk);
+        CHECK(describe(e) == "write /srv/stage/spool/1: No space left on device");
     }
 }

@@ -76,6 +76,15 @@ TEST_SUITE("http: rules") {
         CHECK(percent_encode("a b/ü'?#%") == "a%20b%2F%C3%BC%27%3F%23%25");
     }
 
+    TEST_CASE("percent_decode: gives back what was encoded, and refuses bad escapes and NUL") {
+        CHECK(percent_decode("a%20b%2F%C3%bc+") == "a b/ü+");
+        CHECK(percent_decode("") == "");
+        for (const char* bad : {"%", "a%4", "%4x", "%zz", "100%", "a%00b"}) {
+            CAPTURE(bad);
+            CHECK_FALSE(percent_decode(bad));
+        }
+    }
+
     TEST_CASE("make_head: own fields win, lengths are right, injected lines are refused") {
         request r;
         r.verb = method::put;

@@ -194,6 +194,19 @@ TEST_SUITE("restore: tree") {
         CHECK((*found)->read(folder, {"", "a.txt.json"}).state == restore::object_state::damaged_sidecar);
         CHECK((*found)->read(folder, {"a.txt", ""}).state == restore::object_state::no_sidecar);
     }
+
+    TEST_CASE("a sidecar may be as long as those that are staged and verified") {
+        const temp_folder t;
+        const auto top = make_tree(t.path());
+        auto s = sidecar("folder", "Reports");
+        s.item = R"({"description":")" + std::string(20u << 20, 'x') + R"("})";
+        describe(top / "users/ann@contoso.com/onedrive/Reports", s);
+        auto found = restore::source_tree::find(t.path());
+        REQUIRE(found.has_value());
+        const auto o = (*found)->read("users/ann@contoso.com/onedrive", {"Reports", "Reports.json"});
+        CHECK(o.state == restore::object_state::good);
+        CHECK(o.meta.item.size() == s.item.size());
+    }
 }
 
 TEST_SUITE("restore: export") {
