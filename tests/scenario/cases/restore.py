@@ -305,6 +305,32 @@ def restore_elsewhere(options):
         check_manners(w.sim)
 
 
+@scenario
+def restore_dead_people(options):
+    """a link or a right for somebody who is gone: the others get theirs, and the report names who does not"""
+    with World(options, "deadpeople", "--seed", options.seed, "--users", 3, "--sites", 0, "--groups", 0, "--specials", 0,
+               "--files-per-drive", 3) as w:
+        allow_restore(w.stage)
+        bela, gone = "bela@contoso.example", "gone@contoso.example"
+        for path in ("link.txt", "right.txt"):
+            w.sim.op("create", user="ada", path="Shared/" + path, type="file", text=path)
+        w.sim.op("share", user="ada", path="Shared/link.txt", role="write", scope="users", email=bela, others=[gone])
+        w.sim.op("share", user="ada", path="Shared/right.txt", role="read", email=gone)
+        w.stage.sync(expect=0)
+        source = copy_of(w.stage)
+        new = ("--select", ONEDRIVE + "/Shared", "--into", "New", "--permissions")
+        for _ in range(2):
+            out = restore(w.stage, source, *new, expect=1)
+            left = {x["path"].split("\n")[0].split("/")[-1]: x["reason"] for x in out.summary["left"]}
+            check(set(left) == {"link.txt", "right.txt"}, f"left: {left}")
+            check(all(gone in why and bela not in why for why in left.values()), f"who is it: {left}")
+            given = [i["permissions"] for i in w.sim.expected() if i["path"] == "New/Shared/link.txt"]
+            check([[p["email"] for p in each] for each in given] == [[bela]], f"the link: {given}")
+        check(w.sim.get("tenant")["invitations_sent"] == 0, "somebody got an invitation")
+        check_manners(w.sim)
+        return f"{left}"
+
+
 def content_of(w, prefix):
     return {i["path"]: i["size"] for i in w.sim.expected()
             if i["path"].startswith(prefix) and i["type"] == "file" and i["owner"].get("upn") == "ada@contoso.example"}
