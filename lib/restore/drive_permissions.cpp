@@ -77,7 +77,7 @@ grant link_grant(const json& permission, grant g) {
         g.whom += person.empty() ? "" : (g.whom == "a link" ? " for " : ", ") + person;
     }
     if (at(permission, "hasPassword") == true) {
-        g.reason = "a link with a password, which nobody can read: make it again by hand";
+        g.reason = "it has a password, which nobody can read: make it again by hand";
         return g;
     }
     json body{{"type", text(link, "type")}, {"scope", text(link, "scope")}, {"sendNotification", false}};
