@@ -137,6 +137,7 @@ core::result<T> run_to_end(
 /// What the journal says of this run.
 boost::asio::awaitable<core::result<restore_outcome>> collect(restore::journal& log, const restore::plan& p) {
     restore_outcome out;
+    out.goes_on = log.goes_on();
     out.kinds = co_await log.tallies();
     auto take = [&out, &p](const std::string& path, const restore::entry& e) {
         ++out.left_count;

@@ -228,11 +228,14 @@ void print_outcome(const restore_outcome& o, bool json) {
             t.open > 0 ? (", " + n(t.open) + " open").c_str() : ""
         );
     }
-    const auto verdict = o.failure     ? "ended early"
-                         : o.forbidden ? "nothing could be put back: permissions are missing, see above"
-                         : o.left_count > 0
-                             ? "something is missing: see above; running it again tries that again"
-                             : "everything that was selected is back, and was read back";
+    const auto verdict =
+        o.failure          ? "ended early"
+        : o.forbidden      ? "nothing could be put back: permissions are missing, see above"
+        : o.left_count > 0 ? "something is missing: see above; running it again tries that again"
+        : o.goes_on ? "everything that was selected is back: what this run put there was read back and "
+                      "compared, what an earlier run put there is still there"
+                    : "everything that was selected is back; what this run put there was read "
+                      "back and compared";
     std::printf(
         "%s; %s sent in %s, %s requests\n", verdict, progress::bytes(o.bytes).c_str(),
         progress::duration(o.seconds).c_str(), n(o.service.requests).c_str()

@@ -17,6 +17,7 @@ struct restore_outcome {
     std::vector<std::pair<std::string, restore::entry>>
         left;  ///< skipped, failed or open; the first `most_listed`
     std::uint64_t left_count = 0;
+    bool goes_on = false;                ///< what earlier runs put there counts too
     std::optional<core::error> failure;  ///< that ended it early
     bool forbidden = false;              ///< nothing could be put back: permissions are missing
     graph::statistics service;

@@ -102,7 +102,6 @@ constexpr std::array message_rows{
     error_row{500, "coherent view of changes", server, transient, ""},
     error_row{500, "nextlink value without skip", server, transient, ""},
     error_row{0, "user's mysite not found", unsupported, never, no_onedrive},
-    error_row{429, "unable to retrieve user's mysite url", unsupported, transient, no_onedrive},
     error_row{0, "unable to retrieve user's mysite url", unsupported, never, no_onedrive},
     error_row{0, "404 file not found", unsupported, never, no_onedrive},
     error_row{0, "does not have a spo license", unsupported, never, "the tenant has no SharePoint licence"},

@@ -2,6 +2,7 @@
 
 #include "core/hash.hpp"
 #include "index/items.hpp"
+#include "index/owners.hpp"
 
 namespace m365stage::index {
 
@@ -29,6 +30,50 @@ void note_columns_known(database& db, container_id c) {
     db.run("INSERT OR IGNORE INTO column_feed VALUES (?, '')", c);
 }
 
+namespace {
+
+std::string owner_of_columns(const std::string& key) {
+    return key + " (columns)";
+}
+
+}  // namespace
+
+void note_columns_refused(
+    database& db, const std::string& key, const std::vector<std::string>& reasons, unix_seconds now
+) {
+    set_not_covered(db, owner_of_columns(key), reasons, now);
+}
+
+bool columns_are_refused(database& db, container_id c, const std::string& key, std::int64_t pass) {
+    constexpr std::int64_t at_once = 20;
+    if (!db.number("SELECT 1 FROM not_covered WHERE owner=? LIMIT 1", owner_of_columns(key))) {
+        return false;
+    }
+    const auto all = db.number("SELECT count(*) FROM not_covered WHERE owner LIKE '% (columns)'").value_or(0);
+    const auto turns = 1 + all / at_once;
+    return static_cast<std::int64_t>(c) % turns == pass % turns;
+}
+
+std::vector<staged_columns> staged_after(database& db, container_id c, item_id after, int most) {
+    std::vector<staged_columns> out;
+    db.query(
+        "SELECT i.id, i.remote_id FROM item AS i WHERE i.container_id=? AND i.id>? AND i.gone_round=0 AND "
+        "i.at_parent IS NOT NULL AND i.type IN (1, 2) AND NOT EXISTS (SELECT 1 FROM pending AS p WHERE "
+        "p.item_id=i.id) ORDER BY i.id LIMIT ?",
+        [&](row r) {
+            staged_columns found;
+            found.id = static_cast<item_id>(r.integer(0));
+            found.remote_id = r.text(1);
+            out.push_back(std::move(found));
+        },
+        c, after, most
+    );
+    for (auto& one : out) {
+        one.path = path_in_tree(db, one.id);
+    }
+    return out;
+}
+
 std::vector<staged_columns> staged_columns_of(
     database& db, container_id c, const std::vector<column_row>& rows
 ) {
@@ -43,6 +88,7 @@ std::vector<staged_columns> staged_columns_of(
         if (id) {
             staged_columns found;
             found.id = static_cast<item_id>(*id);
+            found.remote_id = one.remote_id;
             found.path = path_in_tree(db, found.id);
             found.values = one.values;
             out.push_back(std::move(found));

@@ -27,16 +27,28 @@ bool columns_are_behind(database& db, container_id c);
 /// From now on they are not.
 void note_columns_known(database& db, container_id c);
 
+/// Says for the reports why the columns of the library `key` are not staged; no reason: they are.
+void note_columns_refused(
+    database& db, const std::string& key, const std::vector<std::string>& reasons, unix_seconds now
+);
+/// True if the service refused them, and this pass is to ask again: in each pass some of such libraries, in
+/// turn, so that many of them cost no more than a few.
+bool columns_are_refused(database& db, container_id c, const std::string& key, std::int64_t pass);
+
 /// An item that lies in the tree in the very version that the feed tells of, and waits for nothing.
 struct staged_columns {
     staged_columns() = default;
     item_id id{};
+    std::string remote_id;
     std::string path;    ///< below tree/
-    std::string values;  ///< as the feed told them
+    std::string values;  ///< as the service told them
 };
 std::vector<staged_columns> staged_columns_of(
     database& db, container_id c, const std::vector<column_row>& rows
 );
+
+/// Of all such items those that come after `after`, at most `most`, without their values.
+std::vector<staged_columns> staged_after(database& db, container_id c, item_id after, int most);
 
 /// Forgets values that nothing waits for any more.
 void prune_column_values(database& db, container_id c);

@@ -42,10 +42,17 @@ calendar_home::one parse(const json& element) {
 }  // namespace
 
 calendar_folder::calendar_folder(std::shared_ptr<calendar_home> home, std::string prefix)
-    : home_(std::move(home)), prefix_(std::move(prefix)), top_(true), listed_(home_->with.executor) {}
+    : made_folder(home->with.executor, true),
+      home_(std::move(home)),
+      prefix_(std::move(prefix)),
+      listed_(home_->with.executor) {}
 
 calendar_folder::calendar_folder(const calendar_folder& above, const object& o)
-    : home_(above.home_), prefix_(above.prefix_), path_(o.path), listed_(home_->with.executor) {
+    : made_folder(above.home_->with.executor, false),
+      home_(above.home_),
+      prefix_(above.prefix_),
+      path_(o.path),
+      listed_(home_->with.executor) {
     const bool good = o.state == object_state::good;
     name_ = good ? o.meta.name : o.local;
     if (good) {
@@ -61,19 +68,11 @@ calendar_folder::calendar_folder(const calendar_folder& above, const object& o)
     name_ = prefix_.empty() ? name_ : prefix_ + " " + name_;
 }
 
-task<core::result<void>> calendar_folder::ensure() {
+task<core::result<void>> calendar_folder::make() {
     while (home_->busy) {
         co_await home_->changed.wait();
     }
-    if (!settled_ && !top_) {
-        turn mine(*home_);
-        outcome_ = co_await make();
-        settled_ = true;
-    }
-    co_return outcome_;
-}
-
-task<core::result<void>> calendar_folder::make() {
+    const turn mine(*home_);
     auto& with = home_->with;
     entry e = co_await with.log.find(path_, mark_);
     e.kind = "calendar";

@@ -9,7 +9,7 @@
 #include "async/event.hpp"
 #include "async/once.hpp"
 #include "restore/calendar_calls.hpp"
-#include "restore/kind.hpp"
+#include "restore/made_folder.hpp"
 
 /// Calendars: what `calendar_kind.cpp` is put together from.
 namespace m365stage::restore {
@@ -42,14 +42,12 @@ struct calendar_home {
 };
 
 /// A calendar of the target. Made (or found) when something has to go into it.
-class calendar_folder final : public target_folder {
+class calendar_folder final : public made_folder {
 public:
     /// What calendars lie in: there is nothing to be made. `prefix`: what names of calendars begin with.
     calendar_folder(std::shared_ptr<calendar_home> home, std::string prefix);
     /// A calendar. `o` tells its name, and whether it was the default one.
     calendar_folder(const calendar_folder& above, const object& o);
-
-    task<core::result<void>> ensure() override;
 
     const std::string& id() const { return id_; }
     bool writable() const { return writable_; }
@@ -60,7 +58,7 @@ public:
     void forget_content() { listed_.reset(); }
 
 private:
-    task<core::result<void>> make();
+    task<core::result<void>> make() override;
     task<core::result<void>> find_or_create(entry& e);
     task<core::result<void>> create(entry& e);
     task<core::result<void>> list_calendars();
@@ -74,8 +72,7 @@ private:
     std::string prefix_, path_, name_, mark_, remote_id_, item_;
     std::string id_;
     int first_number_ = 1;  ///< 2: the tree has another calendar of that name, which comes first
-    bool top_ = false, usual_ = false, writable_ = true, settled_ = false, created_ = false;
-    core::result<void> outcome_;
+    bool usual_ = false, writable_ = true, created_ = false;
     async::once listed_;
     std::map<std::string, remote_event> by_transaction_, by_uid_;
 };

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "graph/paging.hpp"
+#include "sources/fields.hpp"
 
 namespace m365stage::restore {
 
@@ -15,12 +16,13 @@ std::string restored_name(const std::string& name, int number) {
     return stem + tag + name.substr(stem.size());
 }
 
-drive_folder::drive_folder(context& with, std::string target, drive_calls calls, std::string id)
+drive_folder::drive_folder(context& with, std::string target, drive_calls calls, std::string id, bool origin)
     : made_folder(with.executor, true),
       with_(with),
       target_(std::move(target)),
       calls_(std::move(calls)),
       id_(std::move(id)),
+      origin_(origin),
       listed_(with.executor) {}
 
 drive_folder::drive_folder(
@@ -33,10 +35,12 @@ drive_folder::drive_folder(
       parent_(std::move(parent)),
       path_(std::move(path)),
       name_(std::move(name)),
+      origin_(parent_->origin_),
       listed_(with_.executor) {
     if (o != nullptr && o->state == object_state::good) {
         mark_ = o->mark;
         item_ = o->meta.item;
+        old_id_ = o->meta.id;
     }
 }
 
@@ -56,32 +60,79 @@ task<core::result<void>> drive_folder::make() {
     e.kind = "folder";
     e.mark = mark_;
     e.target = target_;
-    e.parent = parent_->id();
-    e.name = may_be_ours ? e.name : name_;
+    auto taken = co_await take_same(e);
+    if (taken && !*taken) {
+        e.parent = parent_->id();
+        e.name = may_be_ours ? e.name : name_;
+        taken = co_await take_named(e, may_be_ours);
+    }
+    if (!taken) {
+        co_return co_await fail(std::move(e), taken.error());
+    }
+    if (!*taken) {
+        co_return co_await create(std::move(e));
+    }
+    e.id = id_;
+    e.detail.clear();
+    co_await with_.log.put(path_, std::move(e));
+    co_return core::result<void>();
+}
+
+/// The very folder, wherever in its drive it is and whatever it is called by now.
+task<core::result<bool>> drive_folder::take_same(entry& e) {
+    if (!origin_ || old_id_.empty()) {
+        co_return false;
+    }
+    auto look = calls_.item(old_id_, path_);
+    const auto answer = co_await with_.graph.get_json(std::move(look));
+    if (!answer) {
+        const bool unknown = core::is_transient(answer.error().kind) || ends_all(answer.error());
+        co_return unknown ? core::result<bool>(answer.error()) : core::result<bool>(false);
+    }
+    const auto there = parse_remote_item(*answer);
+    const auto* above = sources::member(*answer, "parentReference");
+    const auto drive = above == nullptr ? std::string() : sources::text(*above, "driveId");
+    const auto parent = above == nullptr ? std::string() : sources::text(*above, "id");
+    const bool elsewhere = !drive.empty() && drive != calls_.drive();
+    const bool gone = sources::member(*answer, "deleted") != nullptr;
+    if (!there || !there->folder || there->id != old_id_ || parent.empty() || elsewhere || gone) {
+        co_return false;
+    }
+    id_ = there->id;
+    e.parent = parent;  // it is read back where it lies
+    e.name = there->name;
+    e.state = outcome::present;
+    co_return true;
+}
+
+/// The folder that is called `e.name`. Where something else is, `e.name` becomes a name that is free, as far
+/// as the conflict rule allows it.
+task<core::result<bool>> drive_folder::take_named(entry& e, bool may_be_ours) {
     for (int number = 1;; ++number) {
         auto there = co_await parent_->find(e.name);
         if (!there) {
-            co_return co_await fail(std::move(e), there.error());
+            co_return there.error();
         }
         if (!*there) {
-            break;
+            co_return false;
         }
         const auto& found = **there;
-        if (found.folder && (may_be_ours || !found.ours)) {
-            id_ = found.id;
-            e.id = id_;
-            e.state = may_be_ours ? outcome::done : outcome::present;
-            co_await with_.log.put(path_, std::move(e));
-            co_return core::result<void>();
+        bool others = found.ours;
+        if (origin_ && found.folder && !others) {
+            others = co_await with_.log.is_used(found.id, path_);  // one of the tree that was renamed
         }
-        if (!found.ours && with_.asked.conflict != conflict_rule::rename) {
+        if (found.folder && (may_be_ours || !others)) {
+            id_ = found.id;
+            e.state = may_be_ours ? outcome::done : outcome::present;
+            co_return true;
+        }
+        if (!others && with_.asked.conflict != conflict_rule::rename) {
             core::error taken(core::error_kind::conflict, "something that is no folder has its name there");
             taken.hint = "--conflict rename puts the folder beside it";
-            co_return co_await fail(std::move(e), std::move(taken));
+            co_return taken;
         }
         e.name = restored_name(name_, number);
     }
-    co_return co_await create(std::move(e));
 }
 
 task<core::result<void>> drive_folder::create(entry e) {

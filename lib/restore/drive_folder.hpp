@@ -14,8 +14,10 @@ namespace m365stage::restore {
 /// A folder of the target, and what is in it. Made (or found) when something has to go into it.
 class drive_folder final : public made_folder {
 public:
-    /// The folder at the top; it is there. `target`: as the journal names it.
-    drive_folder(context& with, std::string target, drive_calls calls, std::string id);
+    /// The folder at the top; it is there. `target`: as the journal names it. `origin`: it is the root of the
+    /// drive that the tree is of, and what the restore makes goes to its old place: folders are found by the
+    /// ids in their sidecars, also where they were renamed or moved.
+    drive_folder(context& with, std::string target, drive_calls calls, std::string id, bool origin);
     /// A folder in `parent`. `path`: for the journal and for messages. `o` may be null: a folder that no
     /// sidecar tells of.
     drive_folder(std::shared_ptr<drive_folder> parent, std::string path, std::string name, const object* o);
@@ -37,6 +39,8 @@ public:
 
 private:
     task<core::result<void>> make() override;
+    task<core::result<bool>> take_same(entry& e);
+    task<core::result<bool>> take_named(entry& e, bool may_be_ours);
     task<core::result<void>> create(entry e);
     task<core::result<void>> fail(entry e, core::error why);
     task<core::result<void>> list();
@@ -45,8 +49,9 @@ private:
     std::string target_;
     drive_calls calls_;
     std::shared_ptr<drive_folder> parent_;
-    std::string path_, name_, mark_, item_;
+    std::string path_, name_, mark_, item_, old_id_;
     std::string id_;
+    bool origin_ = false;
     async::once listed_;
     std::map<std::string, remote_item> content_;  ///< by folded name
 };

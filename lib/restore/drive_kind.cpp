@@ -48,6 +48,10 @@ public:
         // Made, or begun and sent in parts; and read back with the others of its folder.
         e.requests = 2;
         e.units = 4;
+        if (o.folder && asked.in_place) {  // asked for by its id
+            e.requests += 1;
+            e.units += graph::units::single;
+        }
         if (!o.folder) {
             constexpr auto fragment = static_cast<std::uint64_t>(fragment_bytes);
             e.requests = 1 + std::max<std::uint64_t>(1, (e.bytes + fragment - 1) / fragment);

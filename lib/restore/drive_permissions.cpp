@@ -50,6 +50,19 @@ std::string identity_key(const json& identities) {
     return {};
 }
 
+/// For people: the address, else the name, else the id.
+std::string person_of(const json& identities) {
+    for (const char* kind : {"user", "group", "siteUser", "siteGroup", "application"}) {
+        const auto& who = at(identities, kind);
+        for (const char* key : {"email", "displayName", "id"}) {
+            if (auto found = text(who, key); !found.empty()) {
+                return found;
+            }
+        }
+    }
+    return {};
+}
+
 bool is_over(const json& permission, core::unix_seconds now) {
     const auto end = core::parse_timestamp(text(permission, "expirationDateTime"));
     return end && *end <= now;
@@ -58,8 +71,13 @@ bool is_over(const json& permission, core::unix_seconds now) {
 grant link_grant(const json& permission, grant g) {
     const auto& link = at(permission, "link");
     g.link = true;
+    g.whom = "a link";
+    for (const auto& one : at(permission, "grantedToIdentitiesV2")) {
+        const auto person = person_of(one);
+        g.whom += person.empty() ? "" : (g.whom == "a link" ? " for " : ", ") + person;
+    }
     if (at(permission, "hasPassword") == true) {
-        g.reason = "a link with a password, which nobody can read: make it again by hand";
+        g.reason = "it has a password, which nobody can read: make it again by hand";
         return g;
     }
     json body{{"type", text(link, "type")}, {"scope", text(link, "scope")}, {"sendNotification", false}};
@@ -100,6 +118,7 @@ std::string grant_key(const json& permission) {
 grant grant_of(const json& permission, core::unix_seconds now) {
     grant g;
     g.who = grant_key(permission);
+    g.whom = person_of(at(permission, "grantedToV2"));
     if (is_over(permission, now)) {
         g.reason = "it has ended";
         g.needless = true;
@@ -135,6 +154,19 @@ grant grant_of(const json& permission, core::unix_seconds now) {
     return g;
 }
 
+std::vector<json> links_for_one(const json& permission) {
+    std::vector<json> out;
+    const auto& people = at(permission, "grantedToIdentitiesV2");
+    for (const auto& one : text(at(permission, "link"), "scope") == "users" ? people : json()) {
+        if (!recipient_of(one).empty()) {
+            json single = permission;
+            single["grantedToIdentitiesV2"] = json::array({one});
+            out.push_back(std::move(single));
+        }
+    }
+    return out;
+}
+
 namespace {
 
 /// The rights that an item has of its own now.
@@ -158,46 +190,110 @@ task<core::result<std::set<std::string>>> present_grants(
     }
 }
 
+/// Gives the rights of one item.
+class giver {
+public:
+    giver(context& with, const drive_calls& calls, std::string id, const object& o)
+        : with_(with), calls_(calls), id_(std::move(id)), what_(o) {}
+
+    task<void> run() {
+        const auto wanted = json::parse(what_.meta.permissions, nullptr, false);
+        int number = 0;
+        for (const auto& permission : wanted.is_array() ? wanted : json::array()) {
+            const auto path = what_.path + "\n" + std::to_string(number++);
+            auto known = co_await with_.log.find(path, what_.mark);
+            entry e = std::move(known);
+            if (e.state != outcome::done && e.state != outcome::present) {
+                co_await give(permission, e);
+            }
+            with_.count.failed += e.state == outcome::failed ? 1 : 0;
+            co_await with_.log.put(path, std::move(e));
+        }
+    }
+
+private:
+    task<void> give(const json& permission, entry& e) {
+        const auto g = grant_of(permission, core::now_seconds());
+        e.kind = "permission";
+        e.mark = what_.mark;
+        e.name = g.who;
+        e.detail = g.whom.empty() || g.reason.empty() ? g.reason : g.whom + ": " + g.reason;
+        e.state = g.needless ? outcome::present : outcome::failed;
+        if (!g.reason.empty()) {
+            co_return;
+        }
+        if (!there_) {
+            auto listed = co_await present_grants(with_, calls_, id_, what_.path);
+            if (!listed) {
+                e.detail = g.whom + ": " + reason_of(listed.error());
+                co_return;
+            }
+            there_ = std::move(*listed);
+        }
+        if (there_->contains(g.who)) {
+            e.state = outcome::present;
+            co_return;
+        }
+        auto given = co_await send(g);
+        if (given) {
+            e.state = outcome::done;
+            co_return;
+        }
+        e.detail = g.whom + ": " + told(given.error());
+        const auto single = links_for_one(permission);
+        if (g.link && single.size() > 1 && is_about_people(given.error())) {
+            co_await give_one_by_one(single, e);
+        }
+    }
+
+    /// Those that the service knows get their link; the others are named.
+    task<void> give_one_by_one(const std::vector<json>& single, entry& e) {
+        std::string without;
+        for (const auto& permission : single) {
+            const auto g = grant_of(permission, core::now_seconds());
+            if (there_->contains(g.who)) {
+                continue;
+            }
+            auto given = co_await send(g);
+            if (!given) {
+                without += (without.empty() ? "" : "; ") + g.whom + ": " + told(given.error());
+            }
+        }
+        e.state = without.empty() ? outcome::done : outcome::failed;
+        e.detail = std::move(without);
+    }
+
+    task<core::result<void>> send(const grant& g) {
+        auto call =
+            g.link ? calls_.create_link(id_, json(), what_.path) : calls_.invite(id_, json(), what_.path);
+        call.body = g.body;
+        auto given = co_await with_.graph.send(std::move(call));
+        co_return given ? core::result<void>() : given.error();
+    }
+
+    static bool is_about_people(const core::error& e) {
+        return folded(e.code) == "noresolvedusers" ||
+               e.cause.find("could not be resolved") != std::string::npos;
+    }
+
+    /// The report names the object already.
+    static std::string told(core::error e) {
+        e.object.clear();
+        return reason_of(e);
+    }
+
+    context& with_;
+    const drive_calls& calls_;
+    const std::string id_;
+    const object& what_;
+    std::optional<std::set<std::string>> there_;
+};
+
 }  // namespace
 
 task<void> restore_permissions(context& with, const drive_calls& calls, std::string id, const object& o) {
-    const auto wanted = json::parse(o.meta.permissions, nullptr, false);
-    std::optional<std::set<std::string>> there;
-    int number = 0;
-    for (const auto& permission : wanted.is_array() ? wanted : json::array()) {
-        const auto path = o.path + "\n" + std::to_string(number++);
-        auto known = co_await with.log.find(path, o.mark);
-        entry e = std::move(known);
-        if (e.state != outcome::done && e.state != outcome::present) {
-            const auto g = grant_of(permission, core::now_seconds());
-            e.kind = "permission";
-            e.mark = o.mark;
-            e.name = g.who;
-            e.detail = g.reason;
-            e.state = g.reason.empty() ? outcome::open : g.needless ? outcome::present : outcome::failed;
-            if (g.reason.empty() && !there) {
-                auto listed = co_await present_grants(with, calls, id, o.path);
-                if (listed) {
-                    there = std::move(*listed);
-                } else {
-                    e.state = outcome::failed;
-                    e.detail = reason_of(listed.error());
-                }
-            }
-            if (e.state == outcome::open && there->contains(g.who)) {
-                e.state = outcome::present;
-            }
-            if (e.state == outcome::open) {
-                auto call = g.link ? calls.create_link(id, json(), o.path) : calls.invite(id, json(), o.path);
-                call.body = g.body;
-                auto given = co_await with.graph.send(std::move(call));
-                e.state = given ? outcome::done : outcome::failed;
-                e.detail = given ? "" : reason_of(given.error());
-            }
-        }
-        with.count.failed += e.state == outcome::failed ? 1 : 0;
-        co_await with.log.put(path, std::move(e));
-    }
+    giver g(with, calls, std::move(id), o);
+    co_await g.run();
 }
 
 }  // namespace m365stage::restore

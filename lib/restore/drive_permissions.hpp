@@ -19,10 +19,15 @@ struct grant {
     std::string body;  ///< of invite or createLink
     std::string
         who;  ///< whom it concerns, for messages and comparison: "user:<id>", "link:view:organization"
+    std::string whom;       ///< the same for people: "ann@contoso.com", "a link"
     std::string reason;     ///< why it is not given; empty: it is
     bool needless = false;  ///< with a reason: nobody misses it
 };
 grant grant_of(const nlohmann::json& permission, core::unix_seconds now);
+
+/// A link for several people as links for one each: the service refuses all of them for one that it does not
+/// know any more, and does not say whom (contract Q115). Empty: it is for nobody by name.
+std::vector<nlohmann::json> links_for_one(const nlohmann::json& permission);
 
 /// What `who` would be of a right that the service lists.
 std::string grant_key(const nlohmann::json& permission);

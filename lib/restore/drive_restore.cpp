@@ -49,7 +49,8 @@ public:
           uploads_(with.graph, with.tree.root(), with.disk),
           columns_(with, drive_calls(to.id), to.origin) {
         const auto name = journal_target(k, to);
-        top_ = std::make_shared<drive_folder>(with, name, drive_calls(to.id), to.root);
+        const bool in_place = to.below.empty();
+        top_ = std::make_shared<drive_folder>(with, name, drive_calls(to.id), to.root, to.origin && in_place);
         std::string path = ":" + name;
         for (const auto& folder : to.below) {
             path = join_path(path, folder);

@@ -67,6 +67,9 @@ public:
     std::string info(const std::string& key);
     void set_info(const std::string& key, const std::string& value);
 
+    /// True if a run before this one wrote into it.
+    bool goes_on() const { return run_ > 1; }
+
     /// The entry of an object; one of another version of it (`mark`) counts as none.
     task<entry> find(std::string path, std::string mark);
     /// Writes the entry; it counts as seen in this run.

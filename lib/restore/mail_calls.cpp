@@ -82,7 +82,9 @@ graph::call mail_calls::matching(
 }
 
 graph::call mail_calls::message(const std::string& id, std::string object) const {
-    return ask("/messages/" + sources::segment(id) + "?" + compared_messages, std::move(object));
+    return ask(
+        "/messages/" + sources::segment(id) + "?" + compared_messages + ",parentFolderId", std::move(object)
+    );
 }
 
 graph::call mail_calls::create(const std::string& folder, std::string object) const {

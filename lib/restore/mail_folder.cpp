@@ -286,10 +286,8 @@ task<core::result<void>> mail_folder::list_messages() {
             journal::there row;
             row.id = m->id;
             row.facts = sources::canonical(element);
-            if (!m->internet_id.empty()) {
-                row.key = "id " + m->internet_id;
-                rows.push_back(row);
-            }
+            row.key = m->internet_id.empty() ? "self " + m->id : "id " + m->internet_id;
+            rows.push_back(row);
             if (!m->mark.empty()) {
                 row.key = "mark " + m->mark;
                 rows.push_back(std::move(row));
@@ -309,7 +307,10 @@ std::string filter_of(const std::string& internet_id, const std::string& mark) {
 
 }  // namespace
 
-task<core::result<std::vector<remote_message>>> mail_folder::find(std::string internet_id, std::string mark) {
+task<core::result<std::vector<remote_message>>> mail_folder::find(
+    std::string internet_id, std::string mark, std::string old_id
+) {
+    const bool itself = internet_id.empty() && origin_ && !old_id.empty();
     const auto list_them = [this] { return know_messages(); };
     const auto listed = co_await listed_.run(list_them);
     if (!listed) {
@@ -317,10 +318,13 @@ task<core::result<std::vector<remote_message>>> mail_folder::find(std::string in
     }
     if (unlistable_) {
         auto asked = co_await ask_for(filter_of(internet_id, mark));
+        if (asked && asked->empty() && itself) {
+            asked = co_await ask_for_itself(std::move(old_id));
+        }
         co_return asked;
     }
     std::vector<remote_message> out;
-    for (const auto& key : {"mark " + mark, "id " + internet_id}) {
+    for (const auto& key : {"mark " + mark, itself ? "self " + old_id : "id " + internet_id}) {
         auto rows = co_await with_.log.find_there(id_, key);
         for (const auto& row : rows) {
             if (auto m = parse_remote_message(json::parse(row.facts, nullptr, false))) {
@@ -339,8 +343,23 @@ task<core::result<std::vector<remote_message>>> mail_folder::find_now(
         co_return asked;
     }
     listed_.reset();  // no such filters there: the list tells it as well
-    auto found = co_await find(std::move(internet_id), std::move(mark));
+    auto found = co_await find(std::move(internet_id), std::move(mark), std::string());
     co_return found;
+}
+
+/// In a folder that can't be listed.
+task<core::result<std::vector<remote_message>>> mail_folder::ask_for_itself(std::string id) {
+    std::vector<remote_message> out;
+    auto call = calls_.message(id, path_);
+    const auto answer = co_await with_.graph.get_json(std::move(call));
+    if (!answer && (core::is_transient(answer.error().kind) || ends_all(answer.error()))) {
+        co_return answer.error();
+    }
+    auto m = answer ? parse_remote_message(*answer) : std::nullopt;
+    if (m && text(*answer, "parentFolderId") == id_) {
+        out.push_back(std::move(*m));
+    }
+    co_return out;
 }
 
 task<core::result<std::vector<remote_message>>> mail_folder::ask_for(std::string filter) {

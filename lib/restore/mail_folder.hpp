@@ -28,8 +28,11 @@ public:
     const mail_calls& calls() const { return calls_; }
 
     /// Messages with that internetMessageId or mark that were there before, in a folder that is ensured.
-    /// Lists the folder once, unless it is new.
-    task<core::result<std::vector<remote_message>>> find(std::string internet_id, std::string mark);
+    /// Without an internetMessageId also the very message, by its id, in the mailbox that it came from
+    /// (drafts may have none). Lists the folder once, unless it is new.
+    task<core::result<std::vector<remote_message>>> find(
+        std::string internet_id, std::string mark, std::string old_id
+    );
     /// Messages with that internetMessageId, or mark if there is none, as they are now.
     task<core::result<std::vector<remote_message>>> find_now(std::string internet_id, std::string mark);
 
@@ -39,6 +42,7 @@ private:
         bool ours = false;
     };
     task<core::result<std::vector<remote_message>>> ask_for(std::string filter);
+    task<core::result<std::vector<remote_message>>> ask_for_itself(std::string id);
     task<core::result<void>> make() override;
     task<core::result<void>> settle_in(entry e, std::string id, outcome state);
     task<core::result<void>> create(entry e);

@@ -154,7 +154,7 @@ private:
         }
         const auto wanted = parse_remote_message(l.staged, l.what.meta.id);
         const auto internet_id = wanted ? wanted->internet_id : std::string();
-        auto found = co_await l.folder->find(internet_id, l.mark);
+        auto found = co_await l.folder->find(internet_id, l.mark, l.what.meta.id);
         if (!found) {
             co_return found.error();
         }

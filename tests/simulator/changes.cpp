@@ -113,6 +113,7 @@ permission permission_in(world& w, const json& spec) {
     p.user_id = u != nullptr ? u->id : (p.email.empty() ? "" : guid_of(hash_of(p.email), 1));
     p.display_name = u != nullptr ? u->display_name : p.email;
     p.expiration = spec.value("expiration", "");
+    p.others = spec.value("others", std::vector<std::string>());
     return p;
 }
 

@@ -31,6 +31,7 @@ struct permission {
     std::string scope;      ///< anonymous, organization or users: then it is a link
     std::string link_type;  ///< view or edit
     std::string expiration;
+    std::vector<std::string> others;  ///< addresses of more people that a link is for
 };
 
 /// An older version of a file.

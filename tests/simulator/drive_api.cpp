@@ -42,6 +42,11 @@ void append_permission(
         who += R"(,"displayName":)";
         append_json(who, p.display_name.empty() ? p.email : p.display_name);
         who += "}}";
+        for (const auto& email : p.others) {
+            who += R"(,{"user":{"email":)";
+            append_json(who, email);
+            who += "}}";
+        }
         out += p.scope.empty() ? ",\"grantedToV2\":" + who : ",\"grantedToIdentitiesV2\":[" + who + "]";
     }
     if (!p.expiration.empty()) {

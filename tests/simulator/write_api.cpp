@@ -339,6 +339,19 @@ response create_link(world& w, const request& r, drive& d, item_index i) {
     p.link_type = body.value("type", "view");
     p.role = p.link_type == "edit" ? "write" : "read";
     p.scope = body.value("scope", "organization");
+    for (const auto& who : p.scope == "users" ? body.value("recipients", json::array()) : json::array()) {
+        const user* u = w.directory.find_user(who.value("objectId", who.value("email", "")));
+        if (u == nullptr) {
+            return graph_error(400, "noResolvedUsers", "One or more users could not be resolved.");
+        }
+        if (p.email.empty()) {
+            p.email = u->upn;
+            p.user_id = u->id;
+            p.display_name = u->display_name;
+        } else {
+            p.others.push_back(u->upn);
+        }
+    }
     d.make_extra(i).permissions.push_back(p);
     d.touch_sharing(i, w.now());
     json out = {

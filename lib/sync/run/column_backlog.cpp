@@ -54,16 +54,10 @@ void write_anew(index::database& db, const std::vector<late_values>& rows, core:
     t.commit();
 }
 
-/// Of one page, in one step of each thread.
+/// Compares in one step of the disk thread, and records what differs in one of the index.
 task<std::size_t> take_late_values(
-    pass_context& pass, const index::container& c, std::vector<index::column_row> rows, std::string cursor
+    pass_context& pass, const index::container& c, std::vector<index::staged_columns> staged
 ) {
-    auto find = [id = c.id, rows = std::move(rows), cursor = std::move(cursor)](index::database& db) {
-        auto staged = index::staged_columns_of(db, id, rows);
-        index::take_column_page(db, id, rows, cursor);
-        return staged;
-    };
-    auto staged = co_await pass.store.call(std::move(find));
     auto compare = [&pass, staged = std::move(staged)] { return differing(pass.root, staged); };
     auto late = co_await pass.disk.run(std::move(compare));
     const auto count = late.size();
@@ -78,51 +72,172 @@ task<std::size_t> take_late_values(
     co_return count;
 }
 
+/// Gives what was staged without the values of its columns these values.
+class backlog {
+public:
+    backlog(pass_context& pass, const index::container& c) : pass_(pass), container_(c) {}
+
+    task<void> run() {
+        auto ask = [id = container_.id, key = container_.key, pass = pass_.pass_id](index::database& db) {
+            return std::pair(
+                index::columns_are_refused(db, id, key, pass), index::columns_are_behind(db, id)
+            );
+        };
+        const auto state = co_await pass_.store.call(std::move(ask));
+        refused_ = state.first;
+        if (!state.first && !state.second) {
+            co_return;
+        }
+        auto columns = co_await columns_of(pass_, container_);
+        if (!columns || !*columns) {
+            co_return;
+        }
+        columns_ = std::move(**columns);
+        bool done = true;
+        if (!columns_.empty() && refused_) {
+            done = co_await may_ask();
+        }
+        if (!columns_.empty() && done) {
+            done = co_await read();
+        }
+        if (done) {
+            co_await end();
+        }
+    }
+
+private:
+    /// Asks for some items by themselves, which tells whether it is worth to go on. An item may be forbidden
+    /// whatever the app may read.
+    task<bool> may_ask() {
+        constexpr int probes = 3;
+        auto find = [id = container_.id](index::database& db) {
+            return index::staged_after(db, id, index::item_id{}, probes);
+        };
+        const auto some = co_await pass_.store.call(std::move(find));
+        std::optional<core::error> why;
+        for (const auto& one : some) {
+            auto values = co_await ask_for(one.remote_id);
+            const bool forbidden = !values && values.error().kind == core::error_kind::forbidden;
+            if (!forbidden) {
+                co_return values || is_lasting_for_columns(values.error());
+            }
+            why = values.error();
+        }
+        if (why) {
+            co_await report_columns(pass_, container_, std::move(why));
+        }
+        co_return some.empty();
+    }
+
+    task<core::result<std::string>> ask_for(std::string remote_id) {
+        const auto& source = pass_.source_of(container_.kind);
+        return source.read_column_values(pass_.graph, container_, std::move(remote_id), columns_);
+    }
+
+    /// False: not to the end.
+    task<bool> read() {
+        const auto& source = pass_.source_of(container_.kind);
+        graph::call at;
+        at.object = container_.key;
+        graph::page_chain chain;
+        for (bool more = true; more;) {
+            auto page = co_await source.read_column_page(pass_.graph, container_, at.target);
+            if (!page && !is_lasting_for_columns(page.error())) {
+                co_return false;
+            }
+            if (!page) {
+                core::log(
+                    core::log_level::info,
+                    container_.key + ": no feed of columns: " + core::describe(page.error())
+                );
+                // Items that were refused have no values; others got theirs one by one.
+                if (refused_) {
+                    co_return co_await read_each();
+                }
+                co_return true;
+            }
+            co_await take_page(*page);
+            const auto next = chain.next(at, *page);
+            more = next && *next;
+        }
+        co_return true;
+    }
+
+    task<void> take_page(const graph::page& page) {
+        auto rows = column_rows(pass_.source_of(container_.kind), *page.value, columns_);
+        auto find = [id = container_.id, rows = std::move(rows),
+                     cursor = page.delta_link](index::database& db) {
+            auto staged = index::staged_columns_of(db, id, rows);
+            index::take_column_page(db, id, rows, cursor);
+            return staged;
+        };
+        auto staged = co_await pass_.store.call(std::move(find));
+        const auto late = co_await take_late_values(pass_, container_, std::move(staged));
+        count_ += late;
+    }
+
+    /// A request for each item, where no feed tells. False: not to the end.
+    task<bool> read_each() {
+        constexpr int at_once = 100;
+        constexpr int most_forbidden = 3;
+        int forbidden = 0;
+        for (index::item_id after{};;) {
+            auto find = [id = container_.id, after](index::database& db) {
+                return index::staged_after(db, id, after, at_once);
+            };
+            const auto some = co_await pass_.store.call(std::move(find));
+            if (some.empty()) {
+                co_return true;
+            }
+            after = some.back().id;
+            std::vector<index::staged_columns> told;
+            for (const auto& one : some) {
+                auto values = co_await ask_for(one.remote_id);
+                if (values) {
+                    told.push_back(one);
+                    told.back().values = std::move(*values);
+                    continue;
+                }
+                forbidden += values.error().kind == core::error_kind::forbidden ? 1 : 0;
+                if (!is_lasting_for_columns(values.error()) || forbidden > most_forbidden) {
+                    co_return false;
+                }
+            }
+            const auto late = co_await take_late_values(pass_, container_, std::move(told));
+            count_ += late;
+        }
+    }
+
+    task<void> end() {
+        auto note = [id = container_.id](index::database& db) {
+            index::note_columns_known(db, id);
+            return true;
+        };
+        co_await pass_.store.call(std::move(note));
+        if (refused_) {
+            co_await report_columns(pass_, container_, std::nullopt);
+        }
+        if (count_ > 0) {
+            core::log(
+                core::log_level::info, container_.key + ": " + std::to_string(count_) +
+                                           " items staged before get the values of their columns"
+            );
+        }
+    }
+
+    pass_context& pass_;
+    const index::container& container_;
+    bool refused_ = false;  ///< the service said no when they were staged
+    std::vector<sources::column> columns_;
+    std::size_t count_ = 0;
+};
+
 }  // namespace
 
 task<void> catch_up_on_columns(pass_context& pass, const index::container& c) {
-    const auto& source = pass.source_of(c.kind);
-    if (!source.may_have_columns(c)) {
-        co_return;
-    }
-    auto ask = [id = c.id](index::database& db) { return index::columns_are_behind(db, id); };
-    const bool behind = co_await pass.store.call(std::move(ask));
-    if (!behind) {
-        co_return;
-    }
-    auto columns = co_await columns_of(pass, c);
-    if (!columns) {
-        co_return;
-    }
-    std::size_t count = 0;
-    graph::call at;
-    at.object = c.key;
-    graph::page_chain chain;
-    for (bool more = !columns->empty(); more;) {
-        auto page = co_await source.read_column_page(pass.graph, c, at.target);
-        if (!page && !is_lasting_for_columns(page.error())) {
-            co_return;
-        }
-        if (!page) {
-            core::log(core::log_level::info, c.key + ": no feed of columns: " + core::describe(page.error()));
-            break;
-        }
-        auto rows = column_rows(source, *page->value, *columns);
-        const auto late = co_await take_late_values(pass, c, std::move(rows), page->delta_link);
-        count += late;
-        const auto next = chain.next(at, *page);
-        more = next && *next;
-    }
-    auto note = [id = c.id](index::database& db) {
-        index::note_columns_known(db, id);
-        return true;
-    };
-    co_await pass.store.call(std::move(note));
-    if (count > 0) {
-        core::log(
-            core::log_level::info,
-            c.key + ": " + std::to_string(count) + " items staged before get the values of their columns"
-        );
+    if (pass.source_of(c.kind).may_have_columns(c)) {
+        backlog b(pass, c);
+        co_await b.run();
     }
 }
 

@@ -5,35 +5,12 @@
 #include "core/log.hpp"
 #include "graph/errors.hpp"
 #include "index/columns.hpp"
-#include "index/owners.hpp"
 
 namespace m365stage::sync {
 namespace {
 
 using core::error_kind;
 using nlohmann::json;
-
-/// Says for the reports that a library's columns are not staged, or takes it back. A drive without a list, or
-/// a cloud that does not show them, is nothing to report.
-task<void> report(pass_context& pass, const index::container& c, std::optional<core::error> why) {
-    std::vector<std::string> reasons;
-    if (why) {
-        core::error e = std::move(*why);
-        e.operation = "read columns";
-        e.object = c.key;
-        e.hint = "grant Sites.Read.All; the library is staged without its columns";
-        core::log(core::log_level::warning, core::describe(e));
-        if (e.kind == error_kind::forbidden) {
-            reasons.push_back("columns: " + e.cause);
-        }
-    }
-    auto note = [owner = c.key + " (columns)", reasons = std::move(reasons),
-                 now = core::now_seconds()](index::database& db) {
-        index::set_not_covered(db, owner, reasons, now);
-        return true;
-    };
-    co_await pass.store.call(std::move(note));
-}
 
 /// What is known of a container's columns, asked for once in a pass. Errors: transient ones.
 task<core::result<known_columns*>> know_columns(pass_context& pass, const index::container& c) {
@@ -51,13 +28,12 @@ task<core::result<known_columns*>> know_columns(pass_context& pass, const index:
             co_return answer.error();
         }
         have.known = true;
-        std::optional<core::error> why;
         if (answer) {
             have.columns = std::move(*answer);
         } else {
-            why = answer.error();
+            have.refused = answer.error().kind == error_kind::forbidden;
+            co_await report_columns(pass, c, answer.error());
         }
-        co_await report(pass, c, std::move(why));
     }
     co_return &have;
 }
@@ -76,7 +52,7 @@ task<std::string> take_page(
 }
 
 /// From where the last pass ended. Whatever fails here costs a request for each item that waits.
-task<void> follow_feed(pass_context& pass, const index::container& c, const known_columns& have) {
+task<void> follow_feed(pass_context& pass, const index::container& c, known_columns& have) {
     auto begin = [id = c.id](index::database& db) {
         index::prune_column_values(db, id);
         return index::column_cursor(db, id);
@@ -101,11 +77,13 @@ task<void> follow_feed(pass_context& pass, const index::container& c, const know
             continue;
         }
         if (!page) {
+            have.feed_refused = page.error().kind == error_kind::forbidden;
             core::log(core::log_level::info, c.key + ": no feed of columns: " + core::describe(page.error()));
             co_return;
         }
         auto next = co_await take_page(pass, c, have, std::move(*page));
         if (next.empty() || next == link) {
+            have.fed = true;
             co_return;
         }
         link = std::move(next);
@@ -119,17 +97,39 @@ bool has_values(const index::item_change& change) {
 
 }  // namespace
 
+task<void> report_columns(pass_context& pass, const index::container& c, std::optional<core::error> why) {
+    std::vector<std::string> reasons;
+    if (why) {
+        core::error e = std::move(*why);
+        e.operation = "read columns";
+        e.object = c.key;
+        e.hint = "grant Sites.Read.All; the library is staged without its columns";
+        core::log(core::log_level::warning, core::describe(e));
+        if (e.kind == error_kind::forbidden) {
+            reasons.push_back("columns: " + e.cause);
+        }
+    }
+    auto note = [key = c.key, reasons = std::move(reasons), now = core::now_seconds()](index::database& db) {
+        index::note_columns_refused(db, key, reasons, now);
+        return true;
+    };
+    co_await pass.store.call(std::move(note));
+}
+
 bool is_lasting_for_columns(const core::error& e) {
     return !core::is_transient(e.kind) && e.kind != error_kind::auth_refused &&
            e.kind != error_kind::cancelled;
 }
 
-task<core::result<std::vector<sources::column>>> columns_of(pass_context& pass, const index::container& c) {
+task<core::result<std::optional<std::vector<sources::column>>>> columns_of(
+    pass_context& pass, const index::container& c
+) {
+    using columns = std::optional<std::vector<sources::column>>;
     auto have = co_await know_columns(pass, c);
     if (!have) {
         co_return have.error();
     }
-    co_return (*have)->columns;
+    co_return (*have)->refused ? columns() : columns((*have)->columns);
 }
 
 std::vector<index::column_row> column_rows(
@@ -178,7 +178,7 @@ task<core::result<std::string>> column_values_of(
     if (!have) {
         co_return have.error();
     }
-    if ((*have)->columns.empty()) {
+    if ((*have)->columns.empty() || ((*have)->feed_refused && (*have)->item_refused)) {
         co_return std::string("{}");
     }
     auto answer =
@@ -186,6 +186,11 @@ task<core::result<std::string>> column_values_of(
     // Some objects of a drive are no items of its list. Without a clear word of the service it may be a
     // passing fault, and nothing would ask again once the item is staged.
     if (!answer && is_lasting_for_columns(answer.error()) && graph::is_clear(answer.error(), item.attempts)) {
+        const bool forbidden = answer.error().kind == error_kind::forbidden && !(*have)->fed;
+        if (forbidden && !(*have)->item_refused) {
+            (*have)->item_refused = true;
+            co_await report_columns(pass, c, answer.error());
+        }
         co_return std::string("{}");
     }
     co_return answer;

@@ -16,9 +16,15 @@ namespace m365stage::sync {
 task<void> mark_columns(pass_context& pass, const index::container& c, std::span<index::item_change> items);
 task<void> mark_columns(pass_context& pass, const index::container& c, index::item_change& item);
 
-/// The columns of a container, asked for once in a pass; none of a library that does not show them, which is
-/// reported. Errors: transient ones.
-task<core::result<std::vector<sources::column>>> columns_of(pass_context& pass, const index::container& c);
+/// The columns of a container, asked for once in a pass; nullopt of a library that may not be asked for them,
+/// which is reported. Errors: transient ones.
+task<core::result<std::optional<std::vector<sources::column>>>> columns_of(
+    pass_context& pass, const index::container& c
+);
+
+/// Says for the reports that a library's columns are not staged, or takes it back. A drive without a list, or
+/// a cloud that does not show them, is nothing to report.
+task<void> report_columns(pass_context& pass, const index::container& c, std::optional<core::error> why);
 
 /// What a page of the feed of columns tells.
 std::vector<index::column_row> column_rows(

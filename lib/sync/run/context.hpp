@@ -76,6 +76,11 @@ struct known_columns {
     known_columns() = default;
     bool asking = false, known = false;
     bool followed = false;  ///< the feed of their values, in this pass
+    bool fed = false;       ///< to its end
+    // What the service forbids, which is reported:
+    bool refused = false;       ///< to list them
+    bool feed_refused = false;  ///< the feed of values
+    bool item_refused = false;  ///< the values of an item, where there is no feed
     std::vector<sources::column> columns;
 };
 

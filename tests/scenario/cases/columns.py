@@ -200,3 +200,42 @@ def columns_of_upgraded_stage(options):
         check(asked(w)[0] == 0, "an unchanged pass asked for columns")
         check_manners(w.sim)
         return f"{columns} requests for columns"
+
+
+def uncovered(w):
+    return {u["owner"]: u["reason"] for u in w.stage.run("--json", "status").summary["not_covered"] if "(columns)" in u["owner"]}
+
+
+@scenario
+def columns_refused(options):
+    """columns that the app may not read are reported, whatever is refused, and read once it may: nothing has to change"""
+    with World(options, "columnsrefused", "--seed", options.seed, *SMALL, "--files-per-drive", 60) as w:
+        no = {"status": 403, "code": "accessDenied", "count": -1}
+        told = []
+        for feed, paths in (("", ["/list/columns"]), ("", ["/list/items/delta", "/listItem"]), ("none", ["/listItem"])):
+            w.sim.post("settings", list_feed=feed)
+            for path in paths:
+                w.sim.fault("error", path=path, **no)
+            name = f"late {len(told)}.txt"
+            w.sim.op("create", site="site1", path=name, type="file", text=name)
+            w.sim.op("fields", site="site1", path=name, set={"Status": "Draft"})
+            w.stage.sync(expect=0)
+            found = uncovered(w)
+            check(library(w) + " (columns)" in found, f"{paths}: nobody is told: {found}")
+            check("columns" not in sidecar(w, name), f"{paths}: it has values")
+            w.sim.forget_requests()
+            w.stage.sync(expect=0)
+            columns, downloads = asked(w)
+            told.append(columns)
+            check(columns <= 8 and downloads == 0, f"{paths}: a quiet pass asked {columns} times, {downloads} downloads")
+            check(uncovered(w) == found, f"{paths}: it is not told any more")
+            w.sim.clear_faults()
+            w.stage.sync(expect=0)
+            check(not uncovered(w), f"{paths}: still told: {uncovered(w)}")
+            check(sidecar(w, name)["columns"] == {"Status": "Draft"}, f"{paths}: not read again")
+            compare(w.stage, quiet=True)
+            w.sim.forget_requests()
+            w.stage.sync(expect=0)
+            check(asked(w)[0] == 0, "an unchanged pass asked for columns")
+        check_manners(w.sim)
+        return f"{told} requests for columns in quiet passes"

@@ -100,6 +100,7 @@ def report_of(out):
     return {kind: counts for kind, counts in out.summary["kinds"].items()}
 
 
+ONEDRIVE = "users/ada@contoso.example/onedrive"
 BORDERS = {"empty.bin": 0, "one.bin": 1, "below.bin": 327679, "fragment.bin": 327680, "four.bin": 4 << 20,
            "ten.bin": 10 << 20, "ten-and-one.bin": (10 << 20) + 1, "sixty.bin": 60 << 20, "large.bin": 250 << 20}
 
@@ -140,10 +141,10 @@ def restore_round_trip(options):
         return f"{report_of(out)}; again: {again}; peak {peak:.0f} MiB"
 
 
-def quiet(w, source):
+def quiet(w, source, *more):
     """The same restore once more writes nothing."""
     w.sim.forget_requests()
-    out = restore(w.stage, source, "--in-place")
+    restore(w.stage, source, "--in-place", *more)
     asked = w.sim.get("requests")
     wrote = {k: asked[k] for k in ("write", "upload_session", "upload_fragment", "sharing") if asked[k]}
     check(not wrote, f"a finished restore wrote again: {wrote}")
@@ -181,6 +182,49 @@ def restore_changed_since(options):
             restore(w.stage, source, "--in-place", "--conflict", "replace")
             check_equal(before, tree_facts(second_stage(w, f"after {seed}")))
         check_manners(w.sim)
+
+
+@scenario
+def restore_renamed(options):
+    """in place, folders that were renamed or moved since are found by their ids, and no second one is made"""
+    with World(options, "renamed", "--seed", options.seed, "--users", 1, "--sites", 0, "--groups", 0, "--specials", 0,
+               "--files-per-drive", 3) as w:
+        allow_restore(w.stage)
+        for path in ("plain/a.txt", "plain/Deep/b.txt", "moved/c.txt", "gone/d.txt", "left/e.txt", "right/f.txt"):
+            w.sim.op("create", user="ada", path=path, type="file", text=path)
+        w.stage.sync(expect=0)
+        source = copy_of(w.stage)
+        w.sim.op("rename", user="ada", path="plain", name="Renamed")
+        w.sim.op("delete", user="ada", path="Renamed/a.txt")
+        w.sim.op("move", user="ada", path="moved", to="Renamed/Deep")
+        w.sim.op("delete", user="ada", path="Renamed/Deep/moved/c.txt")
+        w.sim.op("delete", user="ada", path="gone")
+        w.sim.op("delete", user="ada", path="right")
+        w.sim.op("rename", user="ada", path="left", name="right")  # it has the name of another one of the tree
+        work = [a for name in ("plain", "moved", "gone", "left") for a in ("--select", f"{ONEDRIVE}/{name}")]
+        wanted = ["Renamed/Deep/b.txt", "Renamed/Deep/moved/c.txt", "Renamed/a.txt", "gone/d.txt", "right/e.txt"]
+        out = restore(w.stage, source, *work, "--in-place")
+        check(files_of(w) == wanted, f"{files_of(w)}")
+        check(report_of(out)["folder"] == {"done": 1, "present": 4, "skipped": 0, "failed": 0, "open": 0}, report_of(out))
+        wrote = quiet(w, source, *work)
+        # Moved between two runs of one restore, it is still the same folder.
+        w.sim.op("move", user="ada", path="Renamed/Deep/moved", to="")
+        w.sim.op("delete", user="ada", path="moved/c.txt")
+        restore(w.stage, source, *work, "--in-place")
+        check("moved/c.txt" in files_of(w) and len(files_of(w)) == 5, f"{files_of(w)}")
+        restore(w.stage, source, "--select", ONEDRIVE + "/plain", "--into", "New")
+        check({"New/plain/a.txt", "New/plain/Deep/b.txt"} <= set(files_of(w)), f"a new place: {files_of(w)}")
+        shutil.rmtree(os.path.join(w.stage.root, "restore"))
+        restore(w.stage, source, "--select", ONEDRIVE, "--in-place", expect=(0, 1))
+        there = [p for p in files_of(w) if p.endswith(("e.txt", "f.txt"))]
+        check(there[-1] == "right/e.txt" and len(there) == 2, f"two folders that want one name: {there}")
+        check_manners(w.sim)
+        return f"{report_of(out)['folder']}; again: {wrote}"
+
+
+def files_of(w):
+    tops = ("plain", "Renamed", "moved", "gone", "left", "right", "New")
+    return sorted(i["path"] for i in w.sim.expected() if i["type"] == "file" and i["names"][0].split(" (")[0] in tops)
 
 
 @scenario
@@ -289,6 +333,32 @@ def restore_elsewhere(options):
         out = restore(w.stage, source, "--in-place", expect=3)
         check(out.summary["exit"] == 3 and all("Files.ReadWrite.All" in left["reason"] for left in out.summary["left"]), out.told())
         check_manners(w.sim)
+
+
+@scenario
+def restore_dead_people(options):
+    """a link or a right for somebody who is gone: the others get theirs, and the report names who does not"""
+    with World(options, "deadpeople", "--seed", options.seed, "--users", 3, "--sites", 0, "--groups", 0, "--specials", 0,
+               "--files-per-drive", 3) as w:
+        allow_restore(w.stage)
+        bela, gone = "bela@contoso.example", "gone@contoso.example"
+        for path in ("link.txt", "right.txt"):
+            w.sim.op("create", user="ada", path="Shared/" + path, type="file", text=path)
+        w.sim.op("share", user="ada", path="Shared/link.txt", role="write", scope="users", email=bela, others=[gone])
+        w.sim.op("share", user="ada", path="Shared/right.txt", role="read", email=gone)
+        w.stage.sync(expect=0)
+        source = copy_of(w.stage)
+        new = ("--select", ONEDRIVE + "/Shared", "--into", "New", "--permissions")
+        for _ in range(2):
+            out = restore(w.stage, source, *new, expect=1)
+            left = {x["path"].split("\n")[0].split("/")[-1]: x["reason"] for x in out.summary["left"]}
+            check(set(left) == {"link.txt", "right.txt"}, f"left: {left}")
+            check(all(gone in why and bela not in why for why in left.values()), f"who is it: {left}")
+            given = [i["permissions"] for i in w.sim.expected() if i["path"] == "New/Shared/link.txt"]
+            check([[p["email"] for p in each] for each in given] == [[bela]], f"the link: {given}")
+        check(w.sim.get("tenant")["invitations_sent"] == 0, "somebody got an invitation")
+        check_manners(w.sim)
+        return f"{left}"
 
 
 def content_of(w, prefix):

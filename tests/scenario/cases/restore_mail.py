@@ -252,6 +252,38 @@ def exported(w, source):
 
 
 @scenario
+def restore_mail_drafts(options):
+    """mail: drafts without an internetMessageId that are still there are not put back once more"""
+    with stage_world(options, "maildrafts", 0) as w:
+        w.stage.configure(kinds=["mail"])
+        allow_restore(w.stage)
+        box = "users/ada@contoso.example/mail/Drafts"
+        drafts = [op(w, "new_message", folder="drafts", own=True, draft=True, set={
+            "subject": "Twin", "internetMessageId": None, "body": {"contentType": "text", "content": body}})
+            for body in ("one", "two", "three")]
+        op(w, "new_message", folder="drafts", own=True, set={"subject": "Another"})
+        w.stage.sync(expect=(0, 1))
+        source = copy_of(w.stage)
+        w.sim.forget_requests()
+        out = restore(w.stage, source, "--select", box, "--in-place")
+        check(w.sim.get("requests")["outlook_write"] == 0, f"what is there was written: {report_of(out)}")
+        check(report_of(out)["message"]["present"] == 4, f"{report_of(out)}")
+        op(w, "purge", message=drafts[1]["id"])
+        op(w, "set", message=drafts[2]["id"], set={"subject": "Changed since"})
+        shutil.rmtree(os.path.join(w.stage.root, "restore"))
+        # The folder can't be listed before it is written to: each is asked for by itself.
+        w.sim.fault("error", path=r"/messages\?(?!.*&.filter).*expand", status=500, count=-1)
+        out = restore(w.stage, source, "--select", box, "--in-place", expect=1)
+        told = report_of(out)["message"]
+        check((told["done"], told["present"], told["skipped"]) == (1, 2, 1), f"{told}")
+        w.sim.clear_faults()
+        check(subjects(w, "ada", "Drafts") == ["Another", "Changed since", "Twin", "Twin"], subjects(w, "ada", "Drafts"))
+        restore(w.stage, source, "--select", box, "--to", "users/bela@contoso.example", "--into", "Here")
+        check(len(subjects(w, "bela", "Here", "Drafts")) == 4, "another mailbox")
+        check_manners(w.sim)
+
+
+@scenario
 def restore_mail_kills(options):
     """mail: restore under faults, throttling and kill -9: no message twice, none missing"""
     dice = random.Random(options.seed * 7919)

@@ -77,6 +77,28 @@ TEST_SUITE("restore: drives") {
         CHECK(!restore::grant_of(group, now).reason.empty());
     }
 
+    TEST_CASE("a link for several people becomes one for each, if one of them is gone") {
+        const json people = json::array(
+            {{{"user", {{"id", "u1"}, {"email", "b@c.d"}}}},
+             {{"user", {{"email", "gone@c.d"}}}},
+             json::object()}
+        );
+        json link{
+            {"roles", {"write"}},
+            {"link", {{"type", "edit"}, {"scope", "users"}}},
+            {"grantedToIdentitiesV2", people}
+        };
+        const auto single = restore::links_for_one(link);
+        REQUIRE(single.size() == 2);
+        const auto first = restore::grant_of(single[0], 0);
+        CHECK(json::parse(first.body)["recipients"] == json::array({{{"email", "b@c.d"}}}));
+        CHECK(first.who == "link:edit:users,user:u1");
+        CHECK(restore::grant_of(single[1], 0).whom == "a link for gone@c.d");
+        CHECK(restore::grant_of(link, 0).whom == "a link for b@c.d, gone@c.d");
+        link["link"]["scope"] = "organization";
+        CHECK(restore::links_for_one(link).empty());
+    }
+
     TEST_CASE("names beside others, and times in whole seconds") {
         CHECK(restore::restored_name("a.txt", 1) == "a (restored).txt");
         CHECK(restore::restored_name("a.tar.gz", 2) == "a.tar (restored 2).gz");
