@@ -403,6 +403,15 @@ void append_sparse(std::string& out, const mailbox& b, message_index m, bool imm
     o.text("id", b.message_id(m, immutable));
     o.yes_no("isRead", b.at(m).has(message_read));
     o.text("parentFolderId", b.folder_id(b.at(m).folder));
+    // What else comes along differs.
+    if (m % 3 == 1) {
+        o.text("changeKey", change_key(b, m));
+        o.time("receivedDateTime", b.at(m).received);
+    } else if (m % 3 == 2) {
+        const auto words = compose(b, m, 0);
+        o.text("subject", words.subject);
+        o.text("internetMessageId", words.internet_id);
+    }
     o.close();
 }
 
