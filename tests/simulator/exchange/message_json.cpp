@@ -462,7 +462,8 @@ void append_attachment(
 }
 
 void append_folder(
-    std::string& out, const mailbox& b, folder_index f, const std::optional<std::vector<std::string>>& names
+    std::string& out, const mailbox& b, folder_index f, const std::optional<std::vector<std::string>>& names,
+    bool null_parents
 ) {
     const mail_folder& it = b.folder(f);
     const mail_folder& counted = it.search ? b.folder(it.source) : it;
@@ -476,6 +477,9 @@ void append_folder(
         {"sizeInBytes", static_cast<std::int64_t>(counted.total) * 4096},
         {"isHidden", it.hidden}
     };
+    if (null_parents && it.parent == folder_root) {
+        j["parentFolderId"] = nullptr;
+    }
     if (it.search) {
         j["@odata.type"] = "#microsoft.graph.mailSearchFolder";
         j["isSupported"] = true;
