@@ -72,6 +72,11 @@ struct page {
     std::string next_link;            ///< exactly one of the two is set in a delta feed;
     std::string delta_link;           ///< a plain collection's last page has neither
     bool repaired = false;            ///< the JSON had to be mended (lone surrogates, raw control characters)
+
+    // What a source says of a page that it put together itself.
+    bool anew = false;     ///< links tell no more: the round behind this one begins without a cursor
+    bool partial = false;  ///< things may be missing that are there: nothing is taken for gone
+    core::error doubt;     ///< what a person should know of that; no cause: nothing
 };
 
 /// `value` in place of `flat`.

@@ -43,6 +43,11 @@ constexpr std::array code_rows{
     error_row{401, "generalexception", unauthorized, sign_in, ""},
     error_row{0, "invalidauthenticationtoken", unauthorized, sign_in, ""},
     error_row{401, "unauthenticated", unauthorized, sign_in, ""},
+    // Of a user without a licence. It may as well be trouble of the mailbox server's own, so it is no proof
+    // that there is no mailbox: it counts as one that may not be read now.
+    error_row{
+        401, "authenticationerror", forbidden, never, "the user seems to have no licence for Exchange Online"
+    },
 
     error_row{0, "itemnotfound", not_found, never, ""},
     error_row{0, "itemdeleted", not_found, never, ""},

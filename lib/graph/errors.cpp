@@ -134,6 +134,15 @@ void apply_exceptions(
         }
         return;
     }
+    // A challenge that finds fault with the token is about the token, whatever the code.
+    const bool about_token =
+        contains(lower(answer.fields.find("WWW-Authenticate").value_or("")), "invalid_token") ||
+        !claims_challenge(answer.fields).empty();
+    if (status == 401 && out.why.kind != error_kind::unauthorized && about_token) {
+        out.why.kind = error_kind::unauthorized;
+        out.why.hint.clear();
+        out.retry = retry_class::sign_in;
+    }
     if (status == 401 && says_expired(body, answer.fields)) {
         out.why.kind = error_kind::unauthorized;
         out.retry = retry_class::sign_in_again;

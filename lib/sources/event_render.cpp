@@ -4,6 +4,7 @@
 #include <unordered_set>
 
 #include "auth/encoding.hpp"
+#include "graph/paging.hpp"
 #include "sources/calendar_item.hpp"
 #include "sources/fields.hpp"
 #include "sources/ics_event.hpp"
@@ -91,7 +92,14 @@ private:
                 co_return plain;
             }
         }
-        if (!event || text(*event, "type") != "seriesMaster" || event->contains("cancelledOccurrences")) {
+        if (!event || text(*event, "type") != "seriesMaster") {
+            co_return event;
+        }
+        auto whole = co_await rest_of_exceptions(*event);
+        if (!whole) {
+            co_return whole.error();
+        }
+        if (event->contains("cancelledOccurrences")) {
             co_return event;
         }
         // Some tell the cancelled ones only when they are asked for by name.
@@ -103,6 +111,31 @@ private:
             (*event)["cancelledOccurrences"] = *cancelled;
         }
         co_return event;
+    }
+
+    /// An expanded collection may go on behind a link of its own.
+    task<core::result<void>> rest_of_exceptions(json& event) {
+        constexpr const char* link = "exceptionOccurrences@odata.nextLink";
+        auto target = text(event, link);
+        event.erase(link);
+        if (target.empty()) {
+            co_return core::result<void>();
+        }
+        auto& all = event["exceptionOccurrences"];
+        if (!all.is_array() || !graph_.is_own(target)) {
+            co_return core::error(
+                error_kind::protocol, "the rest of a series' exceptions is nowhere to be found"
+            );
+        }
+        auto call = calendar_call(container_, std::move(target));
+        auto rest = co_await graph::read_list(graph_, std::move(call));
+        if (!rest) {
+            co_return rest.error();
+        }
+        for (auto& one : *rest) {
+            all.push_back(std::move(one));
+        }
+        co_return core::result<void>();
     }
 
     task<core::result<void>> write(json& event) {
@@ -234,7 +267,11 @@ private:
     task<core::result<void>> open(json& one) {
         const auto type = text(one, "contentType");
         std::string line = "ATTACH;VALUE=BINARY;ENCODING=BASE64";
-        line += ";FMTTYPE=" + (type.empty() ? std::string("message/rfc822") : "\"" + parameter(type) + "\"");
+        if (!type.empty()) {
+            line += ";FMTTYPE=\"" + parameter(type) + "\"";
+        } else if (text(one, "@odata.type") == "#microsoft.graph.itemAttachment") {
+            line += ";FMTTYPE=message/rfc822";
+        }
         line += ";FILENAME=\"" + parameter(text(one, "name")) + "\":";
         auto head = folded(line) + "\r\n ";
         co_return co_await out_.put(std::move(head));

@@ -239,6 +239,10 @@ std::string rrule_of(const json& event, const event_clock& clock, unix_seconds s
     return out + ";UNTIL=" + ics_time(clock.zone ? clock.zone->utc_of(wall) : wall) + "Z";
 }
 
+std::optional<unix_seconds> date_of_occurrence(std::string_view id) {
+    return core::parse_timestamp(std::string(id.substr(id.rfind('.') + 1)) + "T00:00:00Z");
+}
+
 std::vector<unix_seconds> cancelled_dates(const json& event) {
     std::vector<unix_seconds> out;
     const auto* all = member(event, "cancelledOccurrences");
@@ -247,8 +251,7 @@ std::vector<unix_seconds> cancelled_dates(const json& event) {
     }
     for (const auto& one : *all) {
         const auto id = one.is_string() ? one.get<std::string>() : std::string();
-        const auto date = core::parse_timestamp(id.substr(id.rfind('.') + 1) + "T00:00:00Z");
-        if (date) {
+        if (const auto date = date_of_occurrence(id)) {
             out.push_back(*date);
         }
     }

@@ -30,6 +30,9 @@ event_clock clock_of(const nlohmann::json& event);
 /// the first occurrence, UTC.
 std::string rrule_of(const nlohmann::json& event, const event_clock& clock, unix_seconds start);
 
+/// "OID.<id>.2026-10-07" names the occurrence on that date, as the series counts. A wall clock, at midnight.
+std::optional<unix_seconds> date_of_occurrence(std::string_view id);
+
 /// The dates of the cancelled occurrences: "OID.<id>.2026-10-07" is one on that date, as the series counts.
 /// Wall clocks, at midnight.
 std::vector<unix_seconds> cancelled_dates(const nlohmann::json& event);

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <vector>
 
 #include "sources/event_times.hpp"
 #include "sources/fields.hpp"
@@ -31,8 +32,8 @@ std::string clean(std::string_view in) {
     return out;
 }
 
-// libical takes commas and semicolons in CATEGORIES for separators and can't be told otherwise: while it
-// writes, characters for private use stand for them.
+// libical takes commas and semicolons in CATEGORIES for separators and can't be told otherwise (nor to escape
+// them in X properties): while it writes, characters for private use stand for them.
 constexpr std::string_view comma_for_now = "\xEE\x80\x80";
 constexpr std::string_view semicolon_for_now = "\xEE\x80\x81";
 
@@ -97,7 +98,7 @@ public:
         stamp(ICAL_LASTMODIFIED_PROPERTY, "lastModifiedDateTime", false);
         times();
         if (series != nullptr) {
-            recurrence_id(series_clock);
+            recurrence_id(*series, series_clock);
         } else {
             recurrence();
         }
@@ -119,7 +120,11 @@ private:
     void add_x(const char* name, const std::string& value) {
         auto* p = icalproperty_new(ICAL_X_PROPERTY);
         icalproperty_set_x_name(p, name);
-        icalproperty_set_value(p, icalvalue_new_text(clean(value).c_str()));
+        // libical does not escape these in an X property, though it calls the value a TEXT.
+        auto plain = clean(value);
+        replace_all(plain, ",", comma_for_now);
+        replace_all(plain, ";", semicolon_for_now);
+        icalproperty_set_value(p, icalvalue_new_text(plain.c_str()));
         add(p);
     }
 
@@ -134,9 +139,39 @@ private:
         add(p);
     }
 
+    /// libical writes no year behind 3000: while it writes, one that is some calendars of 400 years earlier
+    /// stands for it.
+    unix_seconds for_now(unix_seconds wall) {
+        constexpr unix_seconds year_3000 = 32'503'680'000;
+        constexpr unix_seconds calendar = 146'097 * core::seconds_a_day;
+        if (wall < year_3000) {
+            return wall;
+        }
+        const auto earlier = wall - ((wall - year_3000) / calendar + 1) * calendar;
+        late_.emplace_back(ics_date(earlier), ics_date(wall));
+        return earlier;
+    }
+
+    /// Puts the right years back, into these properties alone.
+    void tell_late_years(std::string& all) const {
+        for (const std::string name : {"\r\nDTSTART", "\r\nDTEND", "\r\nRECURRENCE-ID", "\r\nEXDATE"}) {
+            for (auto line = all.find(name); line != std::string::npos; line = all.find(name, line + 2)) {
+                const auto end = all.find("\r\n", line + 2);
+                for (const auto& [earlier, late] : late_) {
+                    const auto at = all.find(":" + earlier, line);
+                    if (at < end) {
+                        all.replace(at + 1, late.size(), late);
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
     /// A time of the event; `wall` is what its clock shows.
     void time(icalproperty_kind kind, unix_seconds wall, const event_clock& clock) {
         auto* p = icalproperty_new(kind);
+        wall = for_now(wall);
         if (clock.all_day) {
             icalproperty_set_value(p, icalvalue_new_date(icaltime_from_string(ics_date(wall).c_str())));
             icalproperty_add_parameter(p, icalparameter_new_value(ICAL_VALUE_DATE));
@@ -161,9 +196,15 @@ private:
         }
     }
 
-    void recurrence_id(const event_clock& series) {
+    /// Which occurrence it was. Without `originalStart` its id tells the day, and the series the hour.
+    void recurrence_id(const json& series, const event_clock& clock) {
         const auto original = core::parse_timestamp(text(event_, "originalStart"));
-        time(ICAL_RECURRENCEID_PROPERTY, series.wall_of(original.value_or(start_)), series);
+        const auto day = original ? std::nullopt : date_of_occurrence(text(event_, "occurrenceId"));
+        const auto hour = clock.wall_of(utc_of_event_time(series, "start").value_or(0));
+        const auto wall =
+            day ? *day + ((hour % core::seconds_a_day) + core::seconds_a_day) % core::seconds_a_day
+                : clock.wall_of(original.value_or(start_));
+        time(ICAL_RECURRENCEID_PROPERTY, wall, clock);
     }
 
     void recurrence() {
@@ -365,6 +406,7 @@ private:
         // or behind it.
         replace_all(all, "\r\r\n \n", "\r\n");
         replace_all(all, "\r\n \r\n", "\r\n");
+        tell_late_years(all);
         auto at = all.find("\r\nBEGIN:VALARM\r\n");
         at = at == std::string::npos ? all.rfind("\r\nEND:VEVENT") : at;
         ics_piece p;
@@ -377,6 +419,7 @@ private:
     const event_clock& clock_;
     icalcomponent* component_;
     unix_seconds start_ = 0;
+    std::vector<std::pair<std::string, std::string>> late_;  ///< dates as they are written and as they are
 };
 
 std::string uid_of(const json& event) {
@@ -392,24 +435,42 @@ std::string uid_of(const json& event) {
 class zone_list {
 public:
     void note(const json& event, const event_clock& clock) {
-        if (clock.zone && !clock.all_day) {
-            const auto year = year_of(utc_of_event_time(event, "start").value_or(0));
-            const auto [at, fresh] = zones_.try_emplace(clock.zone->name(), *clock.zone, year);
-            at->second.second = std::min(at->second.second, year);
+        if (!clock.zone || clock.all_day) {
+            return;
         }
+        const auto year = year_of(utc_of_event_time(event, "start").value_or(0));
+        auto& use = zones_.try_emplace(clock.zone->name(), *clock.zone, year).first->second;
+        use.year = std::min(use.year, year);
+        use.series = use.series || member(event, "recurrence") != nullptr;
     }
 
     std::string components() const {
         std::string out;
-        for (const auto& [name, zone] : zones_) {
-            out += zone.first.component(zone.second);
+        for (const auto& [name, use] : zones_) {
+            out += use.series ? use.zone.component_of_series(use.year) : use.zone.component(use.year);
         }
         return out;
     }
 
 private:
-    std::map<std::string, std::pair<time_zone, int>> zones_;
+    struct zone_use {
+        zone_use(time_zone z, int y) : zone(std::move(z)), year(y) {}
+        time_zone zone;
+        int year;
+        bool series = false;
+    };
+    std::map<std::string, zone_use> zones_;
 };
+
+/// What has no date with four digits in its zone is told in UTC.
+void keep_in_range(const json& event, event_clock& clock) {
+    for (const char* name : {"start", "end"}) {
+        const auto at = utc_of_event_time(event, name);
+        if (at && clock.zone && !has_calendar_year(clock.zone->wall_of(*at))) {
+            clock.zone.reset();
+        }
+    }
+}
 
 }  // namespace
 
@@ -417,7 +478,8 @@ ics_object make_ics(const json& event) {
     icalerror_set_errors_are_fatal(0);
     ics_object out;
     zone_list zones;
-    const auto clock = clock_of(event);
+    auto clock = clock_of(event);
+    keep_in_range(event, clock);
     const auto uid = uid_of(event);
     zones.note(event, clock);
     {
@@ -429,6 +491,7 @@ ics_object make_ics(const json& event) {
         for (const auto& one : *exceptions) {
             auto own = clock_of(one);
             own.zone = own.zone ? own.zone : clock.zone;
+            keep_in_range(one, own);
             zones.note(one, own);
             event_writer writer(one, own);
             out.events.push_back(writer.run(uid, &event, clock));

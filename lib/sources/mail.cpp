@@ -3,6 +3,7 @@
 
 #include "core/hash.hpp"
 #include "sources/fields.hpp"
+#include "sources/mail_folders.hpp"
 #include "sources/mail_item.hpp"
 #include "sources/mail_known.hpp"
 #include "sources/outlook.hpp"
@@ -14,7 +15,6 @@ using nlohmann::json;
 
 // What the service gives at most in one page; more is cut to its own limit.
 constexpr unsigned messages_a_page = 500;
-constexpr unsigned mail_folders_a_page = 250;
 
 constexpr const char* root_probe = "/mailFolders/msgfolderroot?$select=id";
 constexpr const char* no_archive = "in-place archive: Microsoft Graph does not serve it";
@@ -55,7 +55,7 @@ public:
 
     std::string shape(const index::stream& s) const override {
         if (s.is_main()) {
-            return std::string(s.listing ? "mail folder walk/1" : "mail folders/1") +
+            return std::string(s.listing ? "mail folder walk/1" : "mail folders/2") +
                    (enabled_.recoverable_items ? " recoverable" : "");
         }
         return "messages/2 " + core::short_tag(members_of(s));
@@ -78,6 +78,12 @@ public:
         }
         const auto size = page_size == 0 ? mail_folders_a_page : page_size;
         auto page = co_await read_folders(graph, c, s, size);
+        if (page && !s.listing) {
+            auto added = co_await complete_feed(graph, c, s, *page);
+            if (!added) {
+                co_return added.error();
+            }
+        }
         if (page) {
             auto named = co_await known_.name_them(graph, c, *page->value);
             if (!named) {
@@ -97,7 +103,7 @@ public:
             c.owner_id,
             address(c) + "/mailFolders/" + segment(remote_id) +
                 "/childFolders?includeHiddenFolders=true&$top=" + std::to_string(mail_folders_a_page) +
-                "&$select=" + folder_members,
+                "&$select=" + mail_folder_members,
             c.key
         );
     }
@@ -107,6 +113,10 @@ public:
     ) const override {
         auto page = co_await source::read_children(graph, c, remote_id, link);
         if (page) {
+            auto whole = co_await mail_folders::complete(graph, c, *page, remote_id);
+            if (!whole) {
+                co_return whole.error();
+            }
             auto named = co_await known_.name_them(graph, c, *page->value);
             if (!named) {
                 co_return named.error();
@@ -132,6 +142,12 @@ public:
     std::optional<index::item_change> parse_item(const json& element, const index::stream& s) const override {
         if (is_root_element(element)) {
             return root_change(element);
+        }
+        if (mail_folders::is_untold(element)) {
+            auto change = change_of(element);
+            change->type = index::item_type::folder;
+            change->same = true;
+            return change;
         }
         if (const auto root = text(element, recoverable_mark); !root.empty()) {
             auto change = parse_mail_folder(element);
@@ -168,7 +184,7 @@ public:
 
     graph::call folder_call(const index::container& c, const std::string& remote_id) const override {
         return mailbox_call(
-            c.owner_id, address(c) + "/mailFolders/" + segment(remote_id) + "?$select=" + folder_members,
+            c.owner_id, address(c) + "/mailFolders/" + segment(remote_id) + "?$select=" + mail_folder_members,
             c.key
         );
     }
@@ -181,7 +197,6 @@ public:
     }
 
 private:
-    static constexpr const char* folder_members = "displayName,parentFolderId,isHidden";
     static constexpr const char* recoverable_mark = "m365stage.recoverable";
     static constexpr const char* recoverable_folder = "Recoverable Items";
 
@@ -196,6 +211,17 @@ private:
     static std::string first_messages(const index::container& c, const index::stream& s) {
         return address(c) + "/mailFolders/" + segment(s.remote_id) +
                (s.listing ? "/messages" : "/messages/delta") + "?$select=" + members_of(s);
+    }
+
+    /// What the feed's page of folders leaves out. Without a link to go on from, the next round begins anew.
+    task<core::result<void>> complete_feed(
+        graph::client& graph, const index::container& c, const index::stream& s, graph::page& page
+    ) const {
+        auto whole = co_await mail_folders::complete(graph, c, page, "");
+        if (whole) {
+            whole = co_await folders_.add_children(graph, c, s, page);
+        }
+        co_return whole;
     }
 
     /// A page of the folder list; the first one of a full round begins with the root, which the feed does not
@@ -220,8 +246,8 @@ private:
         if (s.listing) {
             co_return first;
         }
-        auto target = address(c) +
-                      "/mailFolders/delta?includeHiddenFolders=true&$select=" + std::string(folder_members);
+        auto target = address(c) + "/mailFolders/delta?includeHiddenFolders=true&$select=" +
+                      std::string(mail_folder_members);
         auto page = co_await graph.get_page(mailbox_call(c.owner_id, std::move(target), c.key, page_size));
         if (page) {
             page->value->insert(page->value->begin(), first.value->begin(), first.value->end());
@@ -236,7 +262,7 @@ private:
     ) {
         const auto base = address(c) + "/mailFolders/";
         auto call = mailbox_call(
-            c.owner_id, base + "recoverableitemsdeletions?$select=" + std::string(folder_members), c.key
+            c.owner_id, base + "recoverableitemsdeletions?$select=" + std::string(mail_folder_members), c.key
         );
         auto deletions = co_await graph.get_json(std::move(call));
         if (!deletions) {
@@ -250,7 +276,7 @@ private:
             c.owner_id,
             base + segment(text(*deletions, "parentFolderId")) +
                 "/childFolders?includeHiddenFolders=true&$top=" + std::to_string(mail_folders_a_page) +
-                "&$select=" + folder_members,
+                "&$select=" + mail_folder_members,
             c.key
         );
         auto all = co_await graph.get_page(std::move(beside));
@@ -266,6 +292,7 @@ private:
 
     enabled_kinds enabled_;
     mutable known_folders known_;
+    mutable mail_folders folders_;
 };
 
 }  // namespace

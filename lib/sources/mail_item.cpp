@@ -1,5 +1,6 @@
 #include "sources/mail_item.hpp"
 
+#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 
@@ -46,6 +47,11 @@ constexpr std::array message_kept{
 constexpr std::array in_content{"bccRecipients",  "bodyPreview",  "ccRecipients",      "from",
                                 "hasAttachments", "importance",   "internetMessageId", "replyTo",
                                 "sender",         "sentDateTime", "subject",           "toRecipients"};
+
+/// What every message has, drafts too, and never as null: a whole element tells all of these, even where the
+/// service leaves out what is null. None changes by itself but in an element that also lacks others.
+constexpr std::array always_told{"changeKey", "createdDateTime", "hasAttachments",      "importance",
+                                 "isDraft",   "isRead",          "lastModifiedDateTime"};
 
 /// Left out are changeKey and lastModifiedDateTime of what was sent or received: they move when it is moved.
 std::string metadata_of(const flat_value& message) {
@@ -111,13 +117,17 @@ std::optional<index::item_change> parse_mail_folder(const json& element) {
 }
 
 bool is_sparse_message(const json& element) {
-    return element.is_object() && !element.contains("@removed") && !element.contains("subject") &&
-           !element.contains("internetMessageId") && !element.contains("receivedDateTime");
+    return element.is_object() && !element.contains("@removed") &&
+           !std::all_of(always_told.begin(), always_told.end(), [&](const char* key) {
+               return element.contains(key);
+           });
 }
 
 bool is_sparse_message(const flat_value& element) {
-    return element.is_object() && !element.has("@removed") && !element.has("subject") &&
-           !element.has("internetMessageId") && !element.has("receivedDateTime");
+    return element.is_object() && !element.has("@removed") &&
+           !std::all_of(always_told.begin(), always_told.end(), [&](const char* key) {
+               return element.has(key);
+           });
 }
 
 std::string message_content_key(const json& meta) {

@@ -21,7 +21,8 @@ std::optional<index::item_change> parse_mail_folder(const nlohmann::json& elemen
 std::optional<index::item_change> parse_message(const graph::flat_value& element, const std::string& folder);
 std::optional<index::item_change> parse_message(const nlohmann::json& element, const std::string& folder);
 
-/// True for an element that tells only what changed (contract Q69).
+/// True for an element that tells only what changed (contract Q69), however much that is: taken for the whole
+/// message it would wipe the rest.
 bool is_sparse_message(const graph::flat_value& element);
 bool is_sparse_message(const nlohmann::json& element);
 

@@ -40,27 +40,41 @@ public:
     std::string shape(const index::stream&) const override { return "settings/1"; }
     bool lists(const index::stream&) const override { return true; }
 
-    /// There is no feed of these: three requests in each pass (contract 6.1).
+    /// There is no feed of these: three requests in each pass (contract 6.1). The cursor is no link but says
+    /// which lists there were: one that was there and is refused now is no list that is not offered, and
+    /// nothing of what is staged is touched until it comes again.
     task<core::result<graph::page>> read_page(
-        graph::client& graph, const index::container& c, const index::stream&, unsigned
+        graph::client& graph, const index::container& c, const index::stream& s, unsigned
     ) const override {
         auto settings = co_await graph.get_json(call(c, "/mailboxSettings"));
         if (!settings) {
-            co_return settings.error();
-        }
-        auto rules = co_await offered(graph, call(c, "/mailFolders/inbox/messageRules"));
-        if (!rules) {
-            co_return rules.error();
-        }
-        auto categories = co_await offered(graph, call(c, "/outlook/masterCategories"));
-        if (!categories) {
-            co_return categories.error();
+            auto e = settings.error();
+            const bool drops_cursor =
+                e.kind == core::error_kind::not_found || e.kind == core::error_kind::bad_request;
+            if (!s.cursor.empty() && drops_cursor) {
+                e.kind = core::error_kind::unsupported;
+            }
+            co_return e;
         }
         graph::page page;
         page.value = std::make_unique<json>(json::array());
         page.value->push_back(root_element(settings_root));
+        listed rules(rules_there, s.cursor);
+        auto asked = co_await ask(graph, call(c, "/mailFolders/inbox/messageRules"), rules, page);
+        listed categories(categories_there, s.cursor);
+        if (asked) {
+            asked = co_await ask(graph, call(c, "/outlook/masterCategories"), categories, page);
+        }
+        if (!asked) {
+            co_return asked.error();
+        }
+        page.delta_link = lists_mark;
+        page.delta_link += rules.is_there() ? rules_there : "";
+        page.delta_link += categories.is_there() ? categories_there : "";
         page.value->push_back(
-            settings_element(std::move(*settings), std::move(*rules), std::move(*categories))
+            rules.withheld || categories.withheld
+                ? kept_settings_element()
+                : settings_element(std::move(*settings), std::move(rules.all), std::move(categories.all))
         );
         co_return page;
     }
@@ -97,18 +111,44 @@ private:
         );
     }
 
-    /// A whole collection; null where the service does not offer it.
-    static task<core::result<json>> offered(graph::client& graph, graph::call first) {
+    /// One of the lists beside the settings.
+    struct listed {
+        listed(const char* name, const std::string& cursor)
+            : was_there(cursor.find(name) != std::string::npos) {}
+        json all;  ///< null where the service does not offer it
+        bool was_there;
+        bool withheld = false;  ///< it was there and is refused now
+        bool is_there() const { return was_there || !all.is_null(); }
+    };
+
+    /// A whole collection. What it is refused for is told to a person, unless it was never there.
+    static task<core::result<void>> ask(
+        graph::client& graph, graph::call first, listed& list, graph::page& page
+    ) {
         for (int tries = 0;; ++tries) {
             auto all = co_await graph::read_list(graph, first);
-            if (all || !is_not_offered(all.error())) {
-                co_return all;
+            if (all) {
+                list.all = std::move(*all);
+                co_return core::result<void>();
             }
-            if (graph::is_clear(all.error(), tries)) {
-                co_return json();
+            const auto& e = all.error();
+            if (!is_not_offered(e)) {
+                co_return e;
             }
+            if (!graph::is_clear(e, tries)) {
+                continue;
+            }
+            list.withheld = list.was_there;
+            if (list.was_there || e.code == "ErrorCorruptData") {
+                page.doubt = e;
+            }
+            co_return core::result<void>();
         }
     }
+
+    static constexpr const char* lists_mark = "lists";
+    static constexpr const char* rules_there = " rules";
+    static constexpr const char* categories_there = " categories";
 
     enabled_kinds enabled_;
 };

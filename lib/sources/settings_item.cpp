@@ -12,6 +12,8 @@ namespace {
 
 using nlohmann::json;
 
+constexpr const char* kept_mark = "m365stage.kept";
+
 /// Annotations name addresses of the service.
 void drop_annotations(json& value) {
     if (!value.is_structured()) {
@@ -65,14 +67,23 @@ json settings_element(json settings, json rules, json categories) {
     return json{{"id", settings_id}, {"content", std::move(all)}};
 }
 
+json kept_settings_element() {
+    return json{{"id", settings_id}, {kept_mark, true}};
+}
+
 std::optional<index::item_change> parse_settings(const json& element) {
     const auto* content = member(element, "content");
-    if (text(element, "id") != settings_id || content == nullptr) {
+    const bool kept = is_true(element, kept_mark);
+    if (text(element, "id") != settings_id || (content == nullptr && !kept)) {
         return std::nullopt;
     }
     index::item_change c;
     c.remote_id = settings_id;
     c.type = index::item_type::file;
+    c.same = kept;
+    if (kept) {
+        return c;
+    }
     c.parent_remote_id = settings_root;
     c.name = "settings.json";
     c.content = true;

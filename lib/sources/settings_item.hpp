@@ -15,6 +15,9 @@ inline constexpr const char* settings_id = "settings";
 /// service does not offer here. What moves by itself is left out.
 nlohmann::json settings_element(nlohmann::json settings, nlohmann::json rules, nlohmann::json categories);
 
+/// The element of settings of which nothing is known but that they are there: what is staged stays.
+nlohmann::json kept_settings_element();
+
 /// The change that such an element tells.
 std::optional<index::item_change> parse_settings(const nlohmann::json& element);
 

@@ -99,6 +99,48 @@ std::string yearly_rule(const transition& first, std::size_t number, void* handl
            weekdays[static_cast<std::size_t>(here.weekday - 1)] + "\r\n";
 }
 
+/// The rule of one of a year's changes, as long as every year that is looked at keeps it.
+struct common_rule {
+    explicit common_rule(const transition& t) : change(t), place(place_of(t.wall())) {}
+    transition change;
+    place_in_month place;
+    bool from_front = true, from_end = true;
+
+    bool admits(const transition& other) {
+        const auto there = place_of(other.wall());
+        from_front = from_front && there.week == place.week;
+        from_end = from_end && there.week_from_end == place.week_from_end;
+        return other.before == change.before && other.after == change.after && there.month == place.month &&
+               there.weekday == place.weekday && there.clock == place.clock && (from_front || from_end);
+    }
+};
+
+/// The first year from which on, up to `end`, the changes keep one rule each.
+int first_regular_year(void* handle, int begin, int end) {
+    std::vector<common_rule> rules;
+    for (const auto& t : transitions_of(handle, end)) {
+        rules.emplace_back(t);
+    }
+    for (int year = end; year > begin; --year) {
+        const auto changes = transitions_of(handle, year - 1);
+        bool same = changes.size() == rules.size();
+        for (std::size_t i = 0; same && i < changes.size(); ++i) {
+            same = rules[i].admits(changes[i]);
+        }
+        if (!same) {
+            return year;
+        }
+    }
+    return begin;
+}
+
+constexpr unix_seconds first_moment = -62'135'596'800;  // 0001-01-01T00:00:00
+constexpr unix_seconds last_moment = 253'402'300'799;   // 9999-12-31T23:59:59
+
+unix_seconds with_calendar_year(unix_seconds wall) {
+    return std::clamp(wall, first_moment, last_moment);
+}
+
 std::string offset_text(unix_seconds offset) {
     const auto minutes = (offset < 0 ? -offset : offset) / 60;
     auto two = [](unix_seconds n) { return std::string(n < 10 ? "0" : "") + std::to_string(n); };
@@ -195,17 +237,58 @@ std::string time_zone::component(int year) const {
     return out + "END:VTIMEZONE\r\n";
 }
 
+std::string time_zone::component_of_series(int year) const {
+    if (handle_ == nullptr) {
+        return component(year);
+    }
+    // As far as the database of zones tells changes one by one; behind it are rules for ever.
+    constexpr int years_told = 2037;
+    constexpr int years_compared = 4;
+    constexpr int longest = 100;
+    const int end = std::max(year + years_compared, years_told);
+    const int begin = std::max(year - 1, end - longest);
+    int regular = first_regular_year(handle_, begin, end);
+    std::string rules;
+    const auto first = transitions_of(handle_, regular);
+    for (std::size_t i = 0; i < first.size(); ++i) {
+        const auto& c = first[i];
+        const auto rule = yearly_rule(c, i, handle_, regular);
+        if (rule.empty()) {  // they move every year
+            rules.clear();
+            regular = end + 1;
+            break;
+        }
+        rules += observance(c.after > c.before, c.wall(), c.before, c.after, rule);
+    }
+    if (regular == begin) {
+        return component(year);
+    }
+    std::string out = "BEGIN:VTIMEZONE\r\nTZID:" + name_ + "\r\n";
+    const auto offset = offset_at(start_of(begin));
+    out += observance(false, 0, offset, offset, "");
+    for (int y = begin; y < regular; ++y) {
+        for (const auto& c : transitions_of(handle_, y)) {
+            out += observance(c.after > c.before, c.wall(), c.before, c.after, "");
+        }
+    }
+    return out + rules + "END:VTIMEZONE\r\n";
+}
+
 int year_of(unix_seconds t) {
     return fields_of(t).year;
 }
 
+bool has_calendar_year(unix_seconds wall) {
+    return wall >= first_moment && wall <= last_moment;
+}
+
 std::string ics_date(unix_seconds wall) {
-    const auto text = core::format_timestamp(wall);
+    const auto text = core::format_timestamp(with_calendar_year(wall));
     return text.substr(0, 4) + text.substr(5, 2) + text.substr(8, 2);
 }
 
 std::string ics_time(unix_seconds wall) {
-    const auto text = core::format_timestamp(wall);
+    const auto text = core::format_timestamp(with_calendar_year(wall));
     return ics_date(wall) + "T" + text.substr(11, 2) + text.substr(14, 2) + text.substr(17, 2);
 }
 

@@ -26,6 +26,10 @@ public:
     /// history the machine's database tells. Lines end with CRLF.
     std::string component(int year) const;
 
+    /// The same for what goes on for years: each change of the clock from that year on, until the rules are
+    /// those of the years to come.
+    std::string component_of_series(int year) const;
+
 private:
     time_zone(std::string name, void* handle, unix_seconds fixed)
         : name_(std::move(name)), handle_(handle), fixed_(fixed) {}
@@ -41,7 +45,10 @@ std::string_view iana_zone(std::string_view windows_name);
 
 int year_of(unix_seconds t);
 
-/// "20261007T090000" and "20261007".
+/// True for what iCalendar can write down: years of four digits.
+bool has_calendar_year(unix_seconds wall);
+
+/// "20261007T090000" and "20261007"; the first or last moment of what has no year of four digits.
 std::string ics_time(unix_seconds wall);
 std::string ics_date(unix_seconds wall);
 

@@ -167,7 +167,7 @@ task<index::page_outcome> stream_follower::apply(index::delta_page rows) {
 
 task<stream_follower::next_step> stream_follower::take(graph::page page) {
     const bool last = page.next_link.empty();
-    const std::string link = last ? page.delta_link : page.next_link;
+    std::string link = last ? page.delta_link : page.next_link;
     if (link.empty() && !source_.lists(stream_)) {
         if (!stream_.cursor.empty() && !restarted_) {
             restarted_ = true;  // the link leads nowhere, and would do so in every pass
@@ -186,8 +186,18 @@ task<stream_follower::next_step> stream_follower::take(graph::page page) {
     if (seen_before || idle_pages_ > most_idle_pages) {
         co_return co_await looping();
     }
+    if (page.partial) {
+        co_await change(&index::forgo_sweep);
+    }
     auto rows = rows_of(page);
+    if (last && page.anew) {
+        link.clear();
+        rows.cursor.clear();
+    }
     const auto outcome = co_await apply(std::move(rows));
+    if (!page.doubt.cause.empty()) {
+        co_await record(page.doubt);  // behind the round's end, which forgets earlier failures
+    }
     idle_pages_ = outcome.items > outcome.repeated ? 0 : idle_pages_ + 1;
     stream_.cursor = link;
     co_return next_step::go_on;

@@ -69,6 +69,66 @@ def unserialisable(options):
     return f"owed: {owed[0]['reason']}"
 
 
+def folder_of(w, message):
+    """Where a message of ada's lies in the tree, without its month."""
+    path = staged_messages(w.stage)["ada@contoso.example", message][1]
+    top = os.path.join(w.stage.root, "tree/users/ada@contoso.example/mail")
+    return os.path.relpath(os.path.dirname(os.path.dirname(path)), top)
+
+
+def check_folders(w, places):
+    """Each of these messages is where the tenant has it, and so is the rest."""
+    sync_until_equal(w)
+    for message, place in places.items():
+        check(folder_of(w, message) == place, f"in {folder_of(w, message)}, not in {place}")
+
+
+@scenario
+def mail_folders(options):
+    """folders that the feed omits, that do not tell their parent, of which it tells only what changed"""
+    with mailboxes(options, "mailfolders") as w:
+        w.stage.configure(kinds=["mail"])
+        folder = lambda name, parent: op(w, "new_folder", name=name, parent=parent)["folder"]
+        message = lambda place: op(w, "new_message", folder=place, size=2000, seed=8)["id"]
+        top = folder("Top", "msgfolderroot")
+        below = folder("Below", top)
+        deepest = folder("Deepest", below)
+        places = {message(top): "Top", message(below): "Top/Below", message(deepest): "Top/Below/Deepest"}
+        w.sim.post("exchange/settings", hide_nested_mail=True, null_parents=True)
+        w.stage.sync(expect=(0, 1))
+        check_folders(w, places)
+        check_untouched(w)
+        # The feed will not tell of this, nor that it goes.
+        op(w, "rename_folder", folder=below, name="Under")
+        check_folders(w, dict(zip(places, ["Top", "Top/Under", "Top/Under/Deepest"])))
+        # What can't be told for a while is not gone.
+        w.sim.fault("error", path="/childFolders", status=500, code="ErrorInternalServerError", count=-1)
+        out = w.stage.sync(expect=(1,))
+        check("childFolders" in out.told() or "ErrorInternalServerError" in out.told(), out.told())
+        w.sim.clear_faults()
+        check_folders(w, dict(zip(places, ["Top", "Top/Under", "Top/Under/Deepest"])))
+        op(w, "purge_folder", folder=deepest)
+        check_folders(w, dict(list(zip(places, ["Top", "Top/Under"]))))
+        check(not os.path.exists(os.path.join(w.stage.root, "tree/users/ada@contoso.example/mail/Top/Under/Deepest")),
+              "a folder that is gone is still in the tree")
+        w.sim.post("exchange/settings", hide_nested_mail=False, null_parents=False, sparse_folders=True)
+        mine = [folder(f"Folder {n}", top) for n in range(4)]
+        told = {message(f): f"Top/Folder {n}" for n, f in enumerate(mine)}
+        check_folders(w, told)
+        for n, f in enumerate(mine):
+            op(w, "rename_folder", folder=f, name=f"Other {n}")
+        check_folders(w, {m: f"Top/Other {n}" for n, m in enumerate(told)})
+        for f in mine:
+            op(w, "move_folder", folder=f, to=below)
+        check_folders(w, {m: f"Top/Under/Other {n}" for n, m in enumerate(told)})
+        check_untouched(w)
+        w.sim.post("requests/reset")
+        w.stage.sync(expect=(0, 1))
+        asked = json.dumps(w.sim.get("requests"))
+        check("childFolders" not in asked, f"an unchanged mailbox asks for children: {asked[:500]}")
+        check_manners(w.sim)
+
+
 def calendar_op(w, what, **more):
     return w.sim.post("exchange/calendar/op", op=what, mailbox="ada", **more)
 

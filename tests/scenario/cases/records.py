@@ -259,6 +259,31 @@ def records_special(options):
         check_manners(w.sim)
 
 
+@scenario
+def settings_refused(options):
+    """rules or categories that are refused once: what is staged of them stays, and a person is told"""
+    with World(options, "setrefused", "--seed", options.seed, "--users", 1, "--sites", 0, "--groups", 0,
+               "--messages-per-mailbox", 0) as w:
+        w.stage.configure(kinds=["mail"])
+        w.sim.fault("error", path="/masterCategories", status=400, code="BadRequest", count=-1)
+        w.stage.sync(expect=0)  # never offered: nothing to tell
+        check("masterCategories" not in settings_of(w), "categories came from nowhere")
+        w.sim.clear_faults()
+        w.stage.sync(expect=0)
+        before = w.stage.snapshot()
+        for path in ("/messageRules", "/masterCategories"):
+            for status, code in ((400, "BadRequest"), (404, "ErrorItemNotFound"), (500, "ErrorCorruptData"),
+                                 (501, "NotImplemented")):
+                w.sim.fault("error", path=path, status=status, code=code, count=-1)
+                out = w.stage.sync(expect=1)
+                w.sim.clear_faults()
+                check(code in out.told(), f"{path} {code} is not told: {out.told()[-500:]}")
+                check_same_tree(before, w.stage.snapshot(), f"{path} {code}")
+        w.stage.sync(expect=0)
+        check_same_tree(before, w.stage.snapshot())
+        check_settings(w)
+
+
 def check_photo(w, op, contact):
     """A photo comes, stays and goes; a change that changes no byte leaves the file alone."""
     op(op="photo", id=contact, seed=5)

@@ -100,6 +100,9 @@ struct exchange_state {
     bool no_record_delta = false;         ///< contacts and tasks have no delta, as in China (contract 1.7)
     bool hide_nested_folders = false;     ///< the feed of contact folders omits nested ones (Q79)
     bool feed_default_folder = false;     ///< ... and tells of the default one, as their list never does
+    bool hide_nested_mail = false;        ///< the feed of mail folders omits nested ones (Q79)
+    bool sparse_folders = false;  ///< ... and tells of a change by id and name, id and parent, or id alone
+    bool null_parents = false;    ///< mail folders at the top tell null as what they lie in
 
     /// By the owner's directory id or address, in any case of letters.
     mailbox* find(std::string_view name);

@@ -60,6 +60,9 @@ response settings(world& w, const json& b) {
     x.no_record_delta = b.value("no_record_delta", x.no_record_delta);
     x.hide_nested_folders = b.value("hide_nested_folders", x.hide_nested_folders);
     x.feed_default_folder = b.value("feed_default_folder", x.feed_default_folder);
+    x.hide_nested_mail = b.value("hide_nested_mail", x.hide_nested_mail);
+    x.sparse_folders = b.value("sparse_folders", x.sparse_folders);
+    x.null_parents = b.value("null_parents", x.null_parents);
     return admin_answer(
         {{"latency_ms", x.latency_ms},
          {"page_max", x.page_max},
@@ -71,7 +74,10 @@ response settings(world& w, const json& b) {
          {"list_extended", x.list_extended},
          {"no_record_delta", x.no_record_delta},
          {"hide_nested_folders", x.hide_nested_folders},
-         {"feed_default_folder", x.feed_default_folder}}
+         {"feed_default_folder", x.feed_default_folder},
+         {"hide_nested_mail", x.hide_nested_mail},
+         {"sparse_folders", x.sparse_folders},
+         {"null_parents", x.null_parents}}
     );
 }
 

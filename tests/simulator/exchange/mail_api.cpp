@@ -50,7 +50,7 @@ response list_folders(const outlook_call& c, folder_index parent) {
     std::string value;
     for (std::size_t i = std::min(page.skip, end); i < end; ++i) {
         value += value.empty() ? "" : ",";
-        append_folder(value, c.box, shown[i], selected(c.r));
+        append_folder(value, c.box, shown[i], selected(c.r), c.w.exchange.null_parents);
     }
     return list_response(c, "mailFolders", value, end, shown.size());
 }
@@ -437,7 +437,7 @@ response serve_mail_folders(const outlook_call& c) {
     }
     if (at == s.size()) {
         std::string one;
-        append_folder(one, c.box, f, selected(c.r));
+        append_folder(one, c.box, f, selected(c.r), c.w.exchange.null_parents);
         return json_response(200, one);
     }
     if (s[at] == "childFolders") {

@@ -213,6 +213,12 @@ private:
     bool poisoned_ = false;
 };
 
+/// A change of a folder is told by what may have changed, if the tenant is like that.
+std::optional<std::vector<std::string>> told_of(const exchange_state& x, folder_index f) {
+    static const std::vector<std::string> ways[] = {{"displayName"}, {"parentFolderId"}, {}};
+    return x.sparse_folders ? std::optional(ways[f % 3]) : std::nullopt;
+}
+
 bool shown_in_feed(const mailbox& b, folder_index f, bool hidden) {
     if (f == folder_root || !b.is_below(f, folder_root)) {
         return false;
@@ -300,9 +306,14 @@ response serve_folder_delta(const outlook_call& c) {
         if (f <= folder_root || it.seq <= t.since || (it.deleted && t.since == 0)) {
             continue;
         }
+        const bool omitted = c.w.exchange.hide_nested_mail && it.parent != folder_root;
+        if (!it.deleted && omitted) {
+            continue;
+        }
         if (!it.deleted && shown_in_feed(c.box, f, shape.hidden)) {
             value += count == 0 ? "" : ",";
-            append_folder(value, c.box, f, shape.folder_fields);
+            const auto sparse = t.since > 0 ? told_of(c.w.exchange, f) : std::nullopt;
+            append_folder(value, c.box, f, sparse ? sparse : shape.folder_fields, c.w.exchange.null_parents);
             ++count;
         } else if (t.since > 0 && (it.deleted || !c.box.is_below(f, folder_root))) {
             value += count == 0 ? "" : ",";

@@ -403,6 +403,15 @@ void append_sparse(std::string& out, const mailbox& b, message_index m, bool imm
     o.text("id", b.message_id(m, immutable));
     o.yes_no("isRead", b.at(m).has(message_read));
     o.text("parentFolderId", b.folder_id(b.at(m).folder));
+    // What else comes along differs.
+    if (m % 3 == 1) {
+        o.text("changeKey", change_key(b, m));
+        o.time("receivedDateTime", b.at(m).received);
+    } else if (m % 3 == 2) {
+        const auto words = compose(b, m, 0);
+        o.text("subject", words.subject);
+        o.text("internetMessageId", words.internet_id);
+    }
     o.close();
 }
 
@@ -453,7 +462,8 @@ void append_attachment(
 }
 
 void append_folder(
-    std::string& out, const mailbox& b, folder_index f, const std::optional<std::vector<std::string>>& names
+    std::string& out, const mailbox& b, folder_index f, const std::optional<std::vector<std::string>>& names,
+    bool null_parents
 ) {
     const mail_folder& it = b.folder(f);
     const mail_folder& counted = it.search ? b.folder(it.source) : it;
@@ -467,6 +477,9 @@ void append_folder(
         {"sizeInBytes", static_cast<std::int64_t>(counted.total) * 4096},
         {"isHidden", it.hidden}
     };
+    if (null_parents && it.parent == folder_root) {
+        j["parentFolderId"] = nullptr;
+    }
     if (it.search) {
         j["@odata.type"] = "#microsoft.graph.mailSearchFolder";
         j["isSupported"] = true;

@@ -37,9 +37,10 @@ void append_attachment(
     std::string& out, const mailbox& b, message_index m, const attachment& a, bool immutable, bool with_bytes,
     bool with_item
 );
-/// Names of the properties of a folder; empty: all.
+/// `names` of the properties of a folder; empty: all. `null_parents`: those at the top do not tell where.
 void append_folder(
-    std::string& out, const mailbox& b, folder_index f, const std::optional<std::vector<std::string>>& names
+    std::string& out, const mailbox& b, folder_index f, const std::optional<std::vector<std::string>>& names,
+    bool null_parents = false
 );
 /// A known extended property's value; empty when the message has none.
 std::string extended_value(const mailbox& b, message_index m, std::string_view id);

@@ -165,6 +165,18 @@ TEST_SUITE("graph") {
         CHECK(expired.retry == retry_class::sign_in_again);
     }
 
+    TEST_CASE("errors: 401 of a user without a licence is not about the token, unless the service says so") {
+        const auto unlicensed = body("AuthenticationError", "Error authenticating with resource");
+        const auto plain = graph::judge(get_request(), answer(401, unlicensed));
+        CHECK(plain.why.kind == error_kind::forbidden);
+        CHECK(plain.retry == retry_class::never);
+        const auto token = graph::judge(
+            get_request(), answer(401, unlicensed, "WWW-Authenticate", "Bearer error=\"invalid_token\"")
+        );
+        CHECK(token.why.kind == error_kind::unauthorized);
+        CHECK(token.retry == retry_class::sign_in);
+    }
+
     TEST_CASE("errors: the innermost known code counts, whatever the spelling") {
         auto got = graph::judge(
             get_request(),

@@ -184,6 +184,44 @@ TEST_SUITE("sources") {
         CHECK(berlin.wall_of(berlin.utc_of(skipped)) == skipped + 3600);
     }
 
+    TEST_CASE("time zone: a series is told each change since it began, and the rules behind them") {
+        const auto count = [](const std::string& text, const std::string& part) {
+            int n = 0;
+            for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) {
+                ++n;
+            }
+            return n;
+        };
+        // The rules of these years have been the same.
+        const auto berlin = *time_zone::find("Europe/Berlin");
+        CHECK(berlin.component_of_series(2024) == berlin.component(2024));
+        // The United States have other rules since 2007.
+        const auto new_york = time_zone::find("America/New_York")->component_of_series(2004);
+        CHECK(new_york.find("DTSTART:20040404T020000") != std::string::npos);
+        CHECK(new_york.find("DTSTART:20061029T020000") != std::string::npos);
+        CHECK(
+            new_york.find("DTSTART:20070311T020000\r\nTZOFFSETFROM:-0500\r\nTZOFFSETTO:-0400\r\nRRULE:") !=
+            std::string::npos
+        );
+        CHECK(count(new_york, "RRULE") == 2);
+        // Moscow stopped changing its clocks in 2011 and moved them once more in 2014.
+        const auto moscow = time_zone::find("Europe/Moscow")->component_of_series(2009);
+        CHECK(
+            moscow.find("DTSTART:20141026T020000\r\nTZOFFSETFROM:+0400\r\nTZOFFSETTO:+0300") !=
+            std::string::npos
+        );
+        CHECK(count(moscow, "RRULE") == 0);
+        // Ramadan moves.
+        const auto morocco = time_zone::find("Africa/Casablanca")->component_of_series(2012);
+        CHECK(morocco.find("DTSTART:2012") != std::string::npos);
+        CHECK(morocco.find("DTSTART:2036") != std::string::npos);
+    }
+
+    TEST_CASE("time zone: years have four digits") {
+        CHECK(ics_time(253'402'300'800) == "99991231T235959");
+        CHECK(ics_date(253'402'300'800) == "99991231");
+    }
+
     TEST_CASE("time zone: a VTIMEZONE is short and has yearly rules") {
         const auto text = time_zone::find("Europe/Berlin")->component(2026);
         CHECK(text.find("DTSTART:20250330T020000\r\n") != std::string::npos);

@@ -221,6 +221,56 @@ TEST_SUITE("sources") {
         }
     }
 
+    TEST_CASE_FIXTURE(
+        fixture, "render: an attachment without a type has none in the file, unless it is a message"
+    ) {
+        auto plain = file("A", 4);
+        plain["contentType"] = nullptr;
+        auto message = plain;
+        message["id"] = "B";
+        message["@odata.type"] = "#microsoft.graph.itemAttachment";
+        graph.answers["E/attachments"] = {good(json::array({plain, message}).dump())};
+        graph.answers["E/attachments/A/$value"] = {good("some")};
+        graph.answers["E/attachments/B"] = {good(message.dump())};
+        graph.answers["E/attachments/B/$value"] = {good("From: x")};
+        REQUIRE(render().has_value());
+        CHECK(sink.text.find("ENCODING=BASE64;FILENAME=\"file A\"") != std::string::npos);
+        const auto type = sink.text.find("FMTTYPE=");
+        CHECK(sink.text.substr(type, 22) == "FMTTYPE=message/rfc822");
+        CHECK(sink.text.find("FMTTYPE=", type + 1) == std::string::npos);
+    }
+
+    TEST_CASE_FIXTURE(
+        fixture, "render: exceptions behind a link of the expanded collection belong to the series"
+    ) {
+        const auto exception = [](int day) {
+            const auto date = "2026-11-" + std::to_string(day);
+            return json{
+                {"id", "X" + std::to_string(day)},
+                {"type", "exception"},
+                {"subject", "changed"},
+                {"originalStart", date + "T07:00:00Z"},
+                {"start", {{"dateTime", date + "T08:00:00"}, {"timeZone", "UTC"}}}
+            };
+        };
+        event["type"] = "seriesMaster";
+        event["hasAttachments"] = false;
+        event["cancelledOccurrences"] = json::array();
+        event["exceptionOccurrences"] = json::array({exception(10)});
+        event["exceptionOccurrences@odata.nextLink"] = "https://graph/v1.0/users/ann/events/E/rest?$skip=1";
+        graph.answers["E"] = {good(event.dump())};
+        CHECK_FALSE(render().has_value());  // a part is not taken for the whole
+        graph.answers["E/rest"] = {good(json::array({exception(11), exception(12)}).dump())};
+        const auto made = render();
+        REQUIRE(made.has_value());
+        const auto meta = json::parse(made->meta);
+        CHECK(meta["exceptionOccurrences"].size() == 3);
+        CHECK_FALSE(meta.contains("exceptionOccurrences@odata.nextLink"));
+        for (const char* day : {"20261110", "20261111", "20261112"}) {
+            CHECK(sink.text.find(std::string("RECURRENCE-ID:") + day + "T070000Z") != std::string::npos);
+        }
+    }
+
     TEST_CASE_FIXTURE(fixture, "render: a transfer that breaks goes on, and no byte comes twice") {
         const auto bytes = some_bytes(100'000);
         for (const std::size_t broken : {std::size_t(0), std::size_t(1), std::size_t(54'321), bytes.size()}) {

@@ -80,6 +80,39 @@ TEST_SUITE("sources") {
         CHECK(text.find("CN=\"Bela 'B'; Co\"") != std::string::npos);
     }
 
+    TEST_CASE("ics: an exception without its original start is known by the day in its id") {
+        auto event = meeting();
+        auto one = event["exceptionOccurrences"][0];
+        one.erase("originalStart");
+        one["occurrenceId"] = "OID.AAk-1.2026-10-28";
+        auto other = one;
+        other["occurrenceId"] = "OID.AAk-1.2026-11-11";
+        event["exceptionOccurrences"] = {one, other};
+        const auto text = unfolded(whole(make_ics(event)));
+        CHECK(has(text, "RECURRENCE-ID;TZID=Europe/Berlin:20261028T090000"));
+        CHECK(has(text, "RECURRENCE-ID;TZID=Europe/Berlin:20261111T090000"));
+    }
+
+    TEST_CASE("ics: the end of time is told in UTC where the zone has a later year") {
+        auto event = meeting();
+        event.erase("recurrence");
+        event.erase("exceptionOccurrences");
+        event["start"]["dateTime"] = "9999-12-31T22:30:00.0000000";
+        event["end"]["dateTime"] = "9999-12-31T23:30:00.0000000";
+        const auto text = unfolded(whole(make_ics(event)));
+        CHECK(has(text, "DTSTART:99991231T223000Z"));
+        CHECK(has(text, "DTEND:99991231T233000Z"));
+    }
+
+    TEST_CASE("ics: commas and semicolons of X properties are escaped, since they are texts") {
+        auto event = meeting();
+        event["body"]["content"] = "<p style=\"a:b;c\">one, two; three\\</p>";
+        const auto text = unfolded(whole(make_ics(event)));
+        CHECK(has(
+            text, "X-ALT-DESC;VALUE=TEXT;FMTTYPE=text/html:<p style=\"a:b\\;c\">one\\, two\\; three\\\\</p>"
+        ));
+    }
+
     TEST_CASE("ics: attachments go in front of the alarm, and no line is too long") {
         const auto made = make_ics(meeting());
         CHECK(made.events[0].before.ends_with("\r\n"));

@@ -14,7 +14,8 @@ json delivered() {
     return json::parse(
         R"({"id":"AAkA-1","changeKey":"CQ1","parentFolderId":"inbox","subject":"Quarterly/figures",
       "receivedDateTime":"2026-10-31T23:59:58Z","internetMessageId":"<a@b>","isRead":false,"isDraft":false,
-      "categories":[],"flag":{"flagStatus":"notFlagged"},"lastModifiedDateTime":"2026-11-01T00:00:00Z"})"
+      "categories":[],"flag":{"flagStatus":"notFlagged"},"lastModifiedDateTime":"2026-11-01T00:00:00Z",
+      "createdDateTime":"2026-10-31T23:59:57Z","hasAttachments":false,"importance":"normal"})"
     );
 }
 
@@ -93,6 +94,25 @@ TEST_SUITE("sources") {
         CHECK(is_sparse_message(json::parse(R"({"id":"x","isRead":true,"parentFolderId":"inbox"})")));
         CHECK_FALSE(is_sparse_message(json::parse(R"({"id":"x","@removed":{"reason":"deleted"}})")));
         CHECK_FALSE(is_sparse_message(delivered()));
+    }
+
+    TEST_CASE("mail: an element is whole only if it tells what every message has") {
+        // Whatever else is told beside it: the rest would be wiped.
+        for (const char* told :
+             {"subject", "receivedDateTime", "internetMessageId", "flag", "categories", "isRead", "changeKey",
+              "lastModifiedDateTime"}) {
+            json sparse{{"id", "x"}, {"parentFolderId", "inbox"}};
+            sparse[told] = delivered()[told];
+            CAPTURE(told);
+            CHECK(is_sparse_message(sparse));
+        }
+        // A draft that was never saved properly, from a service that leaves out what is null.
+        auto draft = delivered();
+        for (const char* untold :
+             {"receivedDateTime", "sentDateTime", "subject", "internetMessageId", "from"}) {
+            draft.erase(untold);
+        }
+        CHECK_FALSE(is_sparse_message(draft));
     }
 
     TEST_CASE("mail: search folders are left out") {

@@ -44,6 +44,13 @@ TEST_SUITE("sources") {
         CHECK(read["checklistItems"][0]["displayName"] == "s");
     }
 
+    TEST_CASE("settings: those that are kept change nothing") {
+        const auto kept = parse_settings(kept_settings_element());
+        REQUIRE(kept);
+        CHECK(kept->same);
+        CHECK(kept->remote_id == settings_id);
+    }
+
     TEST_CASE("settings: times of replies that are off, annotations and order say nothing") {
         const auto told = [](const char* start, json rules) {
             json settings = {

@@ -40,6 +40,10 @@ TEST_SUITE("sources") {
              {"status", "notStarted"},
              {"receivedDateTime", "2026-10-01T00:00:00Z"},
              {"createdDateTime", "2026-10-01T00:00:00Z"},
+             {"isDraft", false},
+             {"isRead", false},
+             {"hasAttachments", false},
+             {"importance", "normal"},
              {"emailAddresses", json::array()},
              {"start", {{"dateTime", "2026-11-01T00:00:00"}, {"timeZone", "UTC"}}}}
         );
