@@ -119,9 +119,10 @@ struct work_item {
     std::string remote_id, parent_remote_id, name;
     std::int64_t version = 0;
     bool content = false, permissions = false, columns = false;
-    std::int64_t size = 0;
+    std::int64_t size = 0;  ///< as announced
     std::string hash;
     unix_seconds mtime = 0;
+    std::int64_t etag = 0, ctag = 0;  ///< fingerprints; 0: not told
     std::string url;
     unix_seconds url_until = 0;
     int attempts = 0;

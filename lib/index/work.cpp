@@ -19,7 +19,8 @@ std::vector<work_item> due_work(database& db, container_id c, unix_seconds now, 
         "SELECT p.item_id, p.container_id, i.remote_id, i.name, p.version, p.content, p.permissions, p.size, "
         "p.hash, "
         "p.mtime, p.url, p.url_until, p.attempts, p.first_bytes, p.meta, "
-        "iif((i.at_parent IS NOT NULL OR i.parked) AND p.hash<>'', i.sha256, NULL), q.remote_id, p.columns "
+        "iif((i.at_parent IS NOT NULL OR i.parked) AND p.hash<>'', i.sha256, NULL), q.remote_id, p.columns, "
+        "i.etag, p.ctag "
         "FROM pending AS p INDEXED BY pending_due JOIN item AS i ON i.id=p.item_id LEFT JOIN item AS q ON "
         "q.id=i.parent "
         "WHERE p.container_id=?1 AND p.state=0 AND p.next_try<=?2 AND (p.item_id>?4 OR p.next_try>0) AND "
@@ -44,6 +45,8 @@ std::vector<work_item> due_work(database& db, container_id c, unix_seconds now, 
             w.staged_sha256 = r.bytes(15);
             w.parent_remote_id = r.text(16);
             w.columns = r.integer(17) != 0;
+            w.etag = r.integer(18);
+            w.ctag = r.integer(19);
             out.push_back(std::move(w));
         },
         c, now, limit, after

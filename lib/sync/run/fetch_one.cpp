@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/hash.hpp"
 #include "core/log.hpp"
 #include "graph/errors.hpp"
 #include "index/items.hpp"
@@ -16,6 +17,23 @@ using core::error_kind;
 
 constexpr int most_resumes = 8;  // without a byte of progress between them: far fewer
 constexpr int most_fresh_addresses = 2;
+constexpr int download_restarts = 3;
+
+/// True if a fresh look shows another version of the content than the look before (contract 5.6, 5.8). An
+/// eTag moves with metadata too: it decides only where nothing else tells.
+bool shows_other_content(const index::work_item& before, const index::item_change& now) {
+    if (!before.hash.empty() && !now.hash.empty()) {
+        return before.hash != now.hash;
+    }
+    if (before.size != now.size || before.mtime != now.mtime) {
+        return true;
+    }
+    const auto differ = [](std::int64_t had, const std::string& has) {
+        return had != 0 && !has.empty() && had != core::fingerprint(has);
+    };
+    const bool told = before.ctag != 0 && !now.ctag.empty();
+    return told ? differ(before.ctag, now.ctag) : differ(before.etag, now.etag);
+}
 
 /// Announces a download to those who count the room on the disk.
 class announced_file final : public expected_file {
@@ -119,10 +137,15 @@ private:
         auto answer = co_await pass_.graph.get_json(source_.item_call(container_, item_.remote_id));
         if (!answer) {
             error_ = answer.error();
-            co_return error_.kind == error_kind::not_found ? look::gone : look::failed;
+            gone_ = error_.kind == error_kind::not_found;
+            co_return gone_ ? look::gone : look::failed;
         }
-        auto change = source_.parse_item(*answer, index::stream());
+        index::stream folders_own;  // not the main one, which may tell of folders alone
+        folders_own.remote_id = item_.parent_remote_id;
+        auto change = source_.parse_item(*answer, folders_own);
         if (!change || change->removed || change->type != index::item_type::file) {
+            error_ = core::error(error_kind::not_found, "the item is no file any more");
+            gone_ = true;
             co_return look::gone;
         }
         if (!change->refusal.empty()) {
@@ -131,7 +154,10 @@ private:
             );
             co_return look::failed;
         }
+        other_content_ = shows_other_content(item_, *change);
         url_ = change->url;
+        item_.etag = change->etag.empty() ? 0 : core::fingerprint(change->etag);
+        item_.ctag = change->ctag.empty() ? 0 : core::fingerprint(change->ctag);
         item_.size = change->size;
         item_.hash = change->hash;
         item_.mtime = change->mtime;
@@ -175,8 +201,7 @@ private:
             auto transferred = co_await transfer(file);
             if (!transferred) {
                 co_await file.discard();
-                co_return transferred.error().kind == error_kind::not_found ? fetch_outcome(vanished())
-                                                                            : failure(transferred.error());
+                co_return gone_ ? fetch_outcome(vanished()) : failure(transferred.error());
             }
             auto done = co_await file.finish(item_.mtime);
             pass_.counters.disk_time += file.disk_time();
@@ -315,9 +340,13 @@ private:
     task<core::result<void>> transfer(spool_file& file) {
         int fresh_addresses = 0;
         int idle_resumes = 0;
+        int restarts = 0;
         for (int attempt = 0;; ++attempt) {
             const auto before = file.received();
             auto answer = co_await request(file);
+            if (answer) {
+                answer = co_await is_of_one_version(file);
+            }
             if (answer) {
                 co_return core::result<void>();
             }
@@ -325,20 +354,25 @@ private:
             if (e.kind == error_kind::disk) {
                 throw core::fatal(std::move(e));
             }
-            if (e.code == graph::paused_code) {
+            if (gone_ || e.code == graph::paused_code) {
                 co_return e;
             }
-            const bool refused = e.http_status == 401 || e.http_status == 403 || e.http_status == 404;
-            if (refused && e.kind != error_kind::malware && !url_.empty() &&
-                fresh_addresses < most_fresh_addresses) {
-                ++fresh_addresses;  // the address has expired (contract Q34), or the item is gone
+            bool from_start = e.http_status == 416 || e.kind == error_kind::content_changed;
+            if (needs_look(e) && fresh_addresses < most_fresh_addresses) {
+                ++fresh_addresses;
                 const auto seen = co_await look_again();
-                if (seen == look::there) {
+                if (seen != look::there) {
+                    co_return std::move(error_);
+                }
+                from_start = other_content_ && file.received() > 0;
+                if (!from_start) {
                     continue;
                 }
-                co_return std::move(error_);
             }
-            if (e.http_status == 416 || e.kind == error_kind::content_changed) {
+            if (from_start) {
+                if (++restarts > download_restarts) {
+                    co_return e;
+                }
                 auto again = co_await file.restart();
                 if (!again) {
                     co_return again.error();
@@ -353,6 +387,35 @@ private:
             }
             co_await pause(idle_resumes);
         }
+    }
+
+    /// True if the address may have expired (contract Q34) or the item may be gone: only the item itself
+    /// tells.
+    bool needs_look(const core::error& e) const {
+        const bool refused = e.http_status == 401 || e.http_status == 403;
+        const bool absent = e.http_status == 404 || e.http_status == 410;
+        return e.kind != error_kind::malware && (absent || (refused && !url_.empty()));
+    }
+
+    /// Parts of two versions make a file that nobody ever had (contract Q46). Where neither a hash of the
+    /// whole nor the file host tells them apart, the item does. Errors: content_changed, or why it could not
+    /// be seen.
+    task<core::result<void>> is_of_one_version(const spool_file& file) {
+        const bool hashed = source_.content() == sources::content_kind::announced && !item_.hash.empty();
+        if (hashed || !file.is_unproven()) {
+            co_return core::result<void>();
+        }
+        const auto seen = co_await look_again();
+        if (seen != look::there) {
+            co_return error_;
+        }
+        if (other_content_) {
+            core::error e(
+                error_kind::content_changed, "the file changed while it was being downloaded in parts"
+            );
+            co_return e;
+        }
+        co_return core::result<void>();
     }
 
     task<core::result<void>> request(spool_file& file) {
@@ -420,8 +483,10 @@ private:
     sources::source& source_;
     index::fetch_result result_;
     std::string url_;
-    bool web_page_ = false;  ///< the last answer said so
-    core::error error_;
+    bool web_page_ = false;       ///< the last answer said so
+    bool gone_ = false;           ///< the last look: the item is not there
+    bool other_content_ = false;  ///< the last look: the content is another one than at the look before
+    core::error error_;           ///< of the last look
 };
 
 }  // namespace

@@ -1,11 +1,13 @@
 """What random changes meet too seldom."""
 
+import hashlib
 import json
 import os
 import time
 
 from cases import scenario
-from harness import Stage, World, check, check_manners, check_quiet, compare
+from harness import Failed, Stage, World, check, check_index, check_manners, check_quiet, compare
+from running import wait_until
 
 
 def small(options, name, *more):
@@ -177,6 +179,60 @@ def expired_urls(options):
         compare(w.stage, quiet=True)
         check_manners(w.sim)
     return f"{refused} expired addresses"
+
+
+def served_hash(w, item):
+    return next(i["sha256"] for i in w.sim.expected() if i["id"] == item)
+
+
+def staged_hash(stage, path):
+    try:
+        with open(os.path.join(stage.root, "tree", path), "rb") as file:
+            return hashlib.sha256(file.read()).hexdigest()
+    except FileNotFoundError:
+        return None
+
+
+@scenario
+def changed_in_parts(options):
+    """a file without a hash changes while it comes in parts: no part of one version is put behind another's"""
+    user, path, size = "ada@contoso.example", "parts.bin", 200000
+    looks = 0
+    with small(options, "parts", "--specials", 0) as w:
+        w.stage.sync(expect=0)
+        for etags in (True, False):
+            w.sim.post("settings", file_etags=etags)
+            for expires in (True, False):
+                for edited in (True, False):
+                    made = w.sim.op("create", user=user, path=path, type="file", size=size, seed=1, no_hash=True)
+                    # What is sent is fixed before the delay, so the edit comes between the parts.
+                    w.sim.fault("short_body", service="files", bytes=size // 2, count=1, delay_ms=1000)
+                    if expires:
+                        w.sim.fault("expired_url", service="files", nth=2, count=1)
+                    w.sim.forget_requests()
+                    versions = {served_hash(w, made["id"])}
+                    process = w.stage.start()
+                    wait_until(lambda: w.sim.downloads().get(made["id"]), "the first part")
+                    if edited:
+                        w.sim.op("edit", user=user, path=path, size=size, seed=2)
+                        versions.add(served_hash(w, made["id"]))
+                    check(process.wait(120) in (0, 1), f"the pass ended with {process.returncode}")
+                    case = f"ETags {etags}, expired {expires}, edited {edited}"
+                    staged = staged_hash(w.stage, f"users/{user}/onedrive/{path}")
+                    check(staged in versions | {None}, f"{case}: what is staged was never a version of the file")
+                    looks += w.sim.downloads().get(made["id"], 0)
+                    w.sim.clear_faults()
+                    try:
+                        check_index(w.stage)
+                        w.stage.hurry()
+                        w.stage.sync(expect=0)
+                        compare(w.stage, quiet=True)
+                    except Failed as e:
+                        raise Failed(f"{case}: {e}") from e
+                    w.sim.op("delete", user=user, path=path)
+                    w.stage.sync(expect=0)
+        check_manners(w.sim)
+    return f"{looks} downloads"
 
 
 @scenario
