@@ -128,7 +128,7 @@ struct work_item {
     int attempts = 0;
     std::string first_bytes;  ///< sha256 of an earlier download that did not match; empty: none
     std::string meta;  ///< what the sidecar will hold, canonical JSON; empty: the service has to be asked
-    std::string staged_sha256;  ///< 32 bytes, of what is in the tree; empty: nothing is
+    std::string staged_sha256;  ///< 32 bytes, of what is in the tree; empty: nothing is, or nothing whole
 };
 
 /// What fetching one item brought.
@@ -148,6 +148,7 @@ struct fetch_result {
     std::optional<std::string> meta, mark;
     std::optional<std::string> hash;
     std::optional<unix_seconds> mtime;
+    std::optional<std::int64_t> announced, ctag;  ///< size; fingerprint
 };
 
 }  // namespace m365stage::index

@@ -28,6 +28,7 @@ struct placement {
     tree::sidecar sidecar;
     std::string hash;
     std::int64_t ctag = 0;
+    std::int64_t announced = 0;  ///< bytes
     index::unix_seconds item_mtime = 0;
 };
 

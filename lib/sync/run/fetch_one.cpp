@@ -165,6 +165,8 @@ private:
         result_.mark = std::move(change->mark);
         result_.hash = change->hash;
         result_.mtime = change->mtime;
+        result_.announced = change->size;
+        result_.ctag = item_.ctag;
         co_return look::there;
     }
 
@@ -201,7 +203,14 @@ private:
             auto transferred = co_await transfer(file);
             if (!transferred) {
                 co_await file.discard();
-                co_return gone_ ? fetch_outcome(vanished()) : failure(transferred.error());
+                if (gone_) {
+                    co_return fetch_outcome(vanished());
+                }
+                auto e = transferred.error();
+                if (e.kind == error_kind::not_found) {
+                    e.hint = "the item is there, its content can't be found; it is tried again";
+                }
+                co_return failure(std::move(e));
             }
             auto done = co_await file.finish(item_.mtime);
             pass_.counters.disk_time += file.disk_time();
