@@ -304,7 +304,7 @@ void page_writer::enqueue(item_id id, const item_change& c, bool content, work_c
         "VALUES (?1,?2,?3,1,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19) "
         "ON CONFLICT (item_id) DO UPDATE SET state=excluded.state, version=version+1, "
         "content=excluded.content, permissions=excluded.permissions, access=NULL, "
-        "columns=excluded.columns, column_values=NULL, "
+        "columns=excluded.columns, column_values=NULL, read_later=NULL, "
         "cause=max(cause, excluded.cause), meta=excluded.meta, "
         "size=excluded.size, hash=excluded.hash, ctag=excluded.ctag, mtime=excluded.mtime, "
         "url=excluded.url, "

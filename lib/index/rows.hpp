@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "core/error.hpp"
 #include "core/time.hpp"
 
 namespace m365stage::index {
@@ -131,6 +132,13 @@ struct work_item {
     std::string staged_sha256;  ///< 32 bytes, of what is in the tree; empty: nothing is, or nothing whole
 };
 
+/// Permissions or columns that could not be read. The content is staged all the same, and the item is owed.
+struct missing_part {
+    missing_part() = default;
+    core::error why;
+    unix_seconds next_try = 0;
+};
+
 /// What fetching one item brought.
 struct fetch_result {
     fetch_result() = default;
@@ -144,6 +152,7 @@ struct fetch_result {
     std::string verdict;                 ///< "", "altered_by_service"
     std::optional<std::string> access;   ///< permissions, canonical JSON; nullopt: not read
     std::optional<std::string> columns;  ///< values of columns, canonical JSON; nullopt: not read
+    std::optional<missing_part> missing;
     // A fresh look at the item may have brought newer facts than the page did.
     std::optional<std::string> meta, mark;
     std::optional<std::string> hash;

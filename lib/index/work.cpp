@@ -70,6 +70,9 @@ std::vector<bool> record_fetched(database& db, const std::vector<fetch_result>& 
     database::transaction t(db);
     for (const auto& f : results) {
         const bool content = !f.spool.empty();
+        const auto later = f.missing ? std::optional(f.missing->next_try) : std::nullopt;
+        const auto reason = f.missing ? std::optional(core::to_string(f.missing->why.kind)) : std::nullopt;
+        const auto error = f.missing ? std::optional(core::describe(f.missing->why)) : std::nullopt;
         const auto changed = db.run(
             "UPDATE pending SET state=1, spool=?3, spool_inode=?4, spool_size=?5, spool_sha256=?6, "
             "verdict=?7, "
@@ -78,14 +81,14 @@ std::vector<bool> record_fetched(database& db, const std::vector<fetch_result>& 
             "size=coalesce(?15, size), ctag=coalesce(?16, ctag), mtime=coalesce(?11, mtime), "
             "content=iif(?12, 0, content), cause=iif(?12, min(cause, ?13), "
             "cause), "
-            "url=NULL, first_bytes=NULL, next_try=0, reason=NULL, error=NULL WHERE item_id=?1 AND version=?2 "
-            "AND state=0",
+            "url=NULL, first_bytes=NULL, next_try=0, attempts=attempts+(?17 IS NOT NULL), read_later=?17, "
+            "reason=?18, error=?19 WHERE item_id=?1 AND version=?2 AND state=0",
             f.id, f.version, content ? std::optional(f.spool) : std::nullopt,
             content ? std::optional(f.spool_inode) : std::nullopt,
             content ? std::optional(f.size) : std::nullopt,
             content ? std::optional(as_blob(f.sha256)) : std::nullopt,
             f.verdict.empty() ? std::nullopt : std::optional(f.verdict), f.access, f.meta, f.hash, f.mtime,
-            f.same, work_cause::metadata, f.columns, f.announced, f.ctag
+            f.same, work_cause::metadata, f.columns, f.announced, f.ctag, later, reason, error
         );
         if (changed > 0 && f.same) {
             // What stands for these bytes now, so that the next page finds nothing to do.

@@ -53,6 +53,7 @@ waiting read(index::row r, const index::container& c) {
     }
     w.staged_mtime = r.maybe_integer(23);
     w.p.announced = r.integer(25);
+    w.p.incomplete = !r.is_null(26);
     return w;
 }
 
@@ -142,7 +143,7 @@ void plan_content(
         "p.spool_inode, p.hash, "
         "p.ctag, p.mtime, i.remote_id, i.name, q.remote_id, p.meta, p.access, p.spool_size, p.spool_sha256, "
         "p.verdict, "
-        "i.size, i.sha256, i.verdict, i.mtime, p.column_values, p.size "
+        "i.size, i.sha256, i.verdict, i.mtime, p.column_values, p.size, p.read_later "
         "FROM pending AS p INDEXED BY pending_due JOIN item AS i ON i.id=p.item_id LEFT JOIN item AS q ON "
         "q.id=i.parent "
         "WHERE p.container_id=?1 AND p.state=1 AND p.next_try=0 AND p.item_id>?2 AND i.gone_round=0 AND "
@@ -226,6 +227,16 @@ void note_growths(index::database& db, const growths& grown) {
     }
 }
 
+/// The content is in the tree; what else the sidecar should tell is asked for when its time comes.
+void await_missing_part(index::database& db, const placement& p) {
+    db.run(
+        "UPDATE pending SET state=?3, content=0, damaged=0, cause=?4, next_try=read_later, read_later=NULL, "
+        "url=NULL, spool=NULL, spool_inode=NULL, spool_size=NULL, spool_sha256=NULL, verdict=NULL WHERE "
+        "item_id=?1 AND version=?2",
+        p.id, p.version, index::work_state::to_fetch, index::work_cause::metadata
+    );
+}
+
 void record_change(index::database& db, const placement& p, const placed& how, std::int64_t generation) {
     std::optional<index::change_kind> what;
     if (p.place) {
@@ -263,7 +274,11 @@ void finish_content(
         }
         mark_staged(db, p, files[i], grown);
         record_change(db, p, files[i], generation);
-        db.run("DELETE FROM pending WHERE item_id=? AND version=?", p.id, p.version);
+        if (p.incomplete) {
+            await_missing_part(db, p);
+        } else {
+            db.run("DELETE FROM pending WHERE item_id=? AND version=?", p.id, p.version);
+        }
     }
     note_growths(db, grown);
     db.run("DELETE FROM placing");

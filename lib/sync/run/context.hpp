@@ -75,7 +75,9 @@ struct pass_counters {
 struct known_columns {
     known_columns() = default;
     bool asking = false, known = false;
-    bool followed = false;  ///< the feed of their values, in this pass
+    bool followed = false;              ///< the feed of their values, in this pass
+    std::optional<core::error> failed;  ///< what the last question came to, good for a while
+    std::chrono::steady_clock::time_point ask_again{};
     std::vector<sources::column> columns;
 };
 

@@ -7,6 +7,7 @@
 #include "graph/errors.hpp"
 #include "index/items.hpp"
 #include "index/owners.hpp"
+#include "index/work.hpp"
 #include "sync/run/columns.hpp"
 #include "sync/run/spool_file.hpp"
 
@@ -17,6 +18,7 @@ using core::error_kind;
 
 constexpr int most_resumes = 8;  // without a byte of progress between them: far fewer
 constexpr int most_fresh_addresses = 2;
+constexpr const char* of_permissions = "read permissions";
 constexpr int download_restarts = 3;
 
 /// True if a fresh look shows another version of the content than the look before (contract 5.6, 5.8). An
@@ -72,20 +74,12 @@ public:
         if (item_.content && item_.meta.empty()) {
             co_return co_await ask_again();
         }
-        // The small answers first: if one of them fails, nothing was downloaded in vain.
-        if (item_.permissions) {
-            auto failed = co_await permissions();
-            if (failed) {
-                const bool gone = failed->kind == error_kind::not_found;
-                co_return gone ? fetch_outcome(vanished()) : fetch_outcome(fetch_failure(std::move(*failed)));
-            }
-        }
-        if (item_.columns) {
-            auto values = co_await column_values_of(pass_, container_, item_);
-            if (!values) {
-                co_return failure(values.error(), {}, "read columns");
-            }
-            result_.columns = std::move(*values);
+        // The small answers first: what is paused or gone shows before anything is downloaded. But no failure
+        // of theirs keeps the content back.
+        auto missing = co_await small_answers();
+        if (missing && (!item_.content || !may_wait(*missing))) {
+            const bool gone = missing->operation == of_permissions && missing->kind == error_kind::not_found;
+            co_return gone ? fetch_outcome(vanished()) : failure(std::move(*missing), {}, nullptr);
         }
         if (item_.content) {
             std::optional<fetch_outcome> failed;
@@ -98,10 +92,41 @@ public:
                 co_return std::move(*failed);
             }
         }
+        if (missing) {
+            result_.missing.emplace();
+            result_.missing->next_try =
+                core::now_seconds() + index::retry_pause(missing->kind, item_.attempts);
+            result_.missing->why = std::move(*missing);
+        }
         co_return fetch_outcome(std::move(result_));
     }
 
 private:
+    /// Permissions and columns into `result_`; why one of them is missing.
+    task<std::optional<core::error>> small_answers() {
+        std::optional<core::error> missing;
+        if (item_.permissions) {
+            missing = co_await permissions();
+        }
+        if (item_.columns) {
+            auto values = co_await column_values_of(pass_, container_, item_);
+            if (values) {
+                result_.columns = std::move(*values);
+            } else if (!missing) {
+                missing = values.error();
+                missing->operation = "read columns";
+                missing->object = container_.key + ": " + item_.name;
+            }
+        }
+        co_return missing;
+    }
+
+    /// False for what stops everything else as well.
+    static bool may_wait(const core::error& e) {
+        return e.code != graph::paused_code && e.kind != error_kind::auth_refused &&
+               e.kind != error_kind::cancelled;
+    }
+
     enum class look { there, gone, failed };
 
     /// An item of which the service could tell nothing: if it can now, that is recorded as a page would be,
@@ -174,8 +199,10 @@ private:
         if (e.code == graph::paused_code) {
             return postponed();
         }
-        e.operation = doing;
-        e.object = container_.key + ": " + item_.name;
+        if (doing != nullptr) {
+            e.operation = doing;
+            e.object = container_.key + ": " + item_.name;
+        }
         return fetch_failure(std::move(e), std::move(first));
     }
 
@@ -460,7 +487,7 @@ private:
         // once the item is staged.
         const bool not_granted = e.kind == error_kind::forbidden && graph::is_clear(e);
         if (core::is_transient(e.kind) || (!not_granted && item_.attempts < graph::most_doubts)) {
-            e.operation = "read permissions";
+            e.operation = of_permissions;
             e.object = container_.key + ": " + item_.name;
             co_return e;
         }
