@@ -95,6 +95,10 @@ http::client_options http_options_of(const config::settings& s) {
 graph::client_options graph_options_of(const config::settings& s) {
     graph::client_options o;
     o.graph_url = s.endpoints.graph;
+    if (s.endpoints.graph == config::hosts_of(s.tenant.cloud).graph) {
+        // Another endpoint has file hosts that only who runs it knows: any host, as long as it is https.
+        o.download_hosts = config::file_hosts_of(s.tenant.cloud);
+    }
     o.mailbox_concurrency = s.limits.mailbox_concurrency;
     o.mailbox_requests_per_10min.reset();
     if (s.limits.mailbox_requests_per_10min) {

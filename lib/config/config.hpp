@@ -23,6 +23,11 @@ struct cloud_hosts {
     std::string_view login, graph;
 };
 cloud_hosts hosts_of(cloud_kind cloud);
+
+/// Suffixes of the host names that a cloud's downloads and uploads lead to, besides Graph itself
+/// (contract 5.6, Q45). All of them are Microsoft's; wider than what was seen, since a host that is left out
+/// is a file that is not staged.
+std::vector<std::string> file_hosts_of(cloud_kind cloud);
 std::string_view to_string(cloud_kind cloud);
 
 struct tenant_settings {

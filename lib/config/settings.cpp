@@ -21,6 +21,36 @@ cloud_hosts hosts_of(cloud_kind cloud) {
     return {"https://login.microsoftonline.com", "https://graph.microsoft.com"};
 }
 
+std::vector<std::string> file_hosts_of(cloud_kind cloud) {
+    std::vector<std::string> hosts{"microsoft.com", "office.com", "office.net", "svc.ms", "cloud.microsoft"};
+    const auto add = [&hosts](std::initializer_list<const char*> more) {
+        hosts.insert(hosts.end(), more.begin(), more.end());
+    };
+    switch (cloud) {
+        case cloud_kind::global:
+            add(
+                {"sharepoint.com", "sharepoint-df.com", "office365.com", "1drv.com", "1drv.ms", "live.com",
+                 "live.net", "livefilestore.com", "onedrive.com", "microsoftpersonalcontent.com"}
+            );
+            break;
+        case cloud_kind::us_gov:
+        case cloud_kind::us_gov_dod:
+            // One list: L5 tenants were moved from L4, and both share login and services.
+            add(
+                {"sharepoint.us", "sharepoint-mil.us", "office365.us", "office.us", "microsoft.us",
+                 "apps.mil", "microsoftonline.us"}
+            );
+            break;
+        case cloud_kind::china:
+            add(
+                {"sharepoint.cn", "partner.outlook.cn", "office365.cn", "chinacloudapi.cn",
+                 "microsoftonline.cn", "21vianet.com", "office.cn"}
+            );
+            break;
+    }
+    return hosts;
+}
+
 std::string_view to_string(cloud_kind cloud) {
     switch (cloud) {
         case cloud_kind::global:

@@ -108,8 +108,7 @@ std::string format_timestamp(unix_seconds t) {
 }
 
 unix_seconds clamp_mtime(unix_seconds t) {
-    constexpr unix_seconds year_2100 = 4'102'444'800;
-    return std::clamp<unix_seconds>(t, 0, year_2100);
+    return std::clamp<unix_seconds>(t, 0, latest_mtime);
 }
 
 }  // namespace m365stage::core

@@ -21,6 +21,8 @@ std::optional<unix_seconds> parse_timestamp(std::string_view text);
 /// "2026-10-01T07:11:12Z".
 std::string format_timestamp(unix_seconds t);
 
+inline constexpr unix_seconds latest_mtime = 4'102'444'800;  // 2100-01-01
+
 /// The nearest time that every file system and Bareos can hold: 1970-01-01 to 2100-01-01.
 unix_seconds clamp_mtime(unix_seconds t);
 

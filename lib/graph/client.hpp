@@ -130,9 +130,9 @@ public:
 
     /// The body of a 200/206 goes to `sink`. A `target` on the Graph host is authorised and follows its
     /// redirect without Authorization; an absolute URL on another host (pre-authenticated) never gets any.
-    /// One attempt only (besides pauses for throttling and one renewal of a token): the caller resumes by
-    /// Range. Errors of a pre-authenticated URL come as they are: 401, 403, 404 there usually mean that it
-    /// has expired.
+    /// One attempt only (besides pauses for throttling, one renewal of a token and refusals that are now and
+    /// then a hiccup): the caller resumes by Range. Errors of a pre-authenticated URL come as they are: 401,
+    /// 403, 404 there usually mean that it has expired.
     virtual task<core::result<http::response>> download(call c, http::body_sink& sink) = 0;
 
     /// True for a link that leads to Graph as it is configured. A stored one that does not is of an endpoint

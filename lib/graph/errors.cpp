@@ -136,7 +136,7 @@ void apply_exceptions(
     }
     // A challenge that finds fault with the token is about the token, whatever the code.
     const bool about_token =
-        contains(lower(answer.fields.find("WWW-Authenticate").value_or("")), "invalid_token") ||
+        contains(core::lowered(answer.fields.find("WWW-Authenticate").value_or("")), "invalid_token") ||
         !claims_challenge(answer.fields).empty();
     if (status == 401 && out.why.kind != error_kind::unauthorized && about_token) {
         out.why.kind = error_kind::unauthorized;

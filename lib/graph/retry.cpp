@@ -30,6 +30,16 @@ retry_state::step retry_state::after_sign_in(const verdict& failed) {
     return out;
 }
 
+retry_state::step retry_state::wait_after(const verdict& failed, unsigned failures, double chance) {
+    step out;
+    out.what = action::wait;
+    out.pause = jittered_pause(failures, chance);
+    if (failed.why.retry_after) {
+        out.pause = std::max(out.pause, *failed.why.retry_after);
+    }
+    return out;
+}
+
 retry_state::step retry_state::next(const verdict& failed, double chance) {
     constexpr unsigned most_brief = 3;
     // A 503 with Retry-After may be said of one item for ever (OneNote), so it can't go on without end.
@@ -48,10 +58,12 @@ retry_state::step retry_state::next(const verdict& failed, double chance) {
             out.what = action::throttle;
             return out;
         case retry_class::brief:
-            if (++brief_ > most_brief) {
+            // With a count of their own: who resumes downloads by itself allows one attempt only, and could
+            // not tell a hiccup from a refusal that lasts.
+            if (++brief_ > most_brief || !repeatable_) {
                 return out;
             }
-            break;
+            return wait_after(failed, brief_, chance);
         case retry_class::transient:
             break;
     }
@@ -59,12 +71,7 @@ retry_state::step retry_state::next(const verdict& failed, double chance) {
     if (!repeatable_ || attempts_ >= max_attempts_) {
         return out;
     }
-    out.what = action::wait;
-    out.pause = jittered_pause(attempts_, chance);
-    if (failed.why.retry_after) {
-        out.pause = std::max(out.pause, *failed.why.retry_after);
-    }
-    return out;
+    return wait_after(failed, attempts_, chance);
 }
 
 std::optional<milliseconds> parse_retry_after(

@@ -22,8 +22,8 @@ public:
         std::chrono::milliseconds pause{0};
     };
 
-    /// `max_attempts` counts the first try. With `repeatable` false nothing is repeated that may have been
-    /// executed.
+    /// `max_attempts` counts the first try, and not what `retry_class::brief` repeats. With `repeatable`
+    /// false nothing is repeated that may have been executed.
     retry_state(unsigned max_attempts, bool repeatable)
         : max_attempts_(max_attempts), repeatable_(repeatable) {}
 
@@ -34,6 +34,7 @@ public:
 
 private:
     step after_sign_in(const verdict& failed);
+    static step wait_after(const verdict& failed, unsigned failures, double chance);
 
     const unsigned max_attempts_;
     const bool repeatable_;

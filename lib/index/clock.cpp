@@ -16,6 +16,7 @@ unix_seconds number_in(const std::optional<std::string>& text) {
 
 void begin_anew(database& db, unix_seconds now) {
     db.run("UPDATE pending SET next_try=?1 WHERE state=0 AND next_try>?1", now);
+    db.run("UPDATE pending SET read_later=?1 WHERE read_later>?1", now);
     db.run("UPDATE pending SET owed_since=?1 WHERE owed_since>?1", now);
     db.run("UPDATE pending SET url=NULL, url_until=NULL WHERE url_until>?1", now);
     db.run("UPDATE container SET departed_at=?1 WHERE departed_at>?1", now);

@@ -6,7 +6,7 @@ namespace m365stage::index {
 
 /// What decides whether content has to be fetched again. An unknown field never decides.
 struct content_facts {
-    std::int64_t size = 0;
+    std::int64_t size = 0;  ///< as announced
     std::string hash;
     std::int64_t ctag = 0;
     unix_seconds mtime = 0;
@@ -37,6 +37,14 @@ bool content_differs(const content_facts& have, const content_facts& now) {
            (have.ctag != 0 && now.ctag != 0 && have.ctag != now.ctag);
 }
 
+/// True if nothing but the eTag can tell that the content is another one: no hash, no cTag, and a time that
+/// was cut to what a backup can hold, so that it stays the same whatever it becomes.
+bool is_told_by_etag(const content_facts& have, const content_facts& now) {
+    const bool hashed = !have.hash.empty() && !now.hash.empty();
+    const bool counted = have.ctag != 0 && now.ctag != 0;
+    return !hashed && !counted && (now.mtime <= 0 || now.mtime >= core::latest_mtime);
+}
+
 std::int64_t mark(std::string_view text) {
     return text.empty() ? 0 : core::fingerprint(text);
 }
@@ -49,7 +57,8 @@ std::optional<known_item> find(database& db, container_id container, std::string
     std::optional<known_item> out;
     db.query(
         "SELECT i.id, i.type, i.parent, i.name, i.etag, i.meta, i.seen_round, i.gone_round, "
-        "i.at_parent IS NOT NULL OR i.parked, i.sha256, i.size, i.hash, i.ctag, i.mtime, "
+        "i.at_parent IS NOT NULL OR i.parked, i.sha256, coalesce(i.announced, i.size), i.hash, i.ctag, "
+        "i.mtime, "
         "p.content, p.size, p.hash, p.ctag, p.mtime "
         "FROM item AS i LEFT JOIN pending AS p ON p.item_id=i.id WHERE i.container_id=? AND i.remote_id=?",
         [&](row r) {
@@ -233,10 +242,11 @@ void page_writer::update(const item_change& c, const known_item& have) {
     const bool other_meta = meta != have.meta || (c.content && !have.wanted && have.staged.mtime != c.mtime);
     // A new sidecar needs what the page does not tell.
     const bool unknown_meta = c.meta_with_content && (elsewhere || other_meta);
-    const bool other_content =
-        c.content && (unexplained || unknown_meta ||
-                      (have.wanted ? content_differs(*have.wanted, now)
-                                   : (!have.sha256 || content_differs(have.staged, now))));
+    const auto& before = have.wanted ? *have.wanted : have.staged;
+    const bool told_by_etag =
+        have.etag != 0 && etag != 0 && etag != have.etag && is_told_by_etag(before, now);
+    const bool other_content = c.content && (unexplained || unknown_meta || told_by_etag ||
+                                             content_differs(before, now) || (!have.wanted && !have.sha256));
     const bool etag_alone = etag != have.etag && !other_content && meta == have.meta && !elsewhere;
     const bool permissions = c.permissions && (c.permissions_changed || etag_alone);
     const bool columns = c.columns && etag != have.etag;
@@ -247,6 +257,10 @@ void page_writer::update(const item_change& c, const known_item& have) {
             "dirty=max(dirty, ?) WHERE id=?",
             c.type, parent, c.name, etag, meta, container_.round, elsewhere ? 1 : 0, have.id
         );
+    }
+    if (c.content && !other_content && !have.wanted && have.staged.ctag == 0 && now.ctag != 0) {
+        // Not every answer has a cTag (contract 5.4): the first one stands for what is staged.
+        db_.run("UPDATE item SET ctag=? WHERE id=?", now.ctag, have.id);
     }
     if (elsewhere) {
         flag_twins(parent, c.name, have.id);
@@ -293,7 +307,7 @@ void page_writer::enqueue(item_id id, const item_change& c, bool content, work_c
         "VALUES (?1,?2,?3,1,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19) "
         "ON CONFLICT (item_id) DO UPDATE SET state=excluded.state, version=version+1, "
         "content=excluded.content, permissions=excluded.permissions, access=NULL, "
-        "columns=excluded.columns, column_values=NULL, "
+        "columns=excluded.columns, column_values=NULL, read_later=NULL, "
         "cause=max(cause, excluded.cause), meta=excluded.meta, "
         "size=excluded.size, hash=excluded.hash, ctag=excluded.ctag, mtime=excluded.mtime, "
         "url=excluded.url, "

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "core/error.hpp"
 #include "core/time.hpp"
 
 namespace m365stage::index {
@@ -119,15 +120,23 @@ struct work_item {
     std::string remote_id, parent_remote_id, name;
     std::int64_t version = 0;
     bool content = false, permissions = false, columns = false;
-    std::int64_t size = 0;
+    std::int64_t size = 0;  ///< as announced
     std::string hash;
     unix_seconds mtime = 0;
+    std::int64_t etag = 0, ctag = 0;  ///< fingerprints; 0: not told
     std::string url;
     unix_seconds url_until = 0;
     int attempts = 0;
     std::string first_bytes;  ///< sha256 of an earlier download that did not match; empty: none
     std::string meta;  ///< what the sidecar will hold, canonical JSON; empty: the service has to be asked
-    std::string staged_sha256;  ///< 32 bytes, of what is in the tree; empty: nothing is
+    std::string staged_sha256;  ///< 32 bytes, of what is in the tree; empty: nothing is, or nothing whole
+};
+
+/// Permissions or columns that could not be read. The content is staged all the same, and the item is owed.
+struct missing_part {
+    missing_part() = default;
+    core::error why;
+    unix_seconds next_try = 0;
 };
 
 /// What fetching one item brought.
@@ -143,10 +152,12 @@ struct fetch_result {
     std::string verdict;                 ///< "", "altered_by_service"
     std::optional<std::string> access;   ///< permissions, canonical JSON; nullopt: not read
     std::optional<std::string> columns;  ///< values of columns, canonical JSON; nullopt: not read
+    std::optional<missing_part> missing;
     // A fresh look at the item may have brought newer facts than the page did.
     std::optional<std::string> meta, mark;
     std::optional<std::string> hash;
     std::optional<unix_seconds> mtime;
+    std::optional<std::int64_t> announced, ctag;  ///< size; fingerprint
 };
 
 }  // namespace m365stage::index

@@ -19,7 +19,8 @@ std::vector<work_item> due_work(database& db, container_id c, unix_seconds now, 
         "SELECT p.item_id, p.container_id, i.remote_id, i.name, p.version, p.content, p.permissions, p.size, "
         "p.hash, "
         "p.mtime, p.url, p.url_until, p.attempts, p.first_bytes, p.meta, "
-        "iif((i.at_parent IS NOT NULL OR i.parked) AND p.hash<>'', i.sha256, NULL), q.remote_id, p.columns "
+        "iif((i.at_parent IS NOT NULL OR i.parked) AND p.damaged=0, i.sha256, NULL), q.remote_id, p.columns, "
+        "i.etag, p.ctag "
         "FROM pending AS p INDEXED BY pending_due JOIN item AS i ON i.id=p.item_id LEFT JOIN item AS q ON "
         "q.id=i.parent "
         "WHERE p.container_id=?1 AND p.state=0 AND p.next_try<=?2 AND (p.item_id>?4 OR p.next_try>0) AND "
@@ -44,6 +45,8 @@ std::vector<work_item> due_work(database& db, container_id c, unix_seconds now, 
             w.staged_sha256 = r.bytes(15);
             w.parent_remote_id = r.text(16);
             w.columns = r.integer(17) != 0;
+            w.etag = r.integer(18);
+            w.ctag = r.integer(19);
             out.push_back(std::move(w));
         },
         c, now, limit, after
@@ -57,26 +60,31 @@ std::vector<bool> record_fetched(database& db, const std::vector<fetch_result>& 
     database::transaction t(db);
     for (const auto& f : results) {
         const bool content = !f.spool.empty();
+        const auto later = f.missing ? std::optional(f.missing->next_try) : std::nullopt;
+        const auto reason = f.missing ? std::optional(core::to_string(f.missing->why.kind)) : std::nullopt;
+        const auto error = f.missing ? std::optional(core::describe(f.missing->why)) : std::nullopt;
         const auto changed = db.run(
             "UPDATE pending SET state=1, spool=?3, spool_inode=?4, spool_size=?5, spool_sha256=?6, "
             "verdict=?7, "
             "access=coalesce(?8, access), column_values=coalesce(?14, column_values), meta=coalesce(?9, "
             "meta), hash=coalesce(?10, hash), "
-            "mtime=coalesce(?11, mtime), content=iif(?12, 0, content), cause=iif(?12, min(cause, ?13), "
+            "size=coalesce(?15, size), ctag=coalesce(?16, ctag), mtime=coalesce(?11, mtime), "
+            "content=iif(?12, 0, content), cause=iif(?12, min(cause, ?13), "
             "cause), "
-            "url=NULL, first_bytes=NULL, next_try=0, reason=NULL, error=NULL WHERE item_id=?1 AND version=?2 "
-            "AND state=0",
+            "url=NULL, first_bytes=NULL, next_try=0, attempts=attempts+(?17 IS NOT NULL), read_later=?17, "
+            "reason=?18, error=?19 WHERE item_id=?1 AND version=?2 AND state=0",
             f.id, f.version, content ? std::optional(f.spool) : std::nullopt,
             content ? std::optional(f.spool_inode) : std::nullopt,
             content ? std::optional(f.size) : std::nullopt,
             content ? std::optional(as_blob(f.sha256)) : std::nullopt,
             f.verdict.empty() ? std::nullopt : std::optional(f.verdict), f.access, f.meta, f.hash, f.mtime,
-            f.same, work_cause::metadata, f.columns
+            f.same, work_cause::metadata, f.columns, f.announced, f.ctag, later, reason, error
         );
         if (changed > 0 && f.same) {
             // What stands for these bytes now, so that the next page finds nothing to do.
             db.run(
-                "UPDATE item SET (hash, ctag)=(SELECT hash, ctag FROM pending WHERE item_id=?1) WHERE id=?1",
+                "UPDATE item SET (hash, ctag, announced)=(SELECT hash, ctag, size FROM pending WHERE "
+                "item_id=?1) WHERE id=?1",
                 f.id
             );
         }

@@ -33,6 +33,13 @@ std::optional<item_type> item_type_of(std::string_view type) {
     return std::nullopt;
 }
 
+/// Only drives announce sizes, and their sidecars have them.
+std::optional<std::int64_t> announced_size(const json& item) {
+    const auto size = item.find("size");
+    const bool told = size != item.end() && size->is_number_integer();
+    return told ? std::optional(size->get<std::int64_t>()) : std::nullopt;
+}
+
 class rebuilder {
 public:
     rebuilder(index::database& db, const tree::stage_root& root, tree::verify_log& log, bool read_content)
@@ -363,18 +370,19 @@ private:
         db_.run(
             "INSERT INTO item (container_id, remote_id, type, parent, name, meta, seen_round, dirty, "
             "at_parent, "
-            "at_name, inode, size, sha256, hash, mtime, verdict, made) VALUES "
-            "(?1,?2,?3,?4,?5,?6,1,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16) ON CONFLICT (container_id, "
+            "at_name, inode, size, sha256, hash, mtime, verdict, made, announced) VALUES "
+            "(?1,?2,?3,?4,?5,?6,1,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17) ON CONFLICT (container_id, "
             "remote_id) DO "
             "UPDATE SET type=?3, parent=?4, name=?5, meta=?6, seen_round=1, dirty=?7, at_parent=?8, "
             "at_name=?9, "
-            "inode=?10, size=?11, sha256=?12, hash=?13, mtime=?14, verdict=?15, made=?16",
+            "inode=?10, size=?11, sha256=?12, hash=?13, mtime=?14, verdict=?15, made=?16, announced=?17",
             container_, s.id, *type, parent, s.name, mark_of(s), elsewhere,
             name ? std::optional(at.item) : std::nullopt, name, facts.inode, file ? s.size : std::nullopt,
             file ? std::optional(index::as_blob(sha256)) : std::nullopt,
             hash.empty() ? std::nullopt : std::optional(hash),
             file ? std::optional(facts.mtime) : std::nullopt,
-            s.verdict.empty() ? std::nullopt : std::optional(s.verdict), made
+            s.verdict.empty() ? std::nullopt : std::optional(s.verdict), made,
+            file ? announced_size(item) : std::nullopt
         );
         items_ += made ? 0 : 1;
         bytes_ += file ? *s.size : 0;

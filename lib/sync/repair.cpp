@@ -101,12 +101,12 @@ void fetch_again(index::database& db, index::item_id id, const tree::sidecar* si
     db.run(
         "INSERT INTO pending (item_id, container_id, state, version, content, permissions, cause, meta, "
         "size, "
-        "mtime, access, owed_since, column_values) SELECT id, container_id, 0, 1, 1, ?2, ?3, ?4, size, "
-        "mtime, ?5, ?6, ?7 FROM "
+        "mtime, access, owed_since, column_values, damaged) SELECT id, container_id, 0, 1, 1, ?2, ?3, ?4, "
+        "coalesce(announced, size), mtime, ?5, ?6, ?7, 1 FROM "
         "item WHERE id=?1 ON CONFLICT (item_id) DO UPDATE SET state=0, version=version+1, content=1, "
         "permissions=max(permissions, excluded.permissions), cause=max(cause, excluded.cause), url=NULL, "
         "url_until=NULL, spool=NULL, spool_inode=NULL, spool_size=NULL, spool_sha256=NULL, verdict=NULL, "
-        "hash='', first_bytes=NULL, attempts=0, next_try=0, reason=NULL, error=NULL",
+        "damaged=1, first_bytes=NULL, attempts=0, next_try=0, reason=NULL, error=NULL",
         id, sidecar == nullptr ? 1 : 0, is_new ? index::work_cause::created : index::work_cause::content,
         sidecar != nullptr && !sidecar->item.empty() ? sidecar->item : std::string("{}"),
         kept(&tree::sidecar::permissions), core::now_seconds(), kept(&tree::sidecar::columns)

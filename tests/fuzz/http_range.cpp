@@ -21,6 +21,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         if (*start < 0 || !field.substr(digits).starts_with(written)) {
             std::abort();
         }
+        const auto total = m365stage::http::range_total(field);
+        if (total && *total < 0) {
+            std::abort();
+        }
     }
     return 0;
 }

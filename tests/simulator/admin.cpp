@@ -233,6 +233,7 @@ response admin_settings(world& w, const json& b) {
     w.content_url_lifetime = b.value("content_url_lifetime", w.content_url_lifetime);
     w.range_needs_accept = b.value("range_needs_accept", w.range_needs_accept);
     w.ignore_ranges = b.value("ignore_ranges", w.ignore_ranges);
+    w.file_etags = b.value("file_etags", w.file_etags);
     w.reject_authorization = b.value("reject_authorization", w.reject_authorization);
     w.page_size = b.value("page_size", w.page_size);
     w.page_size_max = b.value("page_size_max", w.page_size_max);
@@ -246,6 +247,7 @@ response admin_settings(world& w, const json& b) {
          {"content_url_lifetime", w.content_url_lifetime},
          {"range_needs_accept", w.range_needs_accept},
          {"ignore_ranges", w.ignore_ranges},
+         {"file_etags", w.file_etags},
          {"reject_authorization", w.reject_authorization},
          {"page_size", w.page_size},
          {"page_size_max", w.page_size_max},

@@ -139,7 +139,9 @@ response serve_files(world& w, const request& r) {
             );
         }
     }
-    out.set("ETag", "\"{" + d.item_guid(i) + "}," + std::to_string(it.ctag) + "\"");
+    if (w.file_etags) {
+        out.set("ETag", "\"{" + d.item_guid(i) + "}," + std::to_string(it.ctag) + "\"");
+    }
     out.set("Accept-Ranges", "bytes");
     out.set("Last-Modified", http_date(it.fs_modified));
     out.file = std::make_shared<content_reader>(std::move(data));

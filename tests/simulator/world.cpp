@@ -45,6 +45,7 @@ void world::reset(const seed_options& o) {
     content_url_lifetime = 300;
     range_needs_accept = true;
     ignore_ranges = false;
+    file_etags = true;
     reject_authorization = true;
     seed_tenant(*this);
 }

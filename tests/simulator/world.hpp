@@ -88,6 +88,7 @@ struct world {
     std::int64_t content_url_lifetime = 300;
     bool range_needs_accept = true;
     bool ignore_ranges = false;
+    bool file_etags = true;            // the file host tells the version
     bool reject_authorization = true;  ///< of the file host: 401 for a request with a token
     std::int64_t page_size = 200;
     std::int64_t page_size_max = 5000;

@@ -52,6 +52,8 @@ waiting read(index::row r, const index::container& c) {
         s.verdict = fresh ? r.text(19) : r.text(22);
     }
     w.staged_mtime = r.maybe_integer(23);
+    w.p.announced = r.integer(25);
+    w.p.incomplete = !r.is_null(26);
     return w;
 }
 
@@ -99,10 +101,10 @@ void note_placing(index::database& db, const placement& p) {
     db.run(
         "INSERT OR REPLACE INTO placing (item_id, container_id, at_parent, at_name, path, inode, size, "
         "sha256, hash, "
-        "ctag, mtime, verdict) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+        "ctag, mtime, verdict, announced) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
         p.id, p.container, p.place ? std::optional(p.place->parent) : std::nullopt,
         p.place ? std::optional(p.place->name) : std::nullopt, p.path, p.inode, *p.sidecar.size,
-        p.sidecar.sha256, p.hash, p.ctag, p.item_mtime, p.sidecar.verdict
+        p.sidecar.sha256, p.hash, p.ctag, p.item_mtime, p.sidecar.verdict, p.announced
     );
 }
 
@@ -123,6 +125,7 @@ placement read_placing(index::row r) {
     p.ctag = r.integer(9);
     p.item_mtime = r.integer(10);
     p.sidecar.verdict = r.text(11);
+    p.announced = r.maybe_integer(12).value_or(*p.sidecar.size);
     p.content = true;
     return p;
 }
@@ -140,7 +143,7 @@ void plan_content(
         "p.spool_inode, p.hash, "
         "p.ctag, p.mtime, i.remote_id, i.name, q.remote_id, p.meta, p.access, p.spool_size, p.spool_sha256, "
         "p.verdict, "
-        "i.size, i.sha256, i.verdict, i.mtime, p.column_values "
+        "i.size, i.sha256, i.verdict, i.mtime, p.column_values, p.size, p.read_later "
         "FROM pending AS p INDEXED BY pending_due JOIN item AS i ON i.id=p.item_id LEFT JOIN item AS q ON "
         "q.id=i.parent "
         "WHERE p.container_id=?1 AND p.state=1 AND p.next_try=0 AND p.item_id>?2 AND i.gone_round=0 AND "
@@ -203,14 +206,17 @@ void mark_staged(index::database& db, const placement& p, const placed& how, gro
     if (p.place) {
         db.run(
             "UPDATE item SET at_parent=?, at_name=?, inode=?, size=?, sha256=?, hash=?, ctag=?, mtime=?, "
-            "verdict=? WHERE id=?",
+            "verdict=?, announced=? WHERE id=?",
             p.place->parent, p.place->name, how.inode, *p.sidecar.size, index::as_blob(sha256), hash, p.ctag,
-            p.item_mtime, verdict, p.id
+            p.item_mtime, verdict, p.announced, p.id
         );
     } else {
         db.run(
-            "UPDATE item SET inode=?, size=?, sha256=?, hash=?, ctag=?, mtime=?, verdict=? WHERE id=?",
-            how.inode, *p.sidecar.size, index::as_blob(sha256), hash, p.ctag, p.item_mtime, verdict, p.id
+            "UPDATE item SET inode=?, size=?, sha256=?, hash=?, ctag=?, mtime=?, verdict=?, announced=? "
+            "WHERE "
+            "id=?",
+            how.inode, *p.sidecar.size, index::as_blob(sha256), hash, p.ctag, p.item_mtime, verdict,
+            p.announced, p.id
         );
     }
 }
@@ -219,6 +225,16 @@ void note_growths(index::database& db, const growths& grown) {
     for (const auto& [container, bytes] : grown) {
         db.run("UPDATE container SET live_bytes=live_bytes+? WHERE id=?", bytes, container);
     }
+}
+
+/// The content is in the tree; what else the sidecar should tell is asked for when its time comes.
+void await_missing_part(index::database& db, const placement& p) {
+    db.run(
+        "UPDATE pending SET state=?3, content=0, damaged=0, cause=?4, next_try=read_later, read_later=NULL, "
+        "url=NULL, spool=NULL, spool_inode=NULL, spool_size=NULL, spool_sha256=NULL, verdict=NULL WHERE "
+        "item_id=?1 AND version=?2",
+        p.id, p.version, index::work_state::to_fetch, index::work_cause::metadata
+    );
 }
 
 void record_change(index::database& db, const placement& p, const placed& how, std::int64_t generation) {
@@ -258,7 +274,11 @@ void finish_content(
         }
         mark_staged(db, p, files[i], grown);
         record_change(db, p, files[i], generation);
-        db.run("DELETE FROM pending WHERE item_id=? AND version=?", p.id, p.version);
+        if (p.incomplete) {
+            await_missing_part(db, p);
+        } else {
+            db.run("DELETE FROM pending WHERE item_id=? AND version=?", p.id, p.version);
+        }
     }
     note_growths(db, grown);
     db.run("DELETE FROM placing");
@@ -270,7 +290,7 @@ core::result<void> adopt_placed(index::database& db, const tree::stage_root& roo
     std::vector<placement> rows;
     db.query(
         "SELECT item_id, container_id, at_parent, at_name, path, inode, size, sha256, hash, ctag, mtime, "
-        "verdict FROM placing",
+        "verdict, announced FROM placing",
         [&](index::row r) { rows.push_back(read_placing(r)); }
     );
     if (rows.empty()) {

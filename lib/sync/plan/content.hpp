@@ -26,8 +26,10 @@ struct placement {
     std::uint64_t inode = 0;                   ///< of the spooled file
     std::optional<index::unix_seconds> mtime;  ///< to be set on the file in the tree; nullopt: leave it
     tree::sidecar sidecar;
+    bool incomplete = false;  ///< permissions or columns are missing in `sidecar`; to be read later
     std::string hash;
     std::int64_t ctag = 0;
+    std::int64_t announced = 0;  ///< bytes
     index::unix_seconds item_mtime = 0;
 };
 

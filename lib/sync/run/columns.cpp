@@ -19,15 +19,23 @@ task<core::result<known_columns*>> know_columns(pass_context& pass, const index:
     while (have.asking) {
         co_await pass.columns_changed.wait();
     }
+    // It is asked for each item that waits, and takes all its retries each time.
+    if (have.failed && std::chrono::steady_clock::now() < have.ask_again) {
+        co_return *have.failed;
+    }
     if (!have.known) {
         have.asking = true;
         auto answer = co_await pass.source_of(c.kind).read_columns(pass.graph, c);
         have.asking = false;
         pass.columns_changed.notify_all();
         if (!answer && !is_lasting_for_columns(answer.error())) {
+            constexpr std::chrono::minutes rest(1);
+            have.failed = answer.error();
+            have.ask_again = std::chrono::steady_clock::now() + rest;
             co_return answer.error();
         }
         have.known = true;
+        have.failed.reset();
         if (answer) {
             have.columns = std::move(*answer);
         } else {

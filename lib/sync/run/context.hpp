@@ -78,9 +78,11 @@ struct known_columns {
     bool followed = false;  ///< the feed of their values, in this pass
     bool fed = false;       ///< to its end
     // What the service forbids, which is reported:
-    bool refused = false;       ///< to list them
-    bool feed_refused = false;  ///< the feed of values
-    bool item_refused = false;  ///< the values of an item, where there is no feed
+    bool refused = false;               ///< to list them
+    bool feed_refused = false;          ///< the feed of values
+    bool item_refused = false;          ///< the values of an item, where there is no feed
+    std::optional<core::error> failed;  ///< what the last question came to, good for a while
+    std::chrono::steady_clock::time_point ask_again{};
     std::vector<sources::column> columns;
 };
 

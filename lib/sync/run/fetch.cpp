@@ -333,6 +333,7 @@ private:
                 pass_.counters.fetched += good[i].spool.empty() && !good[i].same ? 0 : 1;
                 pass_.counters.fetched_bytes += static_cast<std::uint64_t>(good[i].size);
                 pass_.spooled_bytes += good[i].same ? 0 : static_cast<std::uint64_t>(good[i].size);
+                note_missing_part(good[i]);
                 continue;
             }
             // A page replaced the row while it was being fetched: it is due again.
@@ -354,6 +355,15 @@ private:
                 auto& behind = pass_.ready[static_cast<std::int64_t>(done.item.container)];
                 behind = std::min(behind, static_cast<std::int64_t>(done.item.id) - 1);
             }
+        }
+    }
+
+    /// The content is fetched, not all of its sidecar: that is owed and told like any other failure.
+    void note_missing_part(const index::fetch_result& result) {
+        if (result.missing) {
+            ++pass_.counters.fetch_failed;
+            pass_.counters.failed(result.missing->why);
+            core::log(core::log_level::warning, core::describe(result.missing->why));
         }
     }
 

@@ -2,10 +2,12 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/hash.hpp"
 #include "core/log.hpp"
 #include "graph/errors.hpp"
 #include "index/items.hpp"
 #include "index/owners.hpp"
+#include "index/work.hpp"
 #include "sync/run/columns.hpp"
 #include "sync/run/spool_file.hpp"
 
@@ -17,6 +19,24 @@ using core::error_kind;
 // Of one download, though each brings some bytes; those that bring none end it far sooner.
 constexpr int most_resumes = 512;
 constexpr int most_fresh_addresses = 2;
+constexpr const char* of_permissions = "read permissions";
+constexpr int download_restarts = 3;
+
+/// True if a fresh look shows another version of the content than the look before (contract 5.6, 5.8). An
+/// eTag moves with metadata too: it decides only where nothing else tells.
+bool shows_other_content(const index::work_item& before, const index::item_change& now) {
+    if (!before.hash.empty() && !now.hash.empty()) {
+        return before.hash != now.hash;
+    }
+    if (before.size != now.size || before.mtime != now.mtime) {
+        return true;
+    }
+    const auto differ = [](std::int64_t had, const std::string& has) {
+        return had != 0 && !has.empty() && had != core::fingerprint(has);
+    };
+    const bool told = before.ctag != 0 && !now.ctag.empty();
+    return told ? differ(before.ctag, now.ctag) : differ(before.etag, now.etag);
+}
 
 /// Announces a download to those who count the room on the disk.
 class announced_file final : public expected_file {
@@ -55,20 +75,12 @@ public:
         if (item_.content && item_.meta.empty()) {
             co_return co_await ask_again();
         }
-        // The small answers first: if one of them fails, nothing was downloaded in vain.
-        if (item_.permissions) {
-            auto failed = co_await permissions();
-            if (failed) {
-                const bool gone = failed->kind == error_kind::not_found;
-                co_return gone ? fetch_outcome(vanished()) : fetch_outcome(fetch_failure(std::move(*failed)));
-            }
-        }
-        if (item_.columns) {
-            auto values = co_await column_values_of(pass_, container_, item_);
-            if (!values) {
-                co_return failure(values.error(), {}, "read columns");
-            }
-            result_.columns = std::move(*values);
+        // The small answers first: what is paused or gone shows before anything is downloaded. But no failure
+        // of theirs keeps the content back.
+        auto missing = co_await small_answers();
+        if (missing && (!item_.content || !may_wait(*missing))) {
+            const bool gone = missing->operation == of_permissions && missing->kind == error_kind::not_found;
+            co_return gone ? fetch_outcome(vanished()) : failure(std::move(*missing), {}, nullptr);
         }
         if (item_.content) {
             std::optional<fetch_outcome> failed;
@@ -81,10 +93,41 @@ public:
                 co_return std::move(*failed);
             }
         }
+        if (missing) {
+            result_.missing.emplace();
+            result_.missing->next_try =
+                core::now_seconds() + index::retry_pause(missing->kind, item_.attempts);
+            result_.missing->why = std::move(*missing);
+        }
         co_return fetch_outcome(std::move(result_));
     }
 
 private:
+    /// Permissions and columns into `result_`; why one of them is missing.
+    task<std::optional<core::error>> small_answers() {
+        std::optional<core::error> missing;
+        if (item_.permissions) {
+            missing = co_await permissions();
+        }
+        if (item_.columns) {
+            auto values = co_await column_values_of(pass_, container_, item_);
+            if (values) {
+                result_.columns = std::move(*values);
+            } else if (!missing) {
+                missing = values.error();
+                missing->operation = "read columns";
+                missing->object = container_.key + ": " + item_.name;
+            }
+        }
+        co_return missing;
+    }
+
+    /// False for what stops everything else as well.
+    static bool may_wait(const core::error& e) {
+        return e.code != graph::paused_code && e.kind != error_kind::auth_refused &&
+               e.kind != error_kind::cancelled;
+    }
+
     enum class look { there, gone, failed };
 
     /// An item of which the service could tell nothing: if it can now, that is recorded as a page would be,
@@ -120,10 +163,15 @@ private:
         auto answer = co_await pass_.graph.get_json(source_.item_call(container_, item_.remote_id));
         if (!answer) {
             error_ = answer.error();
-            co_return error_.kind == error_kind::not_found ? look::gone : look::failed;
+            gone_ = error_.kind == error_kind::not_found;
+            co_return gone_ ? look::gone : look::failed;
         }
-        auto change = source_.parse_item(*answer, index::stream());
+        index::stream folders_own;  // not the main one, which may tell of folders alone
+        folders_own.remote_id = item_.parent_remote_id;
+        auto change = source_.parse_item(*answer, folders_own);
         if (!change || change->removed || change->type != index::item_type::file) {
+            error_ = core::error(error_kind::not_found, "the item is no file any more");
+            gone_ = true;
             co_return look::gone;
         }
         if (!change->refusal.empty()) {
@@ -132,7 +180,10 @@ private:
             );
             co_return look::failed;
         }
+        other_content_ = shows_other_content(item_, *change);
         url_ = change->url;
+        item_.etag = change->etag.empty() ? 0 : core::fingerprint(change->etag);
+        item_.ctag = change->ctag.empty() ? 0 : core::fingerprint(change->ctag);
         item_.size = change->size;
         item_.hash = change->hash;
         item_.mtime = change->mtime;
@@ -140,6 +191,8 @@ private:
         result_.mark = std::move(change->mark);
         result_.hash = change->hash;
         result_.mtime = change->mtime;
+        result_.announced = change->size;
+        result_.ctag = item_.ctag;
         co_return look::there;
     }
 
@@ -147,8 +200,10 @@ private:
         if (e.code == graph::paused_code) {
             return postponed();
         }
-        e.operation = doing;
-        e.object = container_.key + ": " + item_.name;
+        if (doing != nullptr) {
+            e.operation = doing;
+            e.object = container_.key + ": " + item_.name;
+        }
         return fetch_failure(std::move(e), std::move(first));
     }
 
@@ -176,8 +231,14 @@ private:
             auto transferred = co_await transfer(file);
             if (!transferred) {
                 co_await file.discard();
-                co_return transferred.error().kind == error_kind::not_found ? fetch_outcome(vanished())
-                                                                            : failure(transferred.error());
+                if (gone_) {
+                    co_return fetch_outcome(vanished());
+                }
+                auto e = transferred.error();
+                if (e.kind == error_kind::not_found) {
+                    e.hint = "the item is there, its content can't be found; it is tried again";
+                }
+                co_return failure(std::move(e));
             }
             auto done = co_await file.finish(item_.mtime);
             pass_.counters.disk_time += file.disk_time();
@@ -316,9 +377,13 @@ private:
     task<core::result<void>> transfer(spool_file& file) {
         int fresh_addresses = 0;
         int idle_resumes = 0;
+        int restarts = 0;
         for (int attempt = 0;; ++attempt) {
             const auto before = file.received();
             auto answer = co_await request(file);
+            if (answer) {
+                answer = co_await is_of_one_version(file);
+            }
             if (answer) {
                 co_return core::result<void>();
             }
@@ -326,20 +391,25 @@ private:
             if (e.kind == error_kind::disk) {
                 throw core::fatal(std::move(e));
             }
-            if (e.code == graph::paused_code) {
+            if (gone_ || e.code == graph::paused_code) {
                 co_return e;
             }
-            const bool refused = e.http_status == 401 || e.http_status == 403 || e.http_status == 404;
-            if (refused && e.kind != error_kind::malware && !url_.empty() &&
-                fresh_addresses < most_fresh_addresses) {
-                ++fresh_addresses;  // the address has expired (contract Q34), or the item is gone
+            bool from_start = e.http_status == 416 || e.kind == error_kind::content_changed;
+            if (needs_look(e) && fresh_addresses < most_fresh_addresses) {
+                ++fresh_addresses;
                 const auto seen = co_await look_again();
-                if (seen == look::there) {
+                if (seen != look::there) {
+                    co_return std::move(error_);
+                }
+                from_start = other_content_ && file.received() > 0;
+                if (!from_start) {
                     continue;
                 }
-                co_return std::move(error_);
             }
-            if (e.http_status == 416 || e.kind == error_kind::content_changed) {
+            if (from_start) {
+                if (++restarts > download_restarts) {
+                    co_return e;
+                }
                 auto again = co_await file.restart();
                 if (!again) {
                     co_return again.error();
@@ -354,6 +424,35 @@ private:
             }
             co_await pause(idle_resumes);
         }
+    }
+
+    /// True if the address may have expired (contract Q34) or the item may be gone: only the item itself
+    /// tells.
+    bool needs_look(const core::error& e) const {
+        const bool refused = e.http_status == 401 || e.http_status == 403;
+        const bool absent = e.http_status == 404 || e.http_status == 410;
+        return e.kind != error_kind::malware && (absent || (refused && !url_.empty()));
+    }
+
+    /// Parts of two versions make a file that nobody ever had (contract Q46). Where neither a hash of the
+    /// whole nor the file host tells them apart, the item does. Errors: content_changed, or why it could not
+    /// be seen.
+    task<core::result<void>> is_of_one_version(const spool_file& file) {
+        const bool hashed = source_.content() == sources::content_kind::announced && !item_.hash.empty();
+        if (hashed || !file.is_unproven()) {
+            co_return core::result<void>();
+        }
+        const auto seen = co_await look_again();
+        if (seen != look::there) {
+            co_return error_;
+        }
+        if (other_content_) {
+            core::error e(
+                error_kind::content_changed, "the file changed while it was being downloaded in parts"
+            );
+            co_return e;
+        }
+        co_return core::result<void>();
     }
 
     task<core::result<void>> request(spool_file& file) {
@@ -389,7 +488,7 @@ private:
         // once the item is staged.
         const bool not_granted = e.kind == error_kind::forbidden && graph::is_clear(e);
         if (core::is_transient(e.kind) || (!not_granted && item_.attempts < graph::most_doubts)) {
-            e.operation = "read permissions";
+            e.operation = of_permissions;
             e.object = container_.key + ": " + item_.name;
             co_return e;
         }
@@ -421,8 +520,10 @@ private:
     sources::source& source_;
     index::fetch_result result_;
     std::string url_;
-    bool web_page_ = false;  ///< the last answer said so
-    core::error error_;
+    bool web_page_ = false;       ///< the last answer said so
+    bool gone_ = false;           ///< the last look: the item is not there
+    bool other_content_ = false;  ///< the last look: the content is another one than at the look before
+    core::error error_;           ///< of the last look
 };
 
 }  // namespace

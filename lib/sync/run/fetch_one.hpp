@@ -12,8 +12,8 @@ struct vanished {};
 /// Its mailbox, or the whole service, is paused for longer than a worker should wait: nothing was tried.
 struct postponed {};
 
-/// What became of one item: fetched, gone, or failed. A failure may carry the sha256 of bytes that were not
-/// what the service announced, to be compared at the next try.
+/// What became of one item: fetched (its permissions or columns may be missing), gone, or failed. A failure
+/// may carry the sha256 of bytes that were not what the service announced, to be compared at the next try.
 struct fetch_failure {
     fetch_failure() = default;
     explicit fetch_failure(core::error e, std::string first = {})

@@ -1,6 +1,7 @@
 #include "sync/run/place_files.hpp"
 
 #include "tree/names.hpp"
+#include "tree/verify.hpp"
 
 namespace m365stage::sync {
 namespace {
@@ -11,9 +12,21 @@ std::string spooled_sidecar(const placement& p) {
     return "spool/" + std::to_string(static_cast<std::int64_t>(p.id)) + ".sidecar";
 }
 
+/// What could not be read anew is better as it was than not there at all.
+tree::sidecar with_parts_of_before(const tree::stage_root& root, const placement& p) {
+    auto out = p.sidecar;
+    const auto before = tree::read_sidecar(root, "tree/" + tree::sidecar_path(p.path));
+    if (before && before->id == out.id) {
+        out.permissions = out.permissions.empty() ? before->permissions : out.permissions;
+        out.columns = out.columns.empty() ? before->columns : out.columns;
+    }
+    return out;
+}
+
 /// False if the sidecar in the tree has this text already: then it is not touched.
 core::result<bool> spool_sidecar(const tree::stage_root& root, const placement& p) {
-    const auto text = tree::render(p.sidecar);
+    const bool completed = p.incomplete && !p.place;
+    const auto text = tree::render(completed ? with_parts_of_before(root, p) : p.sidecar);
     if (!p.place) {
         auto present = root.read_file("tree/" + tree::sidecar_path(p.path), tree::longest_sidecar);
         if (present && *present == text) {

@@ -87,14 +87,17 @@ task<core::result<void>> spool_file::begin(const http::response& head) {
     const std::string etag(head.fields.find("ETag").value_or(""));
     web_page_ = head.fields.find("Content-Type").value_or("").starts_with("text/html");
     if (head.status == 206) {
-        const auto start = http::range_start(head.fields.find("Content-Range").value_or(""));
-        const bool same = version_.empty() || etag.empty() || etag == version_;
-        if (start != received() || !same) {
+        const auto range = head.fields.find("Content-Range").value_or("");
+        const auto total = http::range_total(range).value_or(-1);
+        const bool told = !version_.empty() && !etag.empty();
+        const bool other = (told && etag != version_) || (total >= 0 && total_ >= 0 && total != total_);
+        if (http::range_start(range) != received() || other) {
             core::error e(
                 core::error_kind::content_changed, "the file changed while it was being downloaded in parts"
             );
             co_return e;
         }
+        unproven_ = unproven_ || (received() > 0 && !told);
         announce(head);
         co_return core::result<void>();
     }
@@ -106,6 +109,7 @@ task<core::result<void>> spool_file::begin(const http::response& head) {
     }
     version_ = etag;
     announce(head);
+    total_ = head.fields.find("Content-Encoding") ? -1 : announced_;
     co_return core::result<void>();
 }
 
@@ -217,6 +221,8 @@ task<core::result<void>> spool_file::restart() {
     shared_->failure.reset();
     shared_->fd = tree::unique_fd();  // create() truncates
     version_.clear();
+    total_ = -1;
+    unproven_ = false;
     co_return core::result<void>();
 }
 

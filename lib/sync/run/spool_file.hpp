@@ -30,6 +30,10 @@ public:
     /// Bytes taken so far: where to resume.
     std::int64_t received() const;
 
+    /// True if it was put together from several answers and nothing in them says that they are of one version
+    /// (contract Q46): file hosts give an ETag mostly, not always.
+    bool is_unproven() const { return unproven_; }
+
     /// True if the answer said that it is a web page.
     bool is_web_page() const { return web_page_; }
 
@@ -67,7 +71,9 @@ private:
     std::shared_ptr<shared> shared_;  // shared with the write that is on its way on the other thread
     piece buffer_;
     std::int64_t announced_ = -1;  ///< where the answer at hand ends, if it says
-    std::string version_;  ///< ETag of the first answer; a resumed part must have the same (contract Q46)
+    std::int64_t total_ = -1;      ///< bytes of the whole, if an answer told
+    std::string version_;          ///< ETag of the first answer; a resumed part must have the same
+    bool unproven_ = false;
     bool web_page_ = false;
 };
 

@@ -168,6 +168,31 @@ def kept(w, source):
 
 
 @scenario
+def content_before_columns(options):
+    """columns that can't be read keep no content back; they are owed until they are there"""
+    with World(options, "columnslater", "--seed", options.seed, *SMALL, "--files-per-drive", 5) as w:
+        w.stage.sync(expect=0)
+        for path in ("/list/columns", "/listItem|/list/items/delta"):
+            name = "a.txt" if path == "/list/columns" else "b.txt"
+            w.sim.op("create", site="site1", path=name, type="file", text="precious")
+            w.sim.op("fields", site="site1", path=name, set={"Status": "Draft"})
+            w.sim.fault("error", path=path, status=500, count=-1)
+            w.stage.sync(expect=1, timeout=120)
+            with open(os.path.join(w.stage.root, "tree", library(w), name), encoding="utf-8") as file:
+                check(file.read() == "precious", f"{name} is kept back")
+            check(sidecar(w, name).get("columns") is None, "columns from nowhere")
+            check(w.stage.rows("SELECT 1 FROM owed WHERE reason='server'"), "nothing is owed")
+            w.sim.clear_faults()
+            w.sim.forget_requests()
+            w.stage.hurry()
+            w.stage.sync(expect=0)
+            check(asked(w)[1] == 0, "the content was fetched once more")
+            compare(w.stage, quiet=True)
+        check_manners(w.sim)
+    return ""
+
+
+@scenario
 def columns_of_upgraded_stage(options):
     """what was staged without columns gets them by one listing of its library: no download, no request for each item, once"""
     with World(options, "columnupgrade", "--seed", options.seed, *SMALL, "--files-per-drive", 300) as w:

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
@@ -171,6 +172,22 @@ TEST_SUITE("config") {
         const auto own = with_cloud("china", "endpoints: { graph: \"http://127.0.0.1:8080/\" }\n");
         CHECK(own.login == "https://login.chinacloudapi.cn");
         CHECK(own.graph == "http://127.0.0.1:8080");
+    }
+
+    TEST_CASE("values: each cloud has hosts for its files, and no other cloud's") {
+        const auto has = [](m365stage::config::cloud_kind cloud, const std::string& host) {
+            const auto all = m365stage::config::file_hosts_of(cloud);
+            return std::find(all.begin(), all.end(), host) != all.end();
+        };
+        using m365stage::config::cloud_kind;
+        for (const auto* host : {"sharepoint.com", "1drv.com", "svc.ms", "office.com", "office365.com"}) {
+            CHECK(has(cloud_kind::global, host));
+        }
+        CHECK(has(cloud_kind::us_gov, "sharepoint.us"));
+        CHECK(has(cloud_kind::us_gov_dod, "sharepoint-mil.us"));
+        CHECK(has(cloud_kind::china, "sharepoint.cn"));
+        CHECK_FALSE(has(cloud_kind::china, "sharepoint.com"));
+        CHECK_FALSE(has(cloud_kind::us_gov, "sharepoint.com"));
     }
 
     TEST_CASE("values: limits that are words") {

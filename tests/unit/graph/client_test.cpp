@@ -409,6 +409,26 @@ TEST_SUITE("graph") {
         CHECK(w.client->stats().bytes_received == 7);
     }
 
+    TEST_CASE("download: a 400 that passes is asked again, nothing else is") {
+        world w;
+        const char* hiccup = R"({"error":{"code":"invalidRequest","message":"Invalid request"}})";
+        w.net.script(answer(400, hiccup));
+        w.net.script(answer(200, "content"));
+        text_sink sink;
+        CHECK(w.clock.run(w.client->download(w.call("/v1.0/users/1/messages/2/$value"), sink)).has_value());
+        CHECK(sink.text == "content");
+        for (int i = 0; i < 4; ++i) {
+            w.net.script(answer(400, hiccup));
+        }
+        auto lasting = w.clock.run(w.client->download(w.call("/v1.0/users/1/messages/2/$value"), sink));
+        CHECK(lasting.error().kind == error_kind::bad_request);
+        CHECK(w.net.requests.size() == 6);
+        w.net.script(answer(500, "{}"));
+        auto failed = w.clock.run(w.client->download(w.call("/v1.0/users/1/messages/2/$value"), sink));
+        CHECK(failed.error().kind == error_kind::server);
+        CHECK(w.net.requests.size() == 7);
+    }
+
     TEST_CASE("download: a Location without a host is meant from where it came") {
         world w;
         w.net.script(answer(302, "", "Location", "/dl/f?tempauth=x"));

@@ -316,6 +316,12 @@ TEST_SUITE("graph") {
             ++waits;
         }
         CHECK(waits == 3);
+        retry_state resumes_itself(1, true);
+        CHECK(resumes_itself.next(failed, 0.5).what == action::give_up);
+        retry_state download(1, true);
+        CHECK(download.next(hiccup, 0.5).what == action::wait);
+        retry_state writes(6, false);
+        CHECK(writes.next(hiccup, 0.5).what == action::give_up);
 
         graph::verdict expired;
         expired.retry = retry_class::sign_in_again;

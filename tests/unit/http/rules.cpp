@@ -205,6 +205,17 @@ TEST_SUITE("http: rules") {
             CHECK_FALSE(range_start(text).has_value());
         }
     }
+
+    TEST_CASE("range: a partial answer tells the size of the whole, or not") {
+        CHECK(range_total("bytes 100-199/200") == 200);
+        CHECK(range_total("bytes 0-0/1") == 1);
+        for (const char* text :
+             {"bytes 0-0/*", "bytes 0-0", "bytes 0-0/", "bytes 0-0/-5", "bytes 0-0/5 x", "/7",
+              "bytes 0-0/99999999999999999999"}) {
+            CAPTURE(text);
+            CHECK_FALSE(range_total(text).has_value());
+        }
+    }
 }
 
 }  // namespace m365stage::test

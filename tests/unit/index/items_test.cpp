@@ -216,6 +216,52 @@ TEST_SUITE("index") {
         CHECK(round({same}).to_fetch == 1);
     }
 
+    TEST_CASE_FIXTURE(
+        fixture, "items: an announced size is compared with an announced one, not with the bytes"
+    ) {
+        auto lies = file("f", "root", "f");
+        lies.hash.clear();
+        round({root(), lies});
+        stage_all();
+        db.run("UPDATE item SET announced=size, size=size+7 WHERE type=1");
+        CHECK(round({lies}).to_fetch == 0);
+        lies.size += 7;
+        CHECK(round({lies}).to_fetch == 1);
+    }
+
+    TEST_CASE_FIXTURE(fixture, "items: the first cTag stands for what is staged, the next one for an edit") {
+        auto f = file("f", "root", "f");
+        f.hash.clear();
+        f.ctag.clear();
+        round({root(), f});
+        stage_all();
+        f.ctag = "1";
+        CHECK(round({f}).to_fetch == 0);
+        f.ctag = "2";
+        CHECK(round({f}).to_fetch == 1);
+    }
+
+    TEST_CASE_FIXTURE(
+        fixture, "items: where hash and cTag are missing and the time is cut, the eTag decides"
+    ) {
+        auto f = file("f", "root", "f");
+        f.hash.clear();
+        f.ctag.clear();
+        f.mtime = 0;
+        round({root(), f});
+        stage_all();
+        CHECK(round({f}).to_fetch == 0);
+        f.etag = "other";
+        CHECK(round({f}).to_fetch == 1);
+        auto dated = file("g", "root", "g");
+        dated.hash.clear();
+        dated.ctag.clear();
+        round({root(), f, dated});
+        stage_all();
+        dated.etag = "other";
+        CHECK(round({root(), f, dated}).to_fetch == 0);
+    }
+
     TEST_CASE_FIXTURE(fixture, "items: an id that was a file and is a folder now is another item") {
         round({root(), file("x", "root", "x")});
         stage_all();
