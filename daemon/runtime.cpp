@@ -95,8 +95,10 @@ http::client_options http_options_of(const config::settings& s) {
 graph::client_options graph_options_of(const config::settings& s) {
     graph::client_options o;
     o.graph_url = s.endpoints.graph;
-    if (s.endpoints.graph == config::hosts_of(s.tenant.cloud).graph) {
-        // Another endpoint has file hosts that only who runs it knows: any host, as long as it is https.
+    if (s.endpoints.graph == config::hosts_of(s.tenant.cloud).graph &&
+        s.endpoints.ca_file == config::settings().endpoints.ca_file) {
+        // Another endpoint, or another authority behind a proxy, has file hosts that only who runs it knows:
+        // any host, as long as it is https.
         o.download_hosts = config::file_hosts_of(s.tenant.cloud);
     }
     o.mailbox_concurrency = s.limits.mailbox_concurrency;
