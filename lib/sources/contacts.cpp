@@ -49,8 +49,12 @@ public:
         while (!ids.empty()) {
             const auto id = std::move(ids.back());
             ids.pop_back();
-            if (!asked.insert(id).second || asked.size() > most_folders) {
+            if (!asked.insert(id).second) {
                 continue;
+            }
+            if (asked.size() > most_folders) {
+                core::error e(error_kind::protocol, "the folders of contacts never end");
+                co_return std::move(e).on(container_.key);
             }
             auto children = co_await children_of(id);
             if (!children) {

@@ -49,9 +49,8 @@ constexpr std::array in_content{"bccRecipients",  "bodyPreview",  "ccRecipients"
                                 "sender",         "sentDateTime", "subject",           "toRecipients"};
 
 /// What every message has, drafts too, and never as null: a whole element tells all of these, even where the
-/// service leaves out what is null. None changes by itself but in an element that also lacks others.
-constexpr std::array always_told{"changeKey", "createdDateTime", "hasAttachments",      "importance",
-                                 "isDraft",   "isRead",          "lastModifiedDateTime"};
+/// service leaves out what is null. An element that tells what changed lacks at least one of them.
+constexpr std::array always_told{"hasAttachments", "isDraft", "isRead", "lastModifiedDateTime"};
 
 /// Left out are changeKey and lastModifiedDateTime of what was sent or received: they move when it is moved.
 std::string metadata_of(const flat_value& message) {
