@@ -44,14 +44,12 @@ void note_columns_refused(
     set_not_covered(db, owner_of_columns(key), reasons, now);
 }
 
-bool columns_are_refused(database& db, container_id c, const std::string& key, std::int64_t pass) {
-    constexpr std::int64_t at_once = 20;
-    if (!db.number("SELECT 1 FROM not_covered WHERE owner=? LIMIT 1", owner_of_columns(key))) {
-        return false;
-    }
-    const auto all = db.number("SELECT count(*) FROM not_covered WHERE owner LIKE '% (columns)'").value_or(0);
-    const auto turns = 1 + all / at_once;
-    return static_cast<std::int64_t>(c) % turns == pass % turns;
+bool columns_are_refused(database& db, const std::string& key) {
+    return db.number("SELECT 1 FROM not_covered WHERE owner=? LIMIT 1", owner_of_columns(key)).has_value();
+}
+
+std::int64_t count_refused_columns(database& db) {
+    return db.number("SELECT count(*) FROM not_covered WHERE owner LIKE '% (columns)'").value_or(0);
 }
 
 std::vector<staged_columns> staged_after(database& db, container_id c, item_id after, int most) {

@@ -31,9 +31,10 @@ void note_columns_known(database& db, container_id c);
 void note_columns_refused(
     database& db, const std::string& key, const std::vector<std::string>& reasons, unix_seconds now
 );
-/// True if the service refused them, and this pass is to ask again: in each pass some of such libraries, in
-/// turn, so that many of them cost no more than a few.
-bool columns_are_refused(database& db, container_id c, const std::string& key, std::int64_t pass);
+/// True if the service refused them.
+bool columns_are_refused(database& db, const std::string& key);
+/// Libraries of which that is true. Reads all that is not covered.
+std::int64_t count_refused_columns(database& db);
 
 /// An item that lies in the tree in the very version that the feed tells of, and waits for nothing.
 struct staged_columns {

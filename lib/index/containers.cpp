@@ -92,7 +92,8 @@ struct moving {
 std::vector<moving> moving_containers(database& db) {
     std::vector<moving> out;
     db.query(
-        "SELECT id, key, wanted, remote_id FROM container WHERE wanted<>key ORDER BY remote_id",
+        "SELECT id, key, wanted, remote_id FROM container INDEXED BY container_moving WHERE wanted<>key "
+        "ORDER BY remote_id",
         [&](row r) {
             moving m;
             m.id = r.integer(0);

@@ -164,7 +164,11 @@ struct mail_folders::walk {
     }
 
     task<core::result<void>> run(std::vector<std::size_t>& found) {
-        for (std::size_t asked = 0; !left.empty() && asked < most_mail_folders; ++asked) {
+        for (std::size_t asked = 0; !left.empty(); ++asked) {
+            if (asked == most_mail_folders) {
+                core::error e(error_kind::protocol, "the folders of mail never end");
+                co_return std::move(e).on(container.key);
+            }
             const auto id = std::move(left.back());
             left.pop_back();
             auto call = folder_at(

@@ -195,7 +195,6 @@ bool settler::make_way(const std::string& key, bool& parked) {
     if (!chain.empty() && chain.back().key == container_.at_key && container_.root) {
         const auto root = load(*container_.root);
         emit_item_rename(*root, in_tree(container_.at_key), parked_path(root->id));
-        leave_folders_above(container_.at_key);
         parked = true;
     }
     for (auto c = chain.rbegin(); c != chain.rend(); ++c) {

@@ -78,14 +78,14 @@ public:
     backlog(pass_context& pass, const index::container& c) : pass_(pass), container_(c) {}
 
     task<void> run() {
-        auto ask = [id = container_.id, key = container_.key, pass = pass_.pass_id](index::database& db) {
-            return std::pair(
-                index::columns_are_refused(db, id, key, pass), index::columns_are_behind(db, id)
-            );
+        auto ask = [id = container_.id, key = container_.key](index::database& db) {
+            return std::pair(index::columns_are_refused(db, key), index::columns_are_behind(db, id));
         };
         const auto state = co_await pass_.store.call(std::move(ask));
-        refused_ = state.first;
-        if (!state.first && !state.second) {
+        if (state.first) {
+            refused_ = co_await is_our_turn();
+        }
+        if (!refused_ && !state.second) {
             co_return;
         }
         auto columns = co_await columns_of(pass_, container_);
@@ -106,6 +106,18 @@ public:
     }
 
 private:
+    /// In each pass some of the libraries whose columns were refused are asked again, so that many of them
+    /// cost no more than a few.
+    task<bool> is_our_turn() {
+        constexpr std::int64_t at_once = 20;
+        if (!pass_.refused_libraries) {
+            auto count = [](index::database& db) { return index::count_refused_columns(db); };
+            pass_.refused_libraries = co_await pass_.store.call(std::move(count));
+        }
+        const auto turns = 1 + *pass_.refused_libraries / at_once;
+        co_return static_cast<std::int64_t>(container_.id) % turns == pass_.pass_id % turns;
+    }
+
     /// Asks for some items by themselves, which tells whether it is worth to go on. An item may be forbidden
     /// whatever the app may read.
     task<bool> may_ask() {

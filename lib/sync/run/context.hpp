@@ -129,7 +129,8 @@ struct pass_context {
     std::uint64_t spooled_bytes = 0;
     promised_room promised;
     bool left_generation = false;  ///< a pass before this one changed the tree and did not come to its end
-    std::unordered_set<std::int64_t> told;  ///< containers whose unreadable permissions were reported
+    std::unordered_set<std::int64_t> told;          ///< containers whose unreadable permissions were reported
+    std::optional<std::int64_t> refused_libraries;  ///< whose columns may not be read, once they were counted
     std::unordered_map<std::int64_t, known_columns> columns;  ///< of containers that may have some
     bool replayed = false;                                    ///< what a crash cut off is finished
     bool held = false;                                        ///< a lease keeps what is fetched in the spool

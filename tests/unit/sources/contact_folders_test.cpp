@@ -3,6 +3,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "../../support/bare_graph.hpp"
 #include "../../support/run_coro.hpp"
 #include "sources/fields.hpp"
 #include "sources/source.hpp"
@@ -14,7 +15,7 @@ using nlohmann::json;
 namespace {
 
 /// Pages by a part of their address; a folder without any has no children.
-class paged_graph final : public graph::client {
+class paged_graph final : public test::bare_graph {
 public:
     struct given {
         given() = default;
@@ -35,29 +36,11 @@ public:
         co_return core::result<graph::page>(std::move(p));
     }
 
-    graph::task<core::result<http::response>> send(graph::call) override { co_return unexpected(); }
     /// The default folder.
     graph::task<core::result<json>> get_json(graph::call) override {
         co_return core::result<json>(
             json{{"id", "D"}, {"displayName", "Contacts"}, {"parentFolderId", "above"}}
         );
-    }
-    graph::task<core::result<http::response>> download(graph::call, http::body_sink&) override {
-        co_return unexpected();
-    }
-    bool is_own(std::string_view) const override { return true; }
-    graph::statistics stats() const override { return {}; }
-    std::optional<std::chrono::steady_clock::time_point> paused_until(const graph::scope&) const override {
-        return std::nullopt;
-    }
-    std::optional<double> sharepoint_budget() const override { return std::nullopt; }
-    std::vector<graph::allowance> allowances() const override { return {}; }
-    std::string budget_memory() const override { return {}; }
-    void remember_budget(std::string_view) override {}
-
-private:
-    static core::error unexpected() {
-        return core::error(core::error_kind::internal, "nobody asks for this");
     }
 };
 

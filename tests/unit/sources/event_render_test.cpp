@@ -9,6 +9,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "../../support/bare_graph.hpp"
 #include "auth/encoding.hpp"
 #include "core/hash.hpp"
 #include "sources/calendar_item.hpp"
@@ -42,17 +43,10 @@ answer bad(core::error_kind kind, const char* code = "") {
 }
 
 /// Answers by the end of the path; several answers to one come in turn, the last one for ever.
-class fake_graph final : public graph::client {
+class fake_graph final : public test::bare_graph {
 public:
     std::map<std::string, std::deque<answer>> answers;
     std::vector<std::string> asked;
-
-    bool is_own(std::string_view) const override { return true; }
-
-    graph::task<core::result<http::response>> send(graph::call) override {
-        core::error e(core::error_kind::internal, "nothing is written here");
-        co_return e;
-    }
 
     graph::task<core::result<json>> get_json(graph::call c) override {
         const auto a = take(c);
@@ -89,15 +83,6 @@ public:
         }
         co_return core::result<http::response>(std::move(head));
     }
-
-    graph::statistics stats() const override { return {}; }
-    std::optional<std::chrono::steady_clock::time_point> paused_until(const graph::scope&) const override {
-        return std::nullopt;
-    }
-    std::optional<double> sharepoint_budget() const override { return std::nullopt; }
-    std::vector<graph::allowance> allowances() const override { return {}; }
-    std::string budget_memory() const override { return {}; }
-    void remember_budget(std::string_view) override {}
 
 private:
     answer take(const graph::call& c) {
