@@ -56,10 +56,9 @@ def disk_trouble(options):
                 service.start()
                 trouble = Trouble(w.stage, service, ("disk",), 5)
                 ballast = os.path.join(disk.folder, "ballast")
-                with open(ballast, "wb") as f, contextlib.suppress(OSError):
-                    while True:
+                with open(ballast, "wb", buffering=0) as f, contextlib.suppress(OSError):
+                    while True:  # unbuffered: nothing is left that close() would fail to write
                         f.write(bytes(65536))
-                        f.flush()
                 w.sim.change(options.seed, 40)
                 told.append(trouble.begin())
                 os.unlink(ballast)
