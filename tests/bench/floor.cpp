@@ -219,23 +219,33 @@ private:
         }
     }
 
-    /// The body, once all of it has come.
-    static std::optional<std::string_view> whole(const connection& c) {
+    /// The body, once all of it has come. The server ends a body by its length or by an empty chunk.
+    static std::optional<std::string> whole(const connection& c) {
         const auto end = c.in.find("\r\n\r\n");
         if (end == std::string::npos) {
             return std::nullopt;
         }
-        constexpr std::string_view field = "\r\nContent-Length: ";
-        const auto length = c.in.find(field);
-        if (!c.in.starts_with("HTTP/1.1 200") || length > end) {
+        if (!c.in.starts_with("HTTP/1.1 200")) {
             std::fprintf(stderr, "%s\n", c.in.c_str());
             fail("answer");
         }
-        const std::size_t size = std::strtoull(c.in.c_str() + length + field.size(), nullptr, 10);
-        if (c.in.size() < end + 4 + size) {
-            return std::nullopt;
+        const std::string_view body = std::string_view(c.in).substr(end + 4);
+        constexpr std::string_view field = "\r\nContent-Length: ";
+        if (const auto length = c.in.find(field); length < end) {
+            const std::size_t size = std::strtoull(c.in.c_str() + length + field.size(), nullptr, 10);
+            return body.size() < size ? std::nullopt : std::optional<std::string>(body);
         }
-        return std::string_view(c.in).substr(end + 4, size);
+        return body.ends_with("\r\n0\r\n\r\n") ? std::optional(joined(body)) : std::nullopt;
+    }
+
+    static std::string joined(std::string_view chunks) {
+        std::string body;
+        while (const std::size_t size = std::strtoull(chunks.data(), nullptr, 16)) {
+            chunks.remove_prefix(chunks.find("\r\n") + 2);
+            body.append(chunks.substr(0, size));
+            chunks.remove_prefix(size + 2);
+        }
+        return body;
     }
 
     SSL_CTX* tls_;
