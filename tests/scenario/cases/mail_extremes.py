@@ -48,17 +48,17 @@ def within_memory(stage, *arguments):
 
 def large_message(w):
     op(w, "new_message", folder="inbox", own=True, set={"subject": "Very large"}, received=1_760_000_000,
-       attachments=[{"name": "large.bin", "size": 80 << 20, "seed": 7}])
+       attachments=[{"name": "large.bin", "size": 112 << 20, "seed": 7}])
     return next(m for m in lines(w) if m["type"] == "message" and m["subject"] == "Very large")
 
 
 @scenario
 def mail_large(options):
-    """a message of 110 MiB of MIME: staged, exported and restored in the memory that any other takes"""
+    """a message of 150 MiB of MIME: staged, exported and restored in the memory that any other takes"""
     with mailboxes(options, "maillarge") as w:
         w.stage.configure(kinds=["mail"])
         large = large_message(w)
-        check(large["mime_size"] > 100 << 20, f"only {large['mime_size']} bytes of MIME")
+        check(large["mime_size"] > 150 << 20, f"only {large['mime_size']} bytes of MIME")
         peaks = [within_memory(w.stage, "sync")]
         messages, found = differences(w)
         check(not found, f"tree and tenant differ: {found[:5]}")
