@@ -50,6 +50,16 @@ TEST_SUITE("daemon") {
         }
     }
 
+    TEST_CASE("runtime: a cloud's own endpoint is its own however it is written") {
+        auto s = settings_for(cloud_kind::global);
+        for (const char* same : {"https://Graph.Microsoft.com", "https://graph.microsoft.com:443"}) {
+            CAPTURE(same);
+            s.endpoints.graph = same;
+            CHECK(fetches_from(s, global_file));
+            CHECK_FALSE(fetches_from(s, strange_file));
+        }
+    }
+
     TEST_CASE("runtime: the hosts of files behind another endpoint or another authority are not known") {
         auto elsewhere = settings_for(cloud_kind::global);
         elsewhere.endpoints.graph = "https://graph.example";
