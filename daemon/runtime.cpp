@@ -44,6 +44,13 @@ auth::credential_kind kind_of(config::proof_kind p) {
     return auth::credential_kind::managed_identity;
 }
 
+/// True if Graph is that of the configured cloud, however it is written.
+bool has_own_endpoint(const config::settings& s) {
+    const auto known = http::parse_url(config::hosts_of(s.tenant.cloud).graph);
+    const auto given = http::parse_url(s.endpoints.graph);
+    return known && given && known->origin() == given->origin();
+}
+
 }  // namespace
 
 void configure_log(const config::log_settings& s) {
@@ -95,8 +102,7 @@ http::client_options http_options_of(const config::settings& s) {
 graph::client_options graph_options_of(const config::settings& s) {
     graph::client_options o;
     o.graph_url = s.endpoints.graph;
-    if (s.endpoints.graph == config::hosts_of(s.tenant.cloud).graph &&
-        s.endpoints.ca_file == config::settings().endpoints.ca_file) {
+    if (has_own_endpoint(s) && s.endpoints.ca_file == config::settings().endpoints.ca_file) {
         // Another endpoint, or another authority behind a proxy, has file hosts that only who runs it knows:
         // any host, as long as it is https.
         o.download_hosts = config::file_hosts_of(s.tenant.cloud);

@@ -27,9 +27,11 @@ void run_coro(
     boost::asio::co_spawn(io, f(), finished);
     io.restart();
     const auto latest = std::chrono::steady_clock::now() + deadline;
-    while (!done && io.run_one_until(latest) > 0) {
+    while (!done && std::chrono::steady_clock::now() < latest && io.run_one_until(latest) > 0) {
     }
-    io.poll();  // what the end of the coroutine has set in motion
+    if (done) {
+        io.poll();  // what the end of the coroutine has set in motion
+    }
     if (failure) {
         std::rethrow_exception(failure);
     }

@@ -329,19 +329,20 @@ private:
 }  // namespace
 
 task<void> enumerate(pass_context& pass, index::container_id id) {
+    const auto row = static_cast<std::int64_t>(id);
+    while (pass.settling == row) {
+        co_await pass.settled.wait();
+    }
+    pass.enumerating.insert(row);
     auto read = [id](index::database& db) { return index::find_container(db, id); };
     auto found = co_await pass.store.call(std::move(read));
     if (!found) {
         throw core::fatal(core::error(error_kind::internal, "the container vanished from the index"));
     }
-    while (pass.settling == static_cast<std::int64_t>(id)) {
-        co_await pass.settled.wait();
-    }
-    pass.enumerating.insert(static_cast<std::int64_t>(id));
     enumerator e(pass, std::move(*found));
     co_await e.run();
-    pass.enumerating.erase(static_cast<std::int64_t>(id));
-    pass.settle.insert(static_cast<std::int64_t>(id));
+    pass.enumerating.erase(row);
+    pass.settle.insert(row);
     pass.apply_changed.notify_all();
 }
 

@@ -106,6 +106,37 @@ def lease_ends(options):
 
 
 @scenario
+def pauses_after_lease(options):
+    """what a lease kept back is no reason to hurry after a failure: the pauses grow until the cause is gone"""
+    with serving(options, "pauses", "--users", 1, "--sites", 0, "--specials", 0, sync={"interval": "1h"}) as (w, _):
+        stage = w.stage
+        failures = "SELECT started_at, finished_at FROM pass WHERE outcome='failed' ORDER BY id"
+        good = ("SELECT started_at FROM pass WHERE outcome IN ('complete', 'degraded') AND "
+                "id>(SELECT max(id) FROM pass WHERE outcome='failed')")
+        before(stage, "1")
+        still = stage.snapshot()
+        w.sim.change(options.seed, 20)
+        told = stage.run("sync").stdout
+        check("wait in the spool" in told, f"nothing was kept back: {told}")
+        w.sim.post("auth", refuse=7000222, expire_all=True)
+        stage.sync(expect=3)
+        # The lease ends, and the tree could move: that is tried when the pause of the failure is over.
+        hook(stage, "after-job", "--jobid", "1", "--status", "OK")
+        wait_until(lambda: len(stage.rows(failures)) > 1, "the next try fails")
+        # That one failed while no lease was held any more.
+        w.sim.post("auth", refuse=0)
+        wait_until(lambda: stage.rows(good), "a pass gets through")
+        first, *more = stage.rows(failures)
+        check(len(more) == 1, f"{len(more) + 1} passes failed")
+        check(stage.has_moved(still), "what the lease kept back was not applied")
+        pauses = [more[0]["started_at"] - first["finished_at"],
+                  stage.rows(good)[0]["started_at"] - more[0]["finished_at"]]
+        # 5 s and 10 s, known to the second.
+        check(pauses[0] >= 4 and pauses[1] >= 9, f"the pauses were {pauses} s")
+    return f"pauses of {pauses[0]} s and {pauses[1]} s"
+
+
+@scenario
 def refusals(options):
     """the hook refuses with one line and the right exit code, and gives the lease when the cause is gone"""
     told = []
