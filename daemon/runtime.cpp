@@ -135,6 +135,12 @@ sync::pass_options pass_options_of(const config::settings& s) {
     o.kinds.user_drives = s.has(config::data_kind::onedrive);
     o.kinds.sites = s.has(config::data_kind::sharepoint);
     o.kinds.group_drives = s.has(config::data_kind::groups) || o.kinds.sites;
+    if (!s.has(config::data_kind::groups)) {
+        // Groups are asked for their sites' libraries alone then.
+        o.kinds.takes_library_of = [sites = s.select.sites](const std::string& site) {
+            return sites.selects(site);
+        };
+    }
     o.kinds.mail = s.has(config::data_kind::mail);
     o.kinds.recoverable_items = s.mail.recoverable_items;
     o.kinds.calendar = s.has(config::data_kind::calendar);

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <unordered_map>
 
 #include "index/migrations.hpp"
@@ -30,6 +31,18 @@ namespace {
         e.hint = "the disk of stage.root is full: free some space, nothing is lost";
     }
     throw core::fatal(std::move(e));
+}
+
+/// What root makes in the folder of somebody else becomes theirs: the service could not open its index
+/// otherwise.
+bool give_to_owner_of_folder(int fd, const std::string& file) {
+    struct stat folder{};
+    struct stat own{};
+    const auto slash = file.rfind('/');
+    const std::string above = slash == std::string::npos ? "." : file.substr(0, slash + 1);
+    const bool needed = ::geteuid() == 0 && ::stat(above.c_str(), &folder) == 0 && ::fstat(fd, &own) == 0 &&
+                        own.st_uid == 0 && folder.st_uid != 0;
+    return !needed || ::fchown(fd, folder.st_uid, folder.st_gid) == 0;
 }
 
 /// Before SQLite is used: it counts every allocation under one lock otherwise, for statistics nobody reads.
@@ -92,10 +105,16 @@ struct database::impl {
 
 database::database(const std::string& file, mode m) : impl_(std::make_unique<impl>()) {
     if (m != mode::read_only) {
-        // SQLite gives its -wal and -shm files the mode of the main file, so this covers all three.
+        // SQLite gives its -wal and -shm files the mode of the main file, and its owner, so this covers all
+        // three.
         const int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
         if (fd >= 0) {
+            const bool given = give_to_owner_of_folder(fd, file);
+            const int code = errno;
             ::close(fd);
+            if (!given) {
+                throw core::fatal(core::disk_error(code).during("set the owner of").on(file));
+            }
         }
     }
     configure_once();

@@ -3,6 +3,7 @@
 #include "graph/errors.hpp"
 #include "graph/flat_json.hpp"
 #include "graph/paging.hpp"
+#include "http/http.hpp"
 #include "sources/drive_columns.hpp"
 #include "sources/drive_item.hpp"
 #include "sources/fields.hpp"
@@ -36,6 +37,17 @@ bool is_owners_state(const core::error& e) {
     return e.kind == core::error_kind::locked || e.kind == core::error_kind::forbidden ||
            e.kind == core::error_kind::not_found || e.kind == core::error_kind::bad_request ||
            e.kind == core::error_kind::unsupported;
+}
+
+/// Host and path of the site that a library belongs to; its own name is the last one of its address.
+std::string site_address(const json& drive) {
+    const auto url = http::parse_url(text(drive, "webUrl"));
+    if (!url) {
+        return {};
+    }
+    const auto path = url->target.substr(0, url->target.find_first_of("?#"));
+    const auto site = path.substr(0, path.rfind('/'));
+    return url->host + http::percent_decode(site).value_or(site);
 }
 
 graph::call sharepoint_call(std::string target, unsigned units, std::string object) {
@@ -228,6 +240,12 @@ private:
         return f;
     }
 
+    bool is_wanted(const owner& o, const json& drive) const {
+        const auto site =
+            o.kind == "group" && enabled_.takes_library_of ? site_address(drive) : std::string();
+        return site.empty() || enabled_.takes_library_of(site);
+    }
+
     /// A user or group: the default drive, and what else the personal site has (the list can omit the default
     /// one).
     task<core::result<owner_listing>> list_account(graph::client& graph, const owner& o) {
@@ -248,7 +266,7 @@ private:
             co_return out;
         }
         const auto main_id = text(*main, "id");
-        if (!main_id.empty()) {
+        if (!main_id.empty() && is_wanted(o, *main)) {
             out.containers.push_back(found(o, *main, o.path + "/" + default_name));
         }
         auto list = co_await all_drives(graph, base, o);
@@ -260,7 +278,8 @@ private:
                                                             : core::result<owner_listing>(std::move(out));
         }
         for (const auto& drive : *list) {
-            if (text(drive, "id") != main_id && !is_service_library(text(drive, "name"))) {
+            if (text(drive, "id") != main_id && !is_service_library(text(drive, "name")) &&
+                is_wanted(o, drive)) {
                 const auto name = tree::local_name(text(drive, "name"), text(drive, "id"));
                 out.containers.push_back(found(o, drive, o.path + "/drives/" + name));
             }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
@@ -220,6 +221,9 @@ struct enabled_kinds {
     bool user_drives = true, group_drives = true, sites = true;
     bool mail = false, calendar = false, contacts = false, tasks = false;
     bool recoverable_items = false;  ///< of mailboxes: what users deleted for good, as long as it is kept
+    /// Whether a group's library is wanted, by the address of its site ("contoso.sharepoint.com/sites/hr");
+    /// empty: whatever its site.
+    std::function<bool(const std::string&)> takes_library_of;
 };
 
 std::unique_ptr<source> make_drive_source(const enabled_kinds& enabled);

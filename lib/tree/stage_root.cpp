@@ -96,6 +96,14 @@ core::result<std::unique_ptr<stage_root>> stage_root::open(const std::string& pa
     if (!root->root_) {
         return root->fail("open", "", errno);
     }
+    struct stat top{};
+    if (::fstat(root->root_.get(), &top) != 0) {
+        return root->fail("look at", "", errno);
+    }
+    if (::geteuid() == 0 && top.st_uid != 0) {
+        root->owner_ = top.st_uid;
+        root->options_.group = root->options_.group.value_or(top.st_gid);
+    }
     for (const char* folder : {"tree", "spool"}) {
         if (auto made = root->make_folder(folder); !made) {
             return made.error();
@@ -312,10 +320,8 @@ core::result<void> stage_root::make_folder(const std::string& path) const {
         return done();  // neither mode nor group of what exists is touched: ctime must not move
     }
     if (options_.group &&
-        ::fchownat(
-            at->folder, at->leaf.c_str(), static_cast<uid_t>(-1), *options_.group, AT_SYMLINK_NOFOLLOW
-        ) != 0) {
-        return fail("set the group of", path, errno);
+        ::fchownat(at->folder, at->leaf.c_str(), owner_, *options_.group, AT_SYMLINK_NOFOLLOW) != 0) {
+        return fail("set the owner or group of", path, errno);
     }
     return done();
 }
@@ -386,8 +392,8 @@ core::result<unique_fd> stage_root::create(const std::string& path) const {
     if (!fd) {
         return fail("create", path, errno);
     }
-    if (options_.group && ::fchown(fd.get(), static_cast<uid_t>(-1), *options_.group) != 0) {
-        return fail("set the group of", path, errno);
+    if (options_.group && ::fchown(fd.get(), owner_, *options_.group) != 0) {
+        return fail("set the owner or group of", path, errno);
     }
     return fd;
 }

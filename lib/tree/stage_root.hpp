@@ -56,7 +56,9 @@ struct file_facts {
 /// Threads: any; the object has no state that changes.
 class stage_root {
 public:
-    /// Makes the folders if they are missing and checks that tree/ and spool/ are on one file system.
+    /// Makes the folders if they are missing and checks that tree/ and spool/ are on one file system. In a
+    /// root that is the service's, what root makes from then on becomes the service's, which could not go on
+    /// otherwise.
     static core::result<std::unique_ptr<stage_root>> open(const std::string& path, root_options options);
 
     /// Any folder as it is, to be read: nothing is made or checked. For restored copies.
@@ -140,6 +142,7 @@ private:
 
     std::string path_;
     root_options options_;
+    uid_t owner_ = static_cast<uid_t>(-1);  // of what is made; -1: nobody else than who makes it
     unique_fd root_;
     unique_fd spool_;  ///< none in a copy
 };

@@ -125,23 +125,29 @@ def on_terminal(stage, wanted, longest=60):
 
 
 @scenario
-def rebuilt_by_root(options):
-    """root rebuilds the index of a service that has a user of its own: the user can open what was made"""
-    with small(options, "byroot") as w:
-        w.stage.sync(expect=0)
-        user = 65534
-        for folder, _, names in os.walk(w.stage.root):
+def work_of_root(options):
+    """root syncs and rebuilds the index of a service that has a user of its own: the user can open all that was made"""
+    user = 65534
+
+    def check_owner(stage):
+        for folder, _, names in os.walk(stage.root):
             for name in [folder, *(os.path.join(folder, n) for n in names)]:
-                os.chown(name, user, user)
+                check(os.stat(name).st_uid == user, f"{name} is not the service's")
+
+    with small(options, "byroot") as w:
+        os.makedirs(w.stage.root, 0o750, exist_ok=True)
+        os.chown(w.stage.root, user, user)
+        w.stage.sync(expect=0)
+        check_owner(w.stage)
         for name in ("index.db", "index.db-wal", "index.db-shm", ".lock"):
             path = os.path.join(w.stage.root, name)
             if os.path.exists(path):
                 os.unlink(path)
         out = w.stage.run("index", "rebuild")
         check(out.exit == 0, f"rebuild: {out.told()}")
+        w.sim.change(options.seed, 30)
         w.stage.sync(expect=0)
-        for name in os.listdir(w.stage.root):
-            check(os.stat(os.path.join(w.stage.root, name)).st_uid == user, f"{name} is root's")
+        check_owner(w.stage)
         compare(w.stage)
     return ""
 

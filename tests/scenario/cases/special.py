@@ -591,3 +591,32 @@ def clock_skew(options):
         wrong = w.stage.run("check")
         check(wrong.exit == 3 and "behind" in wrong.told(), f"exit {wrong.exit}: {wrong.told()}")
     return ""
+
+
+@scenario
+def sites_of_groups(options):
+    """the library of a group's site is selected as that site is, unless groups are a kind of their own"""
+    with World(options, "groupsites", "--users", 0, "--sites", 2, "--groups", 1) as w:
+        def staged(kinds, **select):
+            w.stage.configure(kinds=kinds, select=select, sync={"departed_retention": "0s"},
+                              guard={"max_deleted_share": 1})
+            for _ in range(3):  # what a list lacks is believed when it lacks it twice; then its site may take it
+                w.stage.sync(expect=0)
+            rows = w.stage.rows("SELECT key FROM container WHERE state<>'departed'")
+            return {r[0].split("/")[0] for r in rows}, sorted(r[0] for r in rows)
+
+        every, keys = staged(["sharepoint"])
+        check(every == {"groups", "sites"}, f"without a selection: {keys}")
+        own = next(d["web_url"] for d in w.sim.get("tenant")["drives"] if "team1" in d["web_url"])
+        site = own.removeprefix("https://").rsplit("/", 1)[0]
+        for kinds, select, wanted in (
+            (["sharepoint"], {"sites": {"exclude": [site]}}, {"sites"}),
+            (["sharepoint"], {"sites": {"include": [site]}}, {"groups"}),
+            (["sharepoint"], {"sites": {"include": []}}, set()),
+            (["sharepoint", "groups"], {"sites": {"include": []}}, {"groups"}),
+            (["sharepoint"], {"sites": {"include": ["*"]}}, {"groups", "sites"}),
+        ):
+            found, keys = staged(kinds, **select)
+            check(found == wanted, f"{kinds} {select}: {keys}")
+        compare(w.stage)
+    return ""
