@@ -91,6 +91,9 @@ core::result<std::unique_ptr<stage_root>> stage_root::open(const std::string& pa
     if (!std::filesystem::exists(path, ec) && std::filesystem::create_directories(path, ec)) {
         // Readable for the group that may back it up, for nobody else.
         std::filesystem::permissions(path, std::filesystem::perms(0750), ec);
+        if (options.group && ::chown(path.c_str(), static_cast<uid_t>(-1), *options.group) != 0) {
+            return root->fail("set the group of", "", errno);
+        }
     }
     root->root_ = unique_fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!root->root_) {

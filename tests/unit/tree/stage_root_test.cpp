@@ -24,6 +24,22 @@ TEST_SUITE("tree") {
         CHECK((st.st_mode & 0777) == 0750);
     }
 
+    TEST_CASE("stage_root: a root that is made has the group of what will be in it") {
+        if (::geteuid() != 0) {
+            MESSAGE("not root: cannot give files to another group");
+            return;
+        }
+        temp_stage s;
+        tree::root_options options;
+        options.group = 65534;
+        REQUIRE(tree::stage_root::open(s.path("made/here"), options).has_value());
+        struct stat st{};
+        for (const char* path : {"made/here", "made/here/tree"}) {
+            REQUIRE(::stat(s.path(path).c_str(), &st) == 0);
+            CHECK(st.st_gid == 65534);
+        }
+    }
+
     TEST_CASE("stage_root: paths longer than PATH_MAX work in every operation") {
         temp_stage s;
         const std::string segment(200, 'd');
