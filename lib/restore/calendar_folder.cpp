@@ -14,21 +14,6 @@ using sources::text;
 
 namespace {
 
-/// Gives the home back to the next one that waits.
-class turn {
-public:
-    explicit turn(calendar_home& home) : home_(home) { home_.busy = true; }
-    ~turn() {
-        home_.busy = false;
-        home_.changed.notify_all();
-    }
-    turn(const turn&) = delete;
-    turn& operator=(const turn&) = delete;
-
-private:
-    calendar_home& home_;
-};
-
 calendar_home::one parse(const json& element) {
     calendar_home::one c;
     c.id = text(element, "id");
@@ -69,10 +54,8 @@ calendar_folder::calendar_folder(const calendar_folder& above, const object& o)
 }
 
 task<core::result<void>> calendar_folder::make() {
-    while (home_->busy) {
-        co_await home_->changed.wait();
-    }
-    const turn mine(*home_);
+    co_await home_->turns.wait();
+    const async::turn mine(home_->turns);
     auto& with = home_->with;
     entry e = co_await with.log.find(path_, mark_);
     e.kind = "calendar";
