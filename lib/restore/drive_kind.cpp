@@ -5,6 +5,7 @@
 #include "restore/drive_restore.hpp"
 #include "restore/owner.hpp"
 #include "restore/upload.hpp"
+#include "tree/names.hpp"
 
 namespace m365stage::restore {
 namespace {
@@ -112,9 +113,9 @@ public:
         const override {
         std::string path;
         for (const auto& folder : to.below) {
-            path = join_path(path, folder);
+            path = tree::join_path(path, folder);
         }
-        auto call = drive_calls(to.id).path(join_path(path, name), to.label);
+        auto call = drive_calls(to.id).path(tree::join_path(path, name), to.label);
         auto there = co_await with.graph.send(std::move(call));
         if (!there && there.error().kind != core::error_kind::not_found) {
             co_return there.error();

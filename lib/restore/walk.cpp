@@ -61,7 +61,7 @@ private:
                 if (o.state != object_state::good) {
                     o.state = object_state::no_sidecar;  // its name on disk has to do
                 }
-                path = join_path(path, local);
+                path = tree::join_path(path, local);
                 folder = writer_->inside(folder, o);
             }
         }

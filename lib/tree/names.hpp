@@ -25,6 +25,9 @@ std::string sidecar_name(std::string_view local);
 /// Path of the sidecar of the object at `path`: "a/b.txt" -> "a/.m365/b.txt.json".
 std::string sidecar_path(std::string_view path);
 
+/// "a" and "b" as "a/b". An empty folder is the one that paths begin in.
+std::string join_path(std::string_view folder, std::string_view name);
+
 /// One folder name for users, sites and groups ("ann@contoso.com"); as local_name, with the names of
 /// `reserved` folders taken as well.
 std::string owner_segment(std::string_view name, std::string_view remote_id);
