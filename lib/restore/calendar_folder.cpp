@@ -98,7 +98,7 @@ task<core::result<void>> calendar_folder::find_or_create(entry& e) {
         co_return core::result<void>();
     }
     if (home_->calls.is_group()) {
-        core::error no(core::error_kind::usage, "a group has one calendar alone");
+        core::error no(core::error_kind::usage, "a group has only one calendar");
         no.hint = "put it back with --in-place, or --to a user";
         co_return no;
     }

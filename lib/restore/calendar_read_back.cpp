@@ -78,10 +78,9 @@ private:
             now += sums->empty() ? "" : " " + core::short_tag(*sums);
         }
         if (now != e.hash) {
-            const auto why =
-                now.substr(0, now.find(' ')) == e.hash.substr(0, e.hash.find(' '))
-                    ? "read back: its attachments are others than those that were sent"
-                    : "read back: its subject, times or kind are others than those that were sent";
+            const auto why = now.substr(0, now.find(' ')) == e.hash.substr(0, e.hash.find(' '))
+                                 ? "read back: its attachments differ from those that were sent"
+                                 : "read back: its subject, times or kind differ from what was sent";
             co_await note(with_, std::move(path), std::move(e), outcome::failed, why);
         }
         co_return core::result<void>();

@@ -81,7 +81,7 @@ public:
                 "Sites.ReadWrite.All (application permission) and give admin consent";
         } else if (!write) {
             out.notes.emplace_back(
-                "the restore app may write where it was given a site (Sites.Selected) alone"
+                "the restore app may write only to the sites that it was granted (Sites.Selected)"
             );
         }
         if (asked.permissions && !has_any(roles, {"Sites.FullControl.All"})) {

@@ -151,7 +151,7 @@ task<core::result<found_owner>> find_owner_of(
         co_return std::move(e).on(from.path);
     }
     if (!from.owner_id.empty()) {
-        note = from.path + ": whose it was is gone; the present owner of that name gets it";
+        note = from.path + ": the owner it came from is gone; it goes to the current one of that name";
     }
     present->label = from.path;
     co_return present;

@@ -325,7 +325,7 @@ task<core::result<plan>> make_plan(context& with, auth::token_source& tokens) {
         e.object = with.tree.root().path() + "/" + with.tree.start();
         e.hint = "--select takes patterns over paths in the tree, such as 'users/ann@*/onedrive/Reports'";
         if (!p.quiet.empty()) {
-            e.cause = "all of what is selected is left out: " + p.quiet.begin()->first;
+            e.cause = "everything that is selected is left out: " + p.quiet.begin()->first;
             e.hint = "change that option, or select something else";
         }
         co_return e;

@@ -277,7 +277,7 @@ public:
 
     decision judge(const object& o, const request& asked) const override {
         if (!asked.settings) {
-            return decision::left_out("mailbox settings, rules and categories go back with --settings alone");
+            return decision::left_out("mailbox settings, rules and categories go back only with --settings");
         }
         return judge_state(o).value_or(decision());
     }

@@ -10,7 +10,7 @@ namespace m365stage::restore {
 namespace {
 
 constexpr const char* no_room =
-    "what comes after was not tried, since there is no room: make room, and the same command goes on with it";
+    "the rest was not tried, since there is no room: make room, and the same command goes on with it";
 
 /// One container on its way back.
 class walk {

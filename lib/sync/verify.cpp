@@ -279,7 +279,7 @@ private:
     std::string disagreement(const tree::sidecar& s, const expected& e) {
         if (e.type == item_type::file && !e.sha256.empty() &&
             (s.size != e.size || s.sha256 != e.sha256 || s.verdict != e.verdict)) {
-            return "it tells other content than the index";
+            return "it describes other content than the index does";
         }
         if (s.type != e.type_text) {
             return "it tells of a " + s.type + ", the index of a " + e.type_text;
@@ -289,12 +289,12 @@ private:
         }
         const bool container = e.type_text == "container";
         if (s.id != e.id || (!container && (s.name != e.remote_name || s.parent_id != e.parent_id))) {
-            return "it tells of another item than the index";
+            return "it belongs to another item than the index says";
         }
         const auto* source = sources::find_source(sources_, s.kind);
         if (!container && source != nullptr && !s.item.empty() &&
             core::fingerprint(source->mark_of(nlohmann::json::parse(s.item))) != e.meta) {
-            return "it tells other metadata than the index";
+            return "it holds other metadata than the index";
         }
         return {};
     }
