@@ -53,7 +53,6 @@ task<std::string> take_page(
     auto rows = column_rows(pass.source_of(c.kind), *page.value, have.columns);
     auto write = [id = c.id, rows = std::move(rows), cursor = page.delta_link](index::database& db) {
         index::take_column_page(db, id, rows, cursor);
-        return true;
     };
     co_await pass.store.call(std::move(write));
     co_return page.next_link;
@@ -75,10 +74,7 @@ task<void> follow_feed(pass_context& pass, const index::container& c, known_colu
         auto page = co_await pass.source_of(c.kind).read_column_page(pass.graph, c, link);
         if (!page && from_cursor && is_lasting_for_columns(page.error())) {
             // Thrown away by the service, or broken: all of it once more.
-            auto drop = [id = c.id](index::database& db) {
-                index::drop_column_cursor(db, id);
-                return true;
-            };
+            auto drop = [id = c.id](index::database& db) { index::drop_column_cursor(db, id); };
             co_await pass.store.call(std::move(drop));
             link.clear();
             from_cursor = false;
@@ -119,7 +115,6 @@ task<void> report_columns(pass_context& pass, const index::container& c, std::op
     }
     auto note = [key = c.key, reasons = std::move(reasons), now = core::now_seconds()](index::database& db) {
         index::note_columns_refused(db, key, reasons, now);
-        return true;
     };
     co_await pass.store.call(std::move(note));
 }

@@ -151,7 +151,6 @@ private:
         const auto now = core::now_seconds();
         auto take = [id = container_.id, change = std::move(*change), now](index::database& db) {
             index::apply_single(db, id, change, now, now);
-            return true;
         };
         co_await pass_.store.call(std::move(take));
         pass_.settle.insert(static_cast<std::int64_t>(container_.id));
@@ -519,7 +518,6 @@ private:
         const auto now = core::now_seconds();
         auto note = [key = container_.key, text = "permissions: " + why.cause, now](index::database& db) {
             index::set_not_covered(db, key, {text}, now);
-            return true;
         };
         co_await pass_.store.call(std::move(note));
     }
