@@ -12,6 +12,7 @@
 
 #include "async/event.hpp"
 #include "async/once.hpp"
+#include "async/task.hpp"
 #include "async/worker.hpp"
 #include "graph/client.hpp"
 #include "index/store.hpp"
@@ -23,8 +24,7 @@
 
 namespace m365stage::sync {
 
-template <class T>
-using task = boost::asio::awaitable<T>;
+using async::task;
 
 /// Key in table `setting`: what graph::client remembers of SharePoint's budget.
 inline constexpr std::string_view budget_setting = "sharepoint budget";
