@@ -5,7 +5,7 @@
 
 namespace m365stage::tree {
 
-/// The name a remote object gets on disk (design, section 2): to the letter whenever Linux can hold it;
+/// The name a remote object gets on disk (README.md, "On disk"): to the letter whenever Linux can hold it;
 /// otherwise a safe one with a tag made from the remote id, so that it is stable and unique. Never empty,
 /// never with '/' or NUL, never "." or "..", never one of our own reserved names, at most 255 bytes, valid
 /// UTF-8 if the input was.
