@@ -18,9 +18,8 @@ using sources::member;
 using sources::text;
 
 constexpr const char* replies_off =
-    "they were on when they were staged, and are off now: their texts are restored, switching them on is "
-    "left "
-    "to their owner";
+    "they were on when they were staged, and are off now: their texts are restored, "
+    "switching them on is left to their owner";
 constexpr const char* replies_theirs =
     "they are on now, with other texts than those that were staged: they stay as they are";
 constexpr const char* folder_gone =
