@@ -287,7 +287,7 @@ response admin_limits(world& w, const request& r) {
 }
 
 response admin_token(world& w, const json& b) {
-    std::int64_t lifetime = b.value("lifetime", std::int64_t{86400});
+    std::int64_t lifetime = b.value("lifetime", day_seconds);
     return admin_answer(
         {{"access_token", w.auth.issue(w.now(), lifetime)},
          {"token_type", "Bearer"},

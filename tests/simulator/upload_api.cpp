@@ -34,7 +34,7 @@ response create_upload_session(
     times t = times_of(about);
     s.fs_created = t.created;
     s.fs_modified = t.modified;
-    s.expires = w.now() + 86400;
+    s.expires = w.now() + day_seconds;
     s.path = w.content_path();
     json out = {
         {"@odata.context", r.origin() + "/v1.0/$metadata#microsoft.graph.uploadSession"},

@@ -325,7 +325,7 @@ response serve_calendar_groups(const outlook_call& c) {
     if (c.rest.size() == 2) {
         return one_of(c, calendar_group_json(c.box, *g));
     }
-    return c.rest[2] == "calendars" ? list_calendars(c, *g) : unknown_segment(c.rest[2]);
+    return c.rest[2] == "calendars" ? list_calendars(c, g) : unknown_segment(c.rest[2]);
 }
 
 }  // namespace
@@ -359,7 +359,7 @@ bool read_window(const outlook_call& c, std::int64_t& from, std::int64_t& to, re
         );
         return false;
     }
-    constexpr std::int64_t most = 1825LL * 86400;
+    constexpr std::int64_t most = 1825 * day_seconds;
     if (*end < *start || *end - *start > most) {
         out = graph_error(
             400, "ErrorInvalidParameter",
@@ -392,6 +392,7 @@ response serve_calendar_view(const outlook_call& c, std::uint32_t calendar) {
         return a.start != b.start ? a.start < b.start : a.event < b.event;
     });
     std::vector<json> all;
+    all.reserve(found.size());
     for (const auto& o : found) {
         all.push_back(event_json(c.box, o.event, o.day, event_style_of(c)));
     }
