@@ -1,6 +1,4 @@
 // The admin API under /_sim: JSON in, JSON out, no authentication. README.md describes it.
-#include <cstdio>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <string_view>
@@ -219,15 +217,7 @@ response admin_expected(world& w, const request& r) {
     std::string path = w.content_path();
     std::string which = r.parameter("drive", "all");
     write_expected(w, which, r.parameter("hashes", "1") != "0", path);
-    response out;
-    out.content_type = "application/x-ndjson";
-    content c;
-    c.path = std::make_shared<const std::string>(path);
-    c.size = static_cast<std::int64_t>(std::filesystem::file_size(path));
-    out.file = std::make_shared<content_reader>(c);
-    out.file_length = c.size;
-    std::filesystem::remove(path);  // the reader keeps it open
-    return out;
+    return admin_lines(path);
 }
 
 response admin_settings(world& w, const json& b) {

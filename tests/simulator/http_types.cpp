@@ -1,10 +1,13 @@
 #include "http_types.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <utility>
+
+#include "content.hpp"
 
 namespace m365stage::sim {
 
@@ -66,6 +69,18 @@ response admin_answer(const json& body) {
     response r = json_response(200, dump(body) + "\n");
     r.content_type = "application/json";
     return r;
+}
+
+response admin_lines(const std::string& path) {
+    response out;
+    out.content_type = "application/x-ndjson";
+    content c;
+    c.path = std::make_shared<const std::string>(path);
+    c.size = static_cast<std::int64_t>(std::filesystem::file_size(path));
+    out.file = std::make_shared<content_reader>(c);
+    out.file_length = c.size;
+    std::filesystem::remove(path);  // the reader keeps it open
+    return out;
 }
 
 json admin_body(const request& r) {

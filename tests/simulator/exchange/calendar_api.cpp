@@ -116,19 +116,7 @@ bool troubled(const outlook_call& c, event_index e, response& out) {
         out = not_found_in_store();
         return true;
     }
-    switch (it.wrong) {
-        case trouble::corrupt:
-            out = graph_error(500, "ErrorCorruptData", "Data is corrupt.,Invalid global object ID: some ID");
-            return true;
-        case trouble::invalid_recipients:
-            out = graph_error(400, "ErrorInvalidRecipients", "At least one recipient is not valid.");
-            return true;
-        case trouble::unserialisable:
-            out = internal_error();
-            return true;
-        default:
-            return false;
-    }
+    return is_refused(it.wrong, out);
 }
 
 response get_event(const outlook_call& c, const event_place& place) {
