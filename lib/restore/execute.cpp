@@ -17,6 +17,7 @@ public:
 
     task<core::result<void>> run() {
         std::vector<task<void>> workers;
+        workers.reserve(containers_at_once);
         for (int n = 0; n < containers_at_once; ++n) {
             workers.push_back(work());
         }
