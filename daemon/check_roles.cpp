@@ -84,7 +84,7 @@ names granted_of(const names& wanted, const std::vector<std::string>& roles) {
 }
 
 constexpr const char* full_control_note =
-    "Sites.FullControl.All alone shows all permissions of items: keep it if sharing has to be backed up";
+    "only Sites.FullControl.All shows all permissions of items: keep it if sharing has to be backed up";
 
 void check_need(
     check_report& report, const std::string& who, const need& n, const std::vector<std::string>& roles
@@ -103,7 +103,7 @@ void check_need(
         const bool selected = n.what == "files" || n.what == "sites";
         const bool some = selected && !granted_of({"Sites.Selected"}, roles).empty();
         report.fail(
-            what, "not granted" + std::string(some ? "; Sites.Selected alone lists no sites" : ""),
+            what, "not granted" + std::string(some ? "; with Sites.Selected only, no sites are listed" : ""),
             "grant " + joined(n.enough, " or ") +
                 " (application permission) and give admin consent; it counts with the "
                 "next token, up to a day later",

@@ -58,7 +58,7 @@ std::string told_pause(const restore::counters& c, const graph::client& graph) {
 }
 
 /// One line about how far it is, on stderr: live on a terminal, every five seconds otherwise.
-boost::asio::awaitable<void> show(const restore::counters& c, graph::client& graph, bool terminal) {
+async::task<void> show(const restore::counters& c, graph::client& graph, bool terminal) {
     boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor);
     const auto start = std::chrono::steady_clock::now();
     for (;;) {
@@ -86,7 +86,7 @@ boost::asio::awaitable<void> show(const restore::counters& c, graph::client& gra
 template <class T>
 core::result<T> run_to_end(
     boost::asio::io_context& io, graph::client& graph, const restore::counters& count,
-    boost::asio::awaitable<core::result<T>> work
+    async::task<core::result<T>> work
 ) {
     std::optional<core::result<T>> out;
     std::exception_ptr failure;
@@ -135,7 +135,7 @@ core::result<T> run_to_end(
 }
 
 /// What the journal says of this run.
-boost::asio::awaitable<core::result<restore_outcome>> collect(restore::journal& log, const restore::plan& p) {
+async::task<core::result<restore_outcome>> collect(restore::journal& log, const restore::plan& p) {
     restore_outcome out;
     out.goes_on = log.goes_on();
     out.kinds = co_await log.tallies();

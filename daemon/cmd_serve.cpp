@@ -89,7 +89,7 @@ public:
     }
 
 private:
-    void spawn(api::task<void> work, bool& runs, boost::asio::cancellation_signal& stop) {
+    void spawn(async::task<void> work, bool& runs, boost::asio::cancellation_signal& stop) {
         runs = true;
         auto ended = [this, &runs](std::exception_ptr e) {
             runs = false;

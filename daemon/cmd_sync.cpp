@@ -40,11 +40,13 @@ void print(const nlohmann::json& s) {
             progress::bytes(s.value("fetched_bytes", std::uint64_t{0})).c_str()
         );
     }
-    if (s.value("owed", 0) > 0) {
-        std::printf("%s items are owed: see 'm365stage status'\n", n("owed").c_str());
+    if (const auto owed = s.value("owed", 0); owed > 0) {
+        const char* are = owed == 1 ? "item is" : "items are";
+        std::printf("%s %s owed: see 'm365stage status'\n", n("owed").c_str(), are);
     }
-    if (s.value("held", 0) > 0) {
-        std::printf("%s deletions are held: see 'm365stage guard list'\n", n("held").c_str());
+    if (const auto held = s.value("held", 0); held > 0) {
+        const char* are = held == 1 ? "deletion is" : "deletions are";
+        std::printf("%s %s held: see 'm365stage guard list'\n", n("held").c_str(), are);
     }
 }
 

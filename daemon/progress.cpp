@@ -83,7 +83,7 @@ std::string progress::line() const {
     return out;
 }
 
-boost::asio::awaitable<void> progress::show() {
+async::task<void> progress::show() {
     boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor);
     for (;;) {
         timer.expires_after(terminal_ ? std::chrono::milliseconds(250) : std::chrono::milliseconds(5000));

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <string>
 
+#include "async/task.hpp"
 #include "graph/client.hpp"
 #include "http/reach.hpp"
 #include "sync/run/context.hpp"
@@ -17,7 +18,7 @@ public:
     progress(const graph::client& graph, const http::reach_watch& reach);
 
     /// Runs beside the pass until it is cancelled.
-    boost::asio::awaitable<void> show();
+    async::task<void> show();
 
     void watch(const sync::pass_context* pass) { pass_ = pass; }
 

@@ -94,7 +94,8 @@ void print_part(const restore::plan_part& part) {
     for (const auto& [name, word] : part.words) {
         if (word.objects > 0) {
             const auto size = word.bytes > 0 ? ", " + progress::bytes(word.bytes) : std::string();
-            std::printf("  %s %s%s\n", n(word.objects).c_str(), many(name).c_str(), size.c_str());
+            const auto& what = word.objects == 1 ? name : many(name);
+            std::printf("  %s %s%s\n", n(word.objects).c_str(), what.c_str(), size.c_str());
         }
     }
     if (part.costs.rights > 0) {
@@ -185,10 +186,10 @@ void print_plan(const restore::plan& p, bool json) {
         std::printf("note: %s\n", note.c_str());
     }
     std::printf(
-        "in all %s objects, %s, about %s requests (%s resource units): %s at least, within Microsoft's "
+        "in all %s object%s, %s, about %s requests (%s resource units): %s at least, within Microsoft's "
         "limits\n",
-        n(p.objects()).c_str(), progress::bytes(p.costs.bytes).c_str(), n(p.costs.requests).c_str(),
-        n(p.costs.units).c_str(), progress::duration(p.seconds).c_str()
+        n(p.objects()).c_str(), p.objects() == 1 ? "" : "s", progress::bytes(p.costs.bytes).c_str(),
+        n(p.costs.requests).c_str(), n(p.costs.units).c_str(), progress::duration(p.seconds).c_str()
     );
     std::fflush(stdout);
 }

@@ -79,8 +79,8 @@ core::result<void> staging_service::open() {
     return core::result<void>();
 }
 
-api::task<void> staging_service::run() {
-    std::vector<api::task<void>> parts;
+async::task<void> staging_service::run() {
+    std::vector<async::task<void>> parts;
     parts.push_back(work());
     parts.push_back(watch_leases());
     parts.push_back(watch_clock());
@@ -107,7 +107,7 @@ void staging_service::reconfigure(config::settings settings) {
     wake_.notify_all();
 }
 
-api::task<void> staging_service::work() {
+async::task<void> staging_service::work() {
     for (;;) {
         for (auto now = steady::now(); waiting_.empty() && now < next_; now = steady::now()) {
             next_pass_at_ =
@@ -118,7 +118,7 @@ api::task<void> staging_service::work() {
     }
 }
 
-api::task<void> staging_service::attempt() {
+async::task<void> staging_service::attempt() {
     if (!stage_) {
         co_await open_stage();
     }
@@ -133,7 +133,7 @@ api::task<void> staging_service::attempt() {
     co_await run_one(st);
 }
 
-api::task<void> staging_service::open_stage() {
+async::task<void> staging_service::open_stage() {
     for (async::event tick(io_.get_executor()); !former_.expired();) {
         co_await tick.wait_for(std::chrono::milliseconds(50));  // else we would be busy with ourselves
     }
@@ -199,7 +199,7 @@ std::vector<std::shared_ptr<staging_service::ticket>> staging_service::take_tick
     return taken;
 }
 
-api::task<void> staging_service::run_one(std::shared_ptr<stage> st) {
+async::task<void> staging_service::run_one(std::shared_ptr<stage> st) {
     running_ = std::make_unique<running_pass>();
     running_->served = take_tickets(running_->only);
     const std::shared_ptr<void> over(nullptr, [this](void*) { running_.reset(); });
@@ -292,7 +292,7 @@ std::shared_ptr<staging_service::ticket> staging_service::enqueue(api::pass_requ
     return t;
 }
 
-api::task<core::result<sync::pass_summary>> staging_service::pass(api::pass_request request) {
+async::task<core::result<sync::pass_summary>> staging_service::pass(api::pass_request request) {
     const bool fresh =
         last_ && last_->whole && api::serves("", last_->started_at, request, gate_.clock.now());
     if (fresh) {

@@ -11,6 +11,7 @@
 
 #include "api/service.hpp"
 #include "async/event.hpp"
+#include "async/task.hpp"
 #include "async/worker.hpp"
 #include "config/config.hpp"
 #include "daemon/runtime.hpp"
@@ -26,9 +27,6 @@ namespace m365stage::daemon {
 /// is destroyed.
 class staging_service : public api::service {
 public:
-    template <class T>
-    using task = api::task<T>;
-
     staging_service(boost::asio::io_context& io, config::settings settings);
     ~staging_service() override;
 
@@ -37,7 +35,7 @@ public:
     core::result<void> open();
 
     /// Works until it is cancelled. A pass that runs then stops; the next start goes on from there.
-    task<void> run();
+    async::task<void> run();
 
     /// From now on requests are refused, and those that wait are told.
     void stop();
@@ -47,15 +45,16 @@ public:
     const config::settings& settings() const { return settings_; }
 
     api::service_state state() const override;
-    task<core::result<std::string>> ask(std::function<core::result<std::string>(index::database&)> question
+    async::task<core::result<std::string>> ask(
+        std::function<core::result<std::string>(index::database&)> question
     ) override;
-    task<core::result<sync::pass_summary>> pass(api::pass_request request) override;
+    async::task<core::result<sync::pass_summary>> pass(api::pass_request request) override;
     bool start_pass(api::pass_request request) override;
-    task<core::result<api::lease_grant>> take_lease(api::lease_request request) override;
-    task<core::result<void>> job_read(std::string job_id, std::string status) override;
-    task<core::result<void>> job_ended(std::string job_id, std::string status) override;
-    task<core::result<void>> end_lease(std::string job_id) override;
-    task<core::result<index::held_container>> approve_guard(std::string container) override;
+    async::task<core::result<api::lease_grant>> take_lease(api::lease_request request) override;
+    async::task<core::result<void>> job_read(std::string job_id, std::string status) override;
+    async::task<core::result<void>> job_ended(std::string job_id, std::string status) override;
+    async::task<core::result<void>> end_lease(std::string job_id) override;
+    async::task<core::result<index::held_container>> approve_guard(std::string container) override;
     std::shared_ptr<void> listen(listener l) override;
 
 private:
@@ -70,10 +69,10 @@ private:
     struct running_pass;
 
     // Passes (service.cpp).
-    task<void> work();
-    task<void> attempt();
-    task<void> open_stage();
-    task<void> run_one(std::shared_ptr<stage> st);
+    async::task<void> work();
+    async::task<void> attempt();
+    async::task<void> open_stage();
+    async::task<void> run_one(std::shared_ptr<stage> st);
     void adopt(std::shared_ptr<stage> st);
     core::result<void> connect();
     std::vector<std::shared_ptr<ticket>> take_tickets(std::string& only);
@@ -87,26 +86,26 @@ private:
     struct lease_case;
     core::result<std::shared_ptr<stage>> usable_stage() const;
     struct asking;
-    task<core::result<api::lease_grant>> lease(api::lease_request r);
-    task<core::result<bool>> freshen(const api::lease_request& r, steady::time_point deadline);
-    task<core::result<bool>> wait_for_pass(const api::lease_request& r, steady::time_point deadline);
-    task<core::result<std::optional<api::lease_grant>>> try_lease(
+    async::task<core::result<api::lease_grant>> lease(api::lease_request r);
+    async::task<core::result<bool>> freshen(const api::lease_request& r, steady::time_point deadline);
+    async::task<core::result<bool>> wait_for_pass(const api::lease_request& r, steady::time_point deadline);
+    async::task<core::result<std::optional<api::lease_grant>>> try_lease(
         const api::lease_request& r, bool share, steady::time_point deadline
     );
-    task<core::result<void>> end_early(std::string job_id);
-    task<core::result<void>> note_read(std::string job_id, std::string status);
-    task<core::result<void>> note_ended(std::string job_id, std::string status);
-    task<core::result<index::held_container>> approve(std::string container);
-    task<core::result<void>> reload_leases(std::shared_ptr<stage> st);
-    task<core::result<void>> expire_due(std::shared_ptr<stage> st);
-    task<void> watch_leases();
-    task<core::result<void>> follow_clock();
-    task<void> watch_clock();
+    async::task<core::result<void>> end_early(std::string job_id);
+    async::task<core::result<void>> note_read(std::string job_id, std::string status);
+    async::task<core::result<void>> note_ended(std::string job_id, std::string status);
+    async::task<core::result<index::held_container>> approve(std::string container);
+    async::task<core::result<void>> reload_leases(std::shared_ptr<stage> st);
+    async::task<core::result<void>> expire_due(std::shared_ptr<stage> st);
+    async::task<void> watch_leases();
+    async::task<core::result<void>> follow_clock();
+    async::task<void> watch_clock();
     void tree_may_move();
 
     // State (service_state.cpp).
-    task<void> watch_disk();
-    task<void> announce();
+    async::task<void> watch_disk();
+    async::task<void> announce();
     void tell(const char* what);
     std::vector<core::error> reasons() const;
     graph::statistics requests() const;

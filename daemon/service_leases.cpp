@@ -78,7 +78,7 @@ core::result<std::shared_ptr<stage>> staging_service::usable_stage() const {
     return trouble_ ? *trouble_ : core::error(error_kind::busy, "the service is starting");
 }
 
-api::task<core::result<api::lease_grant>> staging_service::take_lease(api::lease_request request) {
+async::task<core::result<api::lease_grant>> staging_service::take_lease(api::lease_request request) {
     return shielded(lease(std::move(request)));
 }
 
@@ -96,7 +96,7 @@ struct staging_service::asking {
     std::multimap<std::string, std::optional<std::string>>::iterator place;
 };
 
-api::task<core::result<api::lease_grant>> staging_service::lease(api::lease_request r) {
+async::task<core::result<api::lease_grant>> staging_service::lease(api::lease_request r) {
     const auto deadline = steady::now() + std::chrono::seconds(r.timeout);
     const asking waits(*this, r.job_id);
     for (;;) {
@@ -125,7 +125,7 @@ api::task<core::result<api::lease_grant>> staging_service::lease(api::lease_requ
 
 /// Waits until the tree is as fresh as the job wants it. True: others hold it still, and the job can share it
 /// as it is. A tree that is held can't become fresher, so a job that names no age takes it as it is.
-api::task<core::result<bool>> staging_service::freshen(
+async::task<core::result<bool>> staging_service::freshen(
     const api::lease_request& r, steady::time_point deadline
 ) {
     using api::lease_step;
@@ -168,7 +168,7 @@ api::task<core::result<bool>> staging_service::freshen(
 }
 
 /// A pass that serves the job. True: its result waits for the end of a lease that somebody took meanwhile.
-api::task<core::result<bool>> staging_service::wait_for_pass(
+async::task<core::result<bool>> staging_service::wait_for_pass(
     const api::lease_request& r, steady::time_point deadline
 ) {
     api::pass_request wanted;
@@ -194,7 +194,7 @@ api::task<core::result<bool>> staging_service::wait_for_pass(
 }
 
 /// nullopt: things have changed since the job looked; it has to look again.
-api::task<core::result<std::optional<api::lease_grant>>> staging_service::try_lease(
+async::task<core::result<std::optional<api::lease_grant>>> staging_service::try_lease(
     const api::lease_request& r, bool share, steady::time_point deadline
 ) {
     using answer = core::result<std::optional<api::lease_grant>>;
@@ -246,7 +246,6 @@ api::task<core::result<std::optional<api::lease_grant>>> staging_service::try_le
         job.started_at = given.since;
         index::add_lease(db, given, job);
         sync::note_published(db, found.facts, copy && !found.held);
-        return true;
     };
     co_await st->store->call(std::move(write));
     leases_.push_back(given);
@@ -260,11 +259,11 @@ api::task<core::result<std::optional<api::lease_grant>>> staging_service::try_le
     co_return answer(found.grant(given));
 }
 
-api::task<core::result<void>> staging_service::job_read(std::string job_id, std::string status) {
+async::task<core::result<void>> staging_service::job_read(std::string job_id, std::string status) {
     return shielded(note_read(std::move(job_id), std::move(status)));
 }
 
-api::task<core::result<void>> staging_service::note_read(std::string job_id, std::string status) {
+async::task<core::result<void>> staging_service::note_read(std::string job_id, std::string status) {
     const auto st = usable_stage();
     if (!st) {
         co_return st.error();
@@ -290,11 +289,11 @@ api::task<core::result<void>> staging_service::note_read(std::string job_id, std
     co_return core::result<void>();
 }
 
-api::task<core::result<void>> staging_service::job_ended(std::string job_id, std::string status) {
+async::task<core::result<void>> staging_service::job_ended(std::string job_id, std::string status) {
     return shielded(note_ended(std::move(job_id), std::move(status)));
 }
 
-api::task<core::result<void>> staging_service::note_ended(std::string job_id, std::string status) {
+async::task<core::result<void>> staging_service::note_ended(std::string job_id, std::string status) {
     // First of all: who is about to get a lease for it must not take it and keep it.
     const auto [first, last] = asking_.equal_range(job_id);
     std::for_each(first, last, [&status](auto& waits) { waits.second = status; });
@@ -317,11 +316,11 @@ api::task<core::result<void>> staging_service::note_ended(std::string job_id, st
     co_return core::result<void>();
 }
 
-api::task<core::result<void>> staging_service::end_lease(std::string job_id) {
+async::task<core::result<void>> staging_service::end_lease(std::string job_id) {
     return shielded(end_early(std::move(job_id)));
 }
 
-api::task<core::result<void>> staging_service::end_early(std::string job_id) {
+async::task<core::result<void>> staging_service::end_early(std::string job_id) {
     const auto st = usable_stage();
     if (!st) {
         co_return st.error();
@@ -343,11 +342,11 @@ api::task<core::result<void>> staging_service::end_early(std::string job_id) {
     co_return core::result<void>();
 }
 
-api::task<core::result<index::held_container>> staging_service::approve_guard(std::string container) {
+async::task<core::result<index::held_container>> staging_service::approve_guard(std::string container) {
     return shielded(approve(std::move(container)));
 }
 
-api::task<core::result<index::held_container>> staging_service::approve(std::string container) {
+async::task<core::result<index::held_container>> staging_service::approve(std::string container) {
     const auto st = usable_stage();
     if (!st) {
         co_return st.error();
@@ -361,7 +360,7 @@ api::task<core::result<index::held_container>> staging_service::approve(std::str
     co_return approved;
 }
 
-api::task<core::result<void>> staging_service::reload_leases(std::shared_ptr<stage> st) {
+async::task<core::result<void>> staging_service::reload_leases(std::shared_ptr<stage> st) {
     auto read = [](index::database& db) { return index::active_leases(db, 0); };
     auto rows = co_await st->store->call(std::move(read));
     const bool fewer = rows.size() < leases_.size();
@@ -382,7 +381,7 @@ void staging_service::tree_may_move() {
     }
 }
 
-api::task<core::result<void>> staging_service::expire_due(std::shared_ptr<stage> st) {
+async::task<core::result<void>> staging_service::expire_due(std::shared_ptr<stage> st) {
     auto end = [now = gate_.clock.now()](index::database& db) { return index::expire_leases(db, now); };
     const auto over = co_await st->store->call(std::move(end));
     for (const auto& l : over) {
@@ -395,7 +394,7 @@ api::task<core::result<void>> staging_service::expire_due(std::shared_ptr<stage>
 }
 
 /// Somebody set the clock: leases last as long as they would have, and nothing looks older or younger.
-api::task<core::result<void>> staging_service::follow_clock() {
+async::task<core::result<void>> staging_service::follow_clock() {
     const auto inside = co_await gate_.enter();
     const auto by = gate_.clock.follow();
     auto move_time = [by](unix_seconds& t) { t += t == 0 ? 0 : by; };
@@ -416,15 +415,12 @@ api::task<core::result<void>> staging_service::follow_clock() {
     if (!st || leases_.empty()) {
         co_return core::result<void>();
     }
-    auto move = [by](index::database& db) {
-        index::move_leases(db, by);
-        return true;
-    };
+    auto move = [by](index::database& db) { index::move_leases(db, by); };
     co_await st->store->call(std::move(move));
     co_return co_await reload_leases(st);
 }
 
-api::task<void> staging_service::watch_clock() {
+async::task<void> staging_service::watch_clock() {
     async::event tick(io_.get_executor());
     for (;;) {
         co_await tick.wait_for(std::chrono::seconds(1));
@@ -438,7 +434,7 @@ api::task<void> staging_service::watch_clock() {
     }
 }
 
-api::task<void> staging_service::watch_leases() {
+async::task<void> staging_service::watch_leases() {
     for (;;) {
         const auto st = stage_;
         if (!st || leases_.empty()) {

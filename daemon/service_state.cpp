@@ -65,7 +65,7 @@ std::vector<core::error> staging_service::reasons() const {
     return api::reasons_against(f);
 }
 
-api::task<core::result<std::string>> staging_service::ask(
+async::task<core::result<std::string>> staging_service::ask(
     std::function<core::result<std::string>(index::database&)> question
 ) {
     auto work = [r = reading_.get(), file = settings_.stage.root + "/index.db", current = stages_,
@@ -100,7 +100,7 @@ void staging_service::tell(const char* what) {
 }
 
 /// While a pass runs its progress is news every second; and what the log left out is told.
-api::task<void> staging_service::announce() {
+async::task<void> staging_service::announce() {
     async::event tick(io_.get_executor());
     for (;;) {
         co_await tick.wait_for(std::chrono::seconds(1));
@@ -111,7 +111,7 @@ api::task<void> staging_service::announce() {
     }
 }
 
-api::task<void> staging_service::watch_disk() {
+async::task<void> staging_service::watch_disk() {
     async::event tick(io_.get_executor());
     for (;;) {
         if (const auto st = stage_) {

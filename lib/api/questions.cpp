@@ -95,7 +95,7 @@ core::result<question> ask_changes(const request& r) {
         return good.error();
     }
     if (newest && (since >= 0 || after > 0)) {
-        return core::error(core::error_kind::bad_request, "'newest' goes with 'limit' alone");
+        return core::error(core::error_kind::bad_request, "'newest' can be combined only with 'limit'");
     }
     return question([=](index::database& db) {
         const auto last = index::last_generation(db);

@@ -30,7 +30,7 @@ struct server_options {
     std::chrono::seconds heartbeat{15};         ///< of event streams
 };
 
-/// The REST server of the running service (design, section 8; schema/openapi.yaml): health, metrics, the
+/// The REST server of the running service (schema/openapi.yaml): health, metrics, the
 /// status page, and /api/v1/. Threads: the io_context's thread only. Lifetime: outlived by the service;
 /// destroyed after `run` has ended.
 class server {

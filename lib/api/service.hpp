@@ -1,12 +1,12 @@
 #pragma once
 
-#include <boost/asio/awaitable.hpp>
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "async/task.hpp"
 #include "core/error.hpp"
 #include "core/time.hpp"
 #include "graph/client.hpp"
@@ -16,11 +16,10 @@
 #include "sync/lease.hpp"
 #include "sync/pass.hpp"
 
-/// The REST server of the running service (design, section 8), and what it asks of that service.
+/// The REST server of the running service (schema/openapi.yaml), and what it asks of that service.
 namespace m365stage::api {
 
-template <class T>
-using task = boost::asio::awaitable<T>;
+using async::task;
 
 /// A pass that somebody wants.
 struct pass_request {
@@ -29,7 +28,7 @@ struct pass_request {
     std::string only;                ///< pattern over container keys; empty: all
 };
 
-/// What a Bareos job asks for before it reads the tree (design, section 7).
+/// What a Bareos job asks for before it reads the tree (README.md, "With Bareos").
 struct lease_request {
     lease_request() = default;
     std::string job_id;    ///< Bareos' %i: the same id asks for the same lease

@@ -3,7 +3,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "async/event.hpp"
+#include "async/turns.hpp"
 
 namespace m365stage::async {
 
@@ -12,7 +12,7 @@ namespace m365stage::async {
 /// the work allows it. Threads: the executor's thread only.
 class once {
 public:
-    explicit once(const boost::asio::any_io_executor& ex, bool done = false) : changed_(ex), done_(done) {}
+    explicit once(const boost::asio::any_io_executor& ex, bool done = false) : turns_(ex), done_(done) {}
 
     void set_done() { done_ = true; }
     void reset() { done_ = false; }
@@ -20,35 +20,18 @@ public:
     /// `work()` gives a task of a result without a value.
     template <class Work>
     std::invoke_result_t<Work&> run(Work work) {
-        while (running_) {
-            co_await changed_.wait();
-        }
+        co_await turns_.wait();
         if (done_) {
             co_return typename std::invoke_result_t<Work&>::value_type();
         }
-        const turn mine(*this);
+        const turn mine(turns_);
         auto outcome = co_await work();
         done_ = outcome.has_value();
         co_return outcome;
     }
 
 private:
-    class turn {
-    public:
-        explicit turn(once& of) : of_(of) { of_.running_ = true; }
-        ~turn() {
-            of_.running_ = false;
-            of_.changed_.notify_all();
-        }
-        turn(const turn&) = delete;
-        turn& operator=(const turn&) = delete;
-
-    private:
-        once& of_;
-    };
-
-    event changed_;
-    bool running_ = false;
+    turns turns_;
     bool done_;
 };
 

@@ -2,7 +2,7 @@
 
 #include <boost/asio/thread_pool.hpp>
 
-#include "async/task.hpp"
+#include "async/blocking.hpp"
 
 namespace m365stage::async {
 

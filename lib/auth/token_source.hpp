@@ -1,12 +1,12 @@
 #pragma once
 
-#include <boost/asio/awaitable.hpp>
 #include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "async/task.hpp"
 #include "core/error.hpp"
 
 namespace m365stage::http {
@@ -15,8 +15,7 @@ class transport;
 
 namespace m365stage::auth {
 
-template <class T>
-using task = boost::asio::awaitable<T>;
+using async::task;
 
 /// What the app registration proves its identity with. Exactly one is used.
 enum class credential_kind { secret, certificate, federated_token, managed_identity };

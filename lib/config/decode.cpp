@@ -288,7 +288,7 @@ void decode_url(const section& s, const std::string& name, std::string& out) {
 /// Tokens and secrets go to these hosts: never in clear over a network.
 void require_tls(const section& s, const std::string& name, const std::string& url) {
     if (s.has(name) && url.starts_with("http://") && !is_loopback(host_of(url))) {
-        s.problem(name, "is not encrypted; expected https:// (http:// is for loopback addresses alone)");
+        s.problem(name, "is not encrypted; expected https:// (http:// is only for loopback addresses)");
     }
 }
 

@@ -43,7 +43,7 @@ enum class error_kind {
 std::string_view to_string(error_kind kind);
 std::optional<error_kind> error_kind_from(std::string_view text);
 
-/// Exit codes of the command line (design, section 6). Users' scripts depend on them.
+/// Exit codes of the command line (README.md, "Operation"). Users' scripts depend on them.
 enum class exit_code : int {
     done = 0,
     some_failed = 1,

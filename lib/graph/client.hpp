@@ -1,6 +1,5 @@
 #pragma once
 
-#include <boost/asio/awaitable.hpp>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -9,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "async/task.hpp"
 #include "core/error.hpp"
 #include "graph/allowance.hpp"
 #include "http/http.hpp"
@@ -21,8 +21,7 @@ namespace m365stage::graph {
 
 class flat_json;
 
-template <class T>
-using task = boost::asio::awaitable<T>;
+using async::task;
 
 /// Throttling scopes (contract, section 3). Every request belongs to one; all requests of a scope share its
 /// budget and its pauses.

@@ -1,6 +1,5 @@
 #include "graph/paging.hpp"
 
-#include <functional>
 #include <nlohmann/json.hpp>
 
 namespace m365stage::graph {
@@ -37,6 +36,44 @@ task<core::result<nlohmann::json*>> paged_list::next() {
     begun_ = true;
     page_ = std::move(*answer);
     co_return page_.value.get();
+}
+
+task<core::result<void>> each_element(
+    client& graph, call first, std::function<void(const nlohmann::json& element)> take
+) {
+    paged_list pages(graph, std::move(first));
+    for (;;) {
+        const auto page = co_await pages.next();
+        if (!page) {
+            co_return page.error();
+        }
+        if (*page == nullptr) {
+            co_return core::result<void>();
+        }
+        for (const auto& element : **page) {
+            take(element);
+        }
+    }
+}
+
+task<core::result<nlohmann::json>> find_element(
+    client& graph, call first, std::function<bool(const nlohmann::json& element)> fits
+) {
+    paged_list pages(graph, std::move(first));
+    for (;;) {
+        const auto page = co_await pages.next();
+        if (!page) {
+            co_return page.error();
+        }
+        if (*page == nullptr) {
+            co_return nlohmann::json();
+        }
+        for (auto& element : **page) {
+            if (fits(element)) {
+                co_return std::move(element);
+            }
+        }
+    }
 }
 
 task<core::result<nlohmann::json>> read_list(client& graph, call first) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <unordered_set>
 
@@ -43,6 +44,17 @@ private:
     page page_;
     page_chain chain_;
 };
+
+/// Calls `take` for each element of a list, in order, with one page in memory. Errors: as
+/// `paged_list::next`; what came before was taken.
+task<core::result<void>> each_element(
+    client& graph, call first, std::function<void(const nlohmann::json& element)> take
+);
+
+/// The first element of a list that fits; null if none does. Errors: as `paged_list::next`.
+task<core::result<nlohmann::json>> find_element(
+    client& graph, call first, std::function<bool(const nlohmann::json& element)> fits
+);
 
 /// A list that is read into memory may have so many.
 inline constexpr std::size_t most_pages_at_once = 1000;

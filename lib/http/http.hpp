@@ -1,6 +1,5 @@
 #pragma once
 
-#include <boost/asio/awaitable.hpp>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -12,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "async/task.hpp"
 #include "core/error.hpp"
 
 namespace boost::asio {
@@ -20,8 +20,7 @@ class io_context;
 
 namespace m365stage::http {
 
-template <class T>
-using task = boost::asio::awaitable<T>;
+using async::task;
 
 enum class method { get, head, post, put, patch, del };
 

@@ -13,7 +13,7 @@ public:
     explicit store(const std::string& file, database::mode m = database::mode::read_write)
         : database_(file, m) {}
 
-    /// `fn(database&)` returns a value. Errors: what it throws (core::fatal) arrives here.
+    /// Runs `fn(database&)` and gives what it returns. Errors: what it throws (core::fatal) arrives here.
     template <class Fn>
     async::task<std::invoke_result_t<Fn&, database&>> call(Fn fn) {
         auto bound = [this, fn = std::move(fn)]() mutable { return fn(database_); };

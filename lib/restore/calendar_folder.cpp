@@ -14,21 +14,6 @@ using sources::text;
 
 namespace {
 
-/// Gives the home back to the next one that waits.
-class turn {
-public:
-    explicit turn(calendar_home& home) : home_(home) { home_.busy = true; }
-    ~turn() {
-        home_.busy = false;
-        home_.changed.notify_all();
-    }
-    turn(const turn&) = delete;
-    turn& operator=(const turn&) = delete;
-
-private:
-    calendar_home& home_;
-};
-
 calendar_home::one parse(const json& element) {
     calendar_home::one c;
     c.id = text(element, "id");
@@ -69,10 +54,8 @@ calendar_folder::calendar_folder(const calendar_folder& above, const object& o)
 }
 
 task<core::result<void>> calendar_folder::make() {
-    while (home_->busy) {
-        co_await home_->changed.wait();
-    }
-    const turn mine(*home_);
+    co_await home_->turns.wait();
+    const async::turn mine(home_->turns);
     auto& with = home_->with;
     entry e = co_await with.log.find(path_, mark_);
     e.kind = "calendar";
@@ -115,7 +98,7 @@ task<core::result<void>> calendar_folder::find_or_create(entry& e) {
         co_return core::result<void>();
     }
     if (home_->calls.is_group()) {
-        core::error no(core::error_kind::usage, "a group has one calendar alone");
+        core::error no(core::error_kind::usage, "a group has only one calendar");
         no.hint = "put it back with --in-place, or --to a user";
         co_return no;
     }
@@ -223,25 +206,22 @@ task<core::result<void>> calendar_folder::list_calendars() {
     if (home_->calls.is_group()) {
         all.push_back(first);
     }
-    graph::paged_list pages(home_->with.graph, home_->calls.calendars(path_));
-    while (!home_->calls.is_group()) {
-        const auto page = co_await pages.next();
-        if (!page) {
-            co_return page.error();
+    const auto take = [&](const json& element) {
+        auto one = parse(element);
+        const auto* owner = sources::member(element, "owner");
+        const auto* self = sources::member(*usual, "owner");
+        const bool shared = owner != nullptr && self != nullptr &&
+                            folded(text(*owner, "address")) != folded(text(*self, "address"));
+        if (!one.id.empty() && !shared) {
+            one.usual = one.usual || one.id == first.id;
+            all.push_back(std::move(one));
         }
-        if (*page == nullptr) {
-            break;
-        }
-        for (const auto& element : **page) {
-            auto one = parse(element);
-            const auto* owner = sources::member(element, "owner");
-            const auto* self = sources::member(*usual, "owner");
-            const bool shared = owner != nullptr && self != nullptr &&
-                                folded(text(*owner, "address")) != folded(text(*self, "address"));
-            if (!one.id.empty() && !shared) {
-                one.usual = one.usual || one.id == first.id;
-                all.push_back(std::move(one));
-            }
+    };
+    if (!home_->calls.is_group()) {
+        auto call = home_->calls.calendars(path_);
+        auto listed = co_await graph::each_element(home_->with.graph, std::move(call), take);
+        if (!listed) {
+            co_return listed;
         }
     }
     home_->all = std::move(all);
@@ -271,27 +251,17 @@ task<core::result<void>> calendar_folder::list_events() {
     by_transaction_.clear();
     by_uid_.clear();
     auto call = home_->calls.events(id_, path_);
-    graph::paged_list pages(home_->with.graph, std::move(call));
-    for (;;) {
-        const auto page = co_await pages.next();
-        if (!page) {
-            co_return page.error();
+    const auto take = [this](const json& element) {
+        remote_event there;
+        there.id = text(element, "id");
+        there.change_key = text(element, "changeKey");
+        there.fingerprint = event_fingerprint(element);
+        if (const auto transaction = text(element, "transactionId"); !transaction.empty()) {
+            by_transaction_[transaction] = there;
         }
-        if (*page == nullptr) {
-            break;
-        }
-        for (const auto& element : **page) {
-            remote_event there;
-            there.id = text(element, "id");
-            there.change_key = text(element, "changeKey");
-            there.fingerprint = event_fingerprint(element);
-            if (const auto transaction = text(element, "transactionId"); !transaction.empty()) {
-                by_transaction_[transaction] = there;
-            }
-            by_uid_[text(element, "iCalUId")] = there;
-        }
-    }
-    co_return core::result<void>();
+        by_uid_[text(element, "iCalUId")] = there;
+    };
+    co_return co_await graph::each_element(home_->with.graph, std::move(call), take);
 }
 
 }  // namespace m365stage::restore

@@ -132,21 +132,14 @@ public:
             co_return false;
         }
         auto call = calls.calendars(to.label);
-        graph::paged_list pages(with.graph, std::move(call));
-        for (;;) {
-            const auto page = co_await pages.next();
-            if (!page) {
-                co_return page.error();
-            }
-            if (*page == nullptr) {
-                co_return false;
-            }
-            for (const auto& element : **page) {
-                if (folded(text(element, "name")).starts_with(folded(prefix))) {
-                    co_return true;
-                }
-            }
+        const auto fits = [&](const json& element) {
+            return folded(text(element, "name")).starts_with(folded(prefix));
+        };
+        const auto found = co_await graph::find_element(with.graph, std::move(call), fits);
+        if (!found) {
+            co_return found.error();
         }
+        co_return !found->is_null();
     }
 
     // A mailbox allows four requests at a time.

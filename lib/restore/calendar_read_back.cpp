@@ -51,19 +51,12 @@ public:
 
 private:
     task<core::result<void>> list(graph::call call) {
-        graph::paged_list pages(with_.graph, std::move(call));
-        for (;;) {
-            const auto page = co_await pages.next();
-            if (!page && page.error().kind != core::error_kind::not_found) {
-                co_return page.error();
-            }
-            if (!page || *page == nullptr) {
-                co_return core::result<void>();  // not found: the calendar itself is gone
-            }
-            for (const auto& element : **page) {
-                there_[text(element, "id")] = event_fingerprint(element);
-            }
-        }
+        const auto take = [this](const json& element) {
+            there_[text(element, "id")] = event_fingerprint(element);
+        };
+        auto listed = co_await graph::each_element(with_.graph, std::move(call), take);
+        const bool gone = !listed && listed.error().kind == core::error_kind::not_found;
+        co_return gone ? core::result<void>() : listed;
     }
 
     task<core::result<void>> check(std::string path, entry e) {
@@ -85,10 +78,9 @@ private:
             now += sums->empty() ? "" : " " + core::short_tag(*sums);
         }
         if (now != e.hash) {
-            const auto why =
-                now.substr(0, now.find(' ')) == e.hash.substr(0, e.hash.find(' '))
-                    ? "read back: its attachments are others than those that were sent"
-                    : "read back: its subject, times or kind are others than those that were sent";
+            const auto why = now.substr(0, now.find(' ')) == e.hash.substr(0, e.hash.find(' '))
+                                 ? "read back: its attachments differ from those that were sent"
+                                 : "read back: its subject, times or kind differ from what was sent";
             co_await note(with_, std::move(path), std::move(e), outcome::failed, why);
         }
         co_return core::result<void>();

@@ -6,8 +6,8 @@
 #include <set>
 #include <string>
 
-#include "async/event.hpp"
 #include "async/once.hpp"
+#include "async/turns.hpp"
 #include "restore/calendar_calls.hpp"
 #include "restore/made_folder.hpp"
 
@@ -27,7 +27,7 @@ struct remote_event {
 /// The calendars that the owner has, listed once, and which of them this restore uses already.
 struct calendar_home {
     calendar_home(context& w, std::string t, calendar_calls c)
-        : with(w), target(std::move(t)), calls(std::move(c)), changed(w.executor) {}
+        : with(w), target(std::move(t)), calls(std::move(c)), turns(w.executor) {}
     struct one {
         std::string id, name;
         bool usual = false, writable = true;
@@ -37,8 +37,8 @@ struct calendar_home {
     const calendar_calls calls;
     std::vector<one> all;
     std::set<std::string> taken;  ///< ids
-    bool listed = false, busy = false;
-    async::event changed;  ///< `busy` ended: calendars are found and made one after the other
+    bool listed = false;
+    async::turns turns;  ///< calendars are found and made one after the other
 };
 
 /// A calendar of the target. Made (or found) when something has to go into it.

@@ -6,13 +6,13 @@
 #include <string>
 #include <string_view>
 
+#include "async/task.hpp"
 #include "core/time.hpp"
 #include "graph/client.hpp"
 
 namespace m365stage::restore {
 
-template <class T>
-using task = boost::asio::awaitable<T>;
+using async::task;
 
 /// What the service says of an item of a drive, as far as a restore looks at it.
 struct remote_item {

@@ -252,7 +252,7 @@ task<core::result<void>> column_writer::leave_present(const std::string& id, con
             w.written.push_back(name);
         } else if (have != nullptr && with_.asked.conflict != conflict_rule::replace) {
             w.kept = true;
-            w.plan.left_out.push_back("'" + name + "' has another value there, which stays");
+            w.plan.left_out.push_back("'" + name + "' has another value there, which is kept");
         } else {
             rest.push_back(std::move(member));
         }

@@ -204,20 +204,14 @@ task<core::result<std::optional<remote_item>>> drive_folder::find(std::string na
 task<core::result<void>> drive_folder::list() {
     std::map<std::string, remote_item> all;
     auto call = calls_.children(id_, path_);
-    graph::paged_list pages(with_.graph, std::move(call));
-    for (;;) {
-        const auto page = co_await pages.next();
-        if (!page) {
-            co_return page.error();
+    const auto take = [&all](const json& element) {
+        if (auto item = parse_remote_item(element)) {
+            all[folded(item->name)] = std::move(*item);
         }
-        if (*page == nullptr) {
-            break;
-        }
-        for (const auto& element : **page) {
-            if (auto item = parse_remote_item(element)) {
-                all[folded(item->name)] = std::move(*item);
-            }
-        }
+    };
+    auto listed = co_await graph::each_element(with_.graph, std::move(call), take);
+    if (!listed) {
+        co_return listed;
     }
     // What was put there while the list came is known better here.
     for (auto& [name, item] : content_) {

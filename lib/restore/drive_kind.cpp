@@ -5,6 +5,7 @@
 #include "restore/drive_restore.hpp"
 #include "restore/owner.hpp"
 #include "restore/upload.hpp"
+#include "tree/names.hpp"
 
 namespace m365stage::restore {
 namespace {
@@ -80,7 +81,7 @@ public:
                 "Sites.ReadWrite.All (application permission) and give admin consent";
         } else if (!write) {
             out.notes.emplace_back(
-                "the restore app may write where it was given a site (Sites.Selected) alone"
+                "the restore app may write only to the sites that it was granted (Sites.Selected)"
             );
         }
         if (asked.permissions && !has_any(roles, {"Sites.FullControl.All"})) {
@@ -112,9 +113,9 @@ public:
         const override {
         std::string path;
         for (const auto& folder : to.below) {
-            path = join_path(path, folder);
+            path = tree::join_path(path, folder);
         }
-        auto call = drive_calls(to.id).path(join_path(path, name), to.label);
+        auto call = drive_calls(to.id).path(tree::join_path(path, name), to.label);
         auto there = co_await with.graph.send(std::move(call));
         if (!there && there.error().kind != core::error_kind::not_found) {
             co_return there.error();

@@ -175,19 +175,14 @@ task<core::result<std::set<std::string>>> present_grants(
 ) {
     std::set<std::string> out;
     auto call = calls.permissions(id, path);
-    graph::paged_list pages(with.graph, std::move(call));
-    for (;;) {
-        const auto page = co_await pages.next();
-        if (!page) {
-            co_return page.error();
-        }
-        if (*page == nullptr) {
-            co_return out;
-        }
-        for (const auto& own : sources::own_permissions(**page)) {
-            out.insert(grant_key(own));
-        }
+    const auto all = co_await graph::read_list(with.graph, std::move(call));
+    if (!all) {
+        co_return all.error();
     }
+    for (const auto& own : sources::own_permissions(*all)) {
+        out.insert(grant_key(own));
+    }
+    co_return out;
 }
 
 /// Gives the rights of one item.

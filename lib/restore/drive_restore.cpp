@@ -8,6 +8,7 @@
 #include "restore/drive_folder.hpp"
 #include "restore/drive_permissions.hpp"
 #include "restore/upload.hpp"
+#include "tree/names.hpp"
 
 namespace m365stage::restore {
 namespace {
@@ -53,7 +54,7 @@ public:
         top_ = std::make_shared<drive_folder>(with, name, drive_calls(to.id), to.root, to.origin && in_place);
         std::string path = ":" + name;
         for (const auto& folder : to.below) {
-            path = join_path(path, folder);
+            path = tree::join_path(path, folder);
             top_ = std::make_shared<drive_folder>(top_, path, folder, nullptr);
         }
     }

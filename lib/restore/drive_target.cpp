@@ -25,7 +25,7 @@ task<core::result<target>> target_of(graph::client& graph, json drive, std::stri
     out.id = text(drive, "id");
     out.label = std::move(label);
     if (out.id.empty()) {
-        core::error e(core::error_kind::protocol, "the service tells of a drive without an id");
+        core::error e(core::error_kind::protocol, "the service lists a drive without an id");
         co_return std::move(e).on(out.label);
     }
     if (const auto quota = drive.find("quota"); quota != drive.end() && quota->is_object()) {
@@ -123,7 +123,7 @@ task<core::result<target>> find_drive_of(graph::client& graph, const container& 
         e.hint = "--to names another place";
         co_return std::move(e).on(from.path);
     }
-    note = from.path + ": the drive it came from is gone; the present one of its owner is used";
+    note = from.path + ": the drive it came from is gone; its owner's current one is used";
     present->label = from.path;
     present->below.clear();
     co_return present;

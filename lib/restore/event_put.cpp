@@ -273,21 +273,8 @@ private:
         auto call = calls_.instances(
             entry_.id, about - core::seconds_a_day, about + 2 * core::seconds_a_day, o_.path
         );
-        graph::paged_list pages(with_.graph, std::move(call));
-        for (;;) {
-            const auto page = co_await pages.next();
-            if (!page) {
-                co_return page.error();
-            }
-            if (*page == nullptr) {
-                co_return json();
-            }
-            for (const auto& one : **page) {
-                if (date_of(one, clock) == date) {
-                    co_return one;
-                }
-            }
-        }
+        const auto fits = [&](const json& one) { return date_of(one, clock) == date; };
+        co_return co_await graph::find_element(with_.graph, std::move(call), fits);
     }
 
     task<core::result<void>> exception(const json& one, const sources::event_clock& clock) {

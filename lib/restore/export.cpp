@@ -114,7 +114,7 @@ private:
         below.from = o.path;
         below.what = good && o.meta.type == "container" ? find_kind(o.meta.kind) : at.what;
         const bool named = good && o.meta.type != "container";
-        below.to = join_path(at.to, named ? name_of(o) : o.local);
+        below.to = tree::join_path(at.to, named ? name_of(o) : o.local);
         if (one.how && at.what->is_transparent(o)) {
             below.to = at.to;
             return folder(below, one);
@@ -143,7 +143,7 @@ private:
         if (auto made = make_folders(folder); !made) {
             return made;
         }
-        return copy(o, join_path(folder, name_of(o)));
+        return copy(o, tree::join_path(folder, name_of(o)));
     }
 
     joined_file::take taker(joint& one) const {
@@ -269,7 +269,7 @@ private:
     /// Whole or not at all: under another name first.
     static std::string part_name(const std::string& target) {
         const auto slash = target.rfind('/');
-        return join_path(
+        return tree::join_path(
             slash == std::string::npos ? "" : target.substr(0, slash),
             ".m365stage-export." + std::to_string(::getpid())
         );

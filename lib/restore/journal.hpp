@@ -17,8 +17,7 @@
 
 namespace m365stage::restore {
 
-template <class T>
-using task = async::task<T>;
+using async::task;
 
 // Stored in journals: do not renumber.
 enum class outcome {

@@ -129,7 +129,7 @@ core::result<void> take_container_name(
     e.object = where.owner_kind + "s/" + where.owner;
     if (std::find(owners.begin(), owners.end(), where.owner_kind) == owners.end()) {
         e.cause = "a " + where.owner_kind + " has no " + std::string(own) + " that it could go into";
-        e.hint = "name another place for it, and select it alone";
+        e.hint = "name another place for it, and select nothing else";
         return e;
     }
     if (where.rest.empty()) {
@@ -167,7 +167,7 @@ std::optional<decision> judge_as_of(const object& o, const request& asked) {
     if (modified && *modified > *asked.as_of) {
         return decision::cannot(
             "changed after --as-of, on " + core::format_timestamp(*modified) +
-            ": the tree holds the later version alone; have the backup of an earlier day restored"
+            ": the tree holds only the later version; restore the backup of an earlier day"
         );
     }
     return std::nullopt;

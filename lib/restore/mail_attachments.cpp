@@ -220,28 +220,23 @@ task<core::result<attachment_marks>> read_attachments(
 ) {
     attachment_marks out;
     auto call = calls.attachments(message, object);
-    graph::paged_list pages(with.graph, std::move(call));
-    for (;;) {
-        const auto page = co_await pages.next();
-        if (!page) {
-            co_return page.error();
-        }
-        if (*page == nullptr) {
-            co_return out;
-        }
-        for (const auto& one : **page) {
-            const auto type = text(one, "@odata.type");
-            if (type.ends_with("itemAttachment")) {
-                out.insert("item " + text(one, "name"));
-            } else if (type.ends_with("fileAttachment") || type.empty()) {
-                auto hash = co_await hash_of(with, calls.attachment_bytes(message, text(one, "id"), object));
-                if (!hash) {
-                    co_return hash.error();
-                }
-                out.insert("file " + *hash);
+    const auto all = co_await graph::read_list(with.graph, std::move(call));
+    if (!all) {
+        co_return all.error();
+    }
+    for (const auto& one : *all) {
+        const auto type = text(one, "@odata.type");
+        if (type.ends_with("itemAttachment")) {
+            out.insert("item " + text(one, "name"));
+        } else if (type.ends_with("fileAttachment") || type.empty()) {
+            auto hash = co_await hash_of(with, calls.attachment_bytes(message, text(one, "id"), object));
+            if (!hash) {
+                co_return hash.error();
             }
+            out.insert("file " + *hash);
         }
     }
+    co_return out;
 }
 
 task<core::result<std::vector<refused_part>>> add_attachments(

@@ -227,27 +227,22 @@ task<core::result<void>> mail_folder::know_children() {
 
 task<core::result<void>> mail_folder::list_children() {
     std::vector<child> all;
-    graph::paged_list pages(with_.graph, calls_.child_folders(id_, path_));
-    for (;;) {
-        const auto page = co_await pages.next();
-        if (!page) {
-            co_return page.error();
+    const auto take = [&](const json& element) {
+        child c;
+        c.id = text(element, "id");
+        c.name = text(element, "displayName");
+        const bool search = text(element, "@odata.type").ends_with("mailSearchFolder");
+        c.ours = std::any_of(children_.begin(), children_.end(), [&](const child& known) {
+            return known.ours && known.id == c.id;
+        });
+        if (!c.id.empty() && !search) {
+            all.push_back(std::move(c));
         }
-        if (*page == nullptr) {
-            break;
-        }
-        for (const auto& element : **page) {
-            child c;
-            c.id = text(element, "id");
-            c.name = text(element, "displayName");
-            const bool search = text(element, "@odata.type").ends_with("mailSearchFolder");
-            c.ours = std::any_of(children_.begin(), children_.end(), [&](const child& known) {
-                return known.ours && known.id == c.id;
-            });
-            if (!c.id.empty() && !search) {
-                all.push_back(std::move(c));
-            }
-        }
+    };
+    auto call = calls_.child_folders(id_, path_);
+    auto listed = co_await graph::each_element(with_.graph, std::move(call), take);
+    if (!listed) {
+        co_return listed;
     }
     children_ = std::move(all);
     co_return core::result<void>();
@@ -365,21 +360,16 @@ task<core::result<std::vector<remote_message>>> mail_folder::ask_for_itself(std:
 task<core::result<std::vector<remote_message>>> mail_folder::ask_for(std::string filter) {
     std::vector<remote_message> out;
     auto call = calls_.matching(id_, filter, marks_, path_);
-    graph::paged_list pages(with_.graph, std::move(call));
-    for (;;) {
-        const auto page = co_await pages.next();
-        if (!page) {
-            co_return page.error();
+    const auto take = [&out](const json& element) {
+        if (auto m = parse_remote_message(element)) {
+            out.push_back(std::move(*m));
         }
-        if (*page == nullptr) {
-            co_return out;
-        }
-        for (const auto& element : **page) {
-            if (auto m = parse_remote_message(element)) {
-                out.push_back(std::move(*m));
-            }
-        }
+    };
+    const auto asked = co_await graph::each_element(with_.graph, std::move(call), take);
+    if (!asked) {
+        co_return asked.error();
     }
+    co_return out;
 }
 
 }  // namespace m365stage::restore

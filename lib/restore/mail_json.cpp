@@ -184,8 +184,9 @@ json message_to_create(const json& staged, const mime_file& mime, const std::str
             out[key] = clean(*value);
         }
     }
-    if (auto id = text(staged, "internetMessageId"); !id.empty() || !w.message_id.empty()) {
-        out["internetMessageId"] = id.empty() ? w.message_id : std::move(id);
+    const auto id = text(staged, "internetMessageId");
+    if (!id.empty() || !w.message_id.empty()) {
+        out["internetMessageId"] = id.empty() ? w.message_id : id;
     }
     for (const char* key : {"isDeliveryReceiptRequested", "isReadReceiptRequested"}) {
         if (draft && is_true(staged, key)) {

@@ -28,8 +28,8 @@ std::string from_line(const object& o) {
     const auto seconds = static_cast<std::time_t>(when.value_or(0));
     std::tm parts{};
     ::gmtime_r(&seconds, &parts);
-    std::array<char, 32> text{};
-    ::asctime_r(&parts, text.data());
+    std::array<char, 64> text{};
+    std::strftime(text.data(), text.size(), "%a %b %e %H:%M:%S %Y\n", &parts);
     return "From " + (sender.empty() ? "MAILER-DAEMON" : sender) + " " + text.data();
 }
 

@@ -10,6 +10,7 @@
 #include "restore/part_source.hpp"
 #include "restore/upload.hpp"
 #include "sources/fields.hpp"
+#include "tree/names.hpp"
 
 namespace m365stage::restore {
 namespace {
@@ -53,7 +54,7 @@ public:
         top_ = std::make_shared<mail_folder>(with, name, mail_calls(to.id), to.root, to.origin && in_place);
         std::string path = ":" + name;
         for (const auto& folder : to.below) {
-            path = join_path(path, folder);
+            path = tree::join_path(path, folder);
             top_ = std::make_shared<mail_folder>(top_, path, folder, nullptr);
         }
     }

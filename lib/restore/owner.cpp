@@ -72,22 +72,13 @@ task<core::result<json>> find_in(
     graph::client& graph, graph::call call, std::string key, std::string wanted
 ) {
     const auto object = call.object;
-    graph::paged_list pages(graph, std::move(call));
-    for (;;) {
-        const auto page = co_await pages.next();
-        if (!page) {
-            co_return page.error();
-        }
-        if (*page == nullptr) {
-            core::error e(core::error_kind::not_found, "nothing there is called " + wanted);
-            co_return std::move(e).on(object);
-        }
-        for (const auto& element : **page) {
-            if (folded(text(element, key)) == folded(wanted)) {
-                co_return element;
-            }
-        }
+    const auto fits = [&](const json& element) { return folded(text(element, key)) == folded(wanted); };
+    auto found = co_await graph::find_element(graph, std::move(call), fits);
+    if (found && found->is_null()) {
+        core::error e(core::error_kind::not_found, "nothing there is called " + wanted);
+        co_return std::move(e).on(object);
     }
+    co_return found;
 }
 
 task<core::result<found_owner>> find_owner(graph::client& graph, const place& where) {
@@ -160,7 +151,7 @@ task<core::result<found_owner>> find_owner_of(
         co_return std::move(e).on(from.path);
     }
     if (!from.owner_id.empty()) {
-        note = from.path + ": whose it was is gone; the present owner of that name gets it";
+        note = from.path + ": the owner it came from is gone; it goes to the current one of that name";
     }
     present->label = from.path;
     co_return present;

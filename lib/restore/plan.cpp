@@ -4,10 +4,6 @@
 #include <array>
 #include <ctime>
 
-#include "async/group.hpp"
-#include "restore/read_back.hpp"
-#include "restore/walk.hpp"
-
 namespace m365stage::restore {
 namespace {
 
@@ -33,7 +29,7 @@ public:
     }
 
 private:
-    core::result<int> folder(plan_part& part, std::vector<std::string>& todo, const std::string& path) {
+    core::result<void> folder(plan_part& part, std::vector<std::string>& todo, const std::string& path) {
         auto names = with_.tree.names(path);
         if (!names) {
             return names.error();
@@ -47,7 +43,7 @@ private:
                 count(part, o);
             }
         }
-        return 0;
+        return core::result<void>();
     }
 
     void count(plan_part& part, const object& o) {
@@ -325,7 +321,7 @@ task<core::result<plan>> make_plan(context& with, auth::token_source& tokens) {
         e.object = with.tree.root().path() + "/" + with.tree.start();
         e.hint = "--select takes patterns over paths in the tree, such as 'users/ann@*/onedrive/Reports'";
         if (!p.quiet.empty()) {
-            e.cause = "all of what is selected is left out: " + p.quiet.begin()->first;
+            e.cause = "everything that is selected is left out: " + p.quiet.begin()->first;
             e.hint = "change that option, or select something else";
         }
         co_return e;
@@ -351,77 +347,6 @@ task<core::result<plan>> make_plan(context& with, auth::token_source& tokens) {
     co_await check_room(with, p);
     estimate(with, p);
     co_return p;
-}
-
-namespace {
-
-// Containers at a time. Each has objects of its own under way; a mailbox' limits leave the others room.
-constexpr int containers_at_once = 4;
-
-/// Puts every part back once, several at a time.
-class round_of_parts {
-public:
-    round_of_parts(context& with, const plan& p) : with_(with), plan_(p) {}
-
-    task<core::result<void>> run() {
-        std::vector<task<void>> workers;
-        for (int n = 0; n < containers_at_once; ++n) {
-            workers.push_back(work());
-        }
-        co_await async::run_all(with_.executor, std::move(workers));
-        co_return end_;
-    }
-
-private:
-    task<void> work() {
-        while (next_ < plan_.parts.size() && !end_.has_error()) {
-            const auto& part = plan_.parts[next_++];
-            core::result<void> done;
-            if (part.obstacle.empty()) {
-                done = co_await restore_container(with_, *part.what, part.from, part.to);
-            }
-            if (!done && core::exit_code_for(done.error().kind) != core::exit_code::some_failed) {
-                end_ = done;
-            } else if (!done || !part.obstacle.empty()) {
-                entry e;
-                e.kind = "container";
-                const bool same = !done && done.error().object == part.from.path;
-                const auto why = done   ? part.obstacle
-                                 : same ? reason_of(done.error())
-                                        : core::describe(done.error());
-                co_await note(with_, part.from.path, std::move(e), outcome::failed, why);
-            }
-        }
-    }
-
-    context& with_;
-    const plan& plan_;
-    std::size_t next_ = 0;
-    core::result<void> end_;
-};
-
-}  // namespace
-
-task<core::result<void>> execute(context& with, const plan& p) {
-    // A second round puts back what an earlier run did and what is gone since.
-    for (int round = 0; round < 2; ++round) {
-        with.count.phase = "putting back";
-        with.count.objects_done = 0;
-        round_of_parts parts(with, p);
-        auto put = co_await parts.run();
-        if (!put) {
-            co_return put;
-        }
-        with.count.phase = "reading back";
-        auto open = co_await read_back_all(with, round > 0);
-        if (!open) {
-            co_return open.error();
-        }
-        if (*open == 0) {
-            break;
-        }
-    }
-    co_return core::result<void>();
 }
 
 }  // namespace m365stage::restore

@@ -38,7 +38,7 @@ public:
         if (format.nests()) {
             std::string path = ":" + all->journal_name;
             for (const auto& name : to.below) {
-                path = join_path(path, name);
+                path = tree::join_path(path, name);
                 top_ = std::make_shared<record_folder>(top_, path, name, nullptr);
             }
         }

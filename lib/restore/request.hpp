@@ -12,7 +12,7 @@ namespace m365stage::restore {
 enum class conflict_rule {
     skip,     ///< leave what is there
     rename,   ///< put it beside, under another name
-    replace,  ///< put it in its place; files only, the service keeps the old version
+    replace,  ///< put it in its place: the service keeps the old version of a file; the rest is deleted
 };
 
 /// What a person asked for.

@@ -18,9 +18,8 @@ using sources::member;
 using sources::text;
 
 constexpr const char* replies_off =
-    "they were on when they were staged, and are off now: their texts are restored, switching them on is "
-    "left "
-    "to their owner";
+    "they were on when they were staged, and are off now: their texts are restored, "
+    "switching them on is left to their owner";
 constexpr const char* replies_theirs =
     "they are on now, with other texts than those that were staged: they stay as they are";
 constexpr const char* folder_gone =
@@ -277,7 +276,7 @@ public:
 
     decision judge(const object& o, const request& asked) const override {
         if (!asked.settings) {
-            return decision::left_out("mailbox settings, rules and categories go back with --settings alone");
+            return decision::left_out("mailbox settings, rules and categories go back only with --settings");
         }
         return judge_state(o).value_or(decision());
     }

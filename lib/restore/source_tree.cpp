@@ -160,7 +160,7 @@ std::string container_path(const std::string& path) {
     }
     std::string out;
     for (std::size_t i = 0; i < length; ++i) {
-        out = join_path(out, names[i]);
+        out = tree::join_path(out, names[i]);
     }
     return out;
 }
@@ -193,10 +193,6 @@ bool is_folder_type(std::string_view type) {
 }
 
 }  // namespace
-
-std::string join_path(std::string_view folder, std::string_view name) {
-    return folder.empty() ? std::string(name) : std::string(folder) + "/" + std::string(name);
-}
 
 std::string_view leaf_of(std::string_view path) {
     const auto slash = path.rfind('/');
@@ -284,7 +280,7 @@ core::result<void> source_tree::collect(const std::string& folder, std::vector<c
         std::vector<std::string> folders;
         std::optional<tree::sidecar> item;  // of a container whose own sidecar was not restored with it
         for (const auto& name : *below) {
-            const auto path = join_path(at, name.local);
+            const auto path = tree::join_path(at, name.local);
             if (name.sidecar.empty()) {
                 auto facts = root_->look(path);
                 if (facts && facts->folder) {
@@ -292,7 +288,9 @@ core::result<void> source_tree::collect(const std::string& folder, std::vector<c
                 }
                 continue;
             }
-            auto s = tree::read_sidecar(*root_, join_path(join_path(at, tree::sidecar_folder), name.sidecar));
+            auto s = tree::read_sidecar(
+                *root_, tree::join_path(tree::join_path(at, tree::sidecar_folder), name.sidecar)
+            );
             if (s && s->type == "container") {
                 out.push_back(container_of(path, *s));
             } else if (s) {
@@ -319,14 +317,14 @@ core::result<std::vector<source_tree::name_pair>> source_tree::names(const std::
     for (const auto& name : *here) {
         if (name == tree::sidecar_folder) {
             // A link or a file of that name is not followed: what lies here has no sidecars then.
-            auto facts = root_->look(join_path(folder, name));
+            auto facts = root_->look(tree::join_path(folder, name));
             has_sidecars = facts && facts->folder;
         } else if (name != tree::state_folder || !folder.empty()) {
             sidecar_to_name.emplace(tree::sidecar_name(name), name);
         }
     }
     if (has_sidecars) {
-        auto sidecars = root_->list(join_path(folder, tree::sidecar_folder));
+        auto sidecars = root_->list(tree::join_path(folder, tree::sidecar_folder));
         if (!sidecars) {
             return sidecars.error();
         }
@@ -352,7 +350,7 @@ core::result<std::vector<source_tree::name_pair>> source_tree::names(const std::
 object source_tree::read(const std::string& folder, const name_pair& name) const {
     object o;
     o.local = name.local.empty() ? object_name(name.sidecar) : name.local;
-    o.path = join_path(folder, o.local);
+    o.path = tree::join_path(folder, o.local);
     bool regular = false;
     if (!name.local.empty()) {
         auto facts = root_->look(o.path);
@@ -366,7 +364,7 @@ object source_tree::read(const std::string& folder, const name_pair& name) const
         return o;
     }
     auto text = root_->read_file(
-        join_path(join_path(folder, tree::sidecar_folder), name.sidecar), tree::longest_sidecar
+        tree::join_path(tree::join_path(folder, tree::sidecar_folder), name.sidecar), tree::longest_sidecar
     );
     auto meta = text ? tree::parse_sidecar_strictly(*text) : core::result<tree::sidecar>(text.error());
     if (!meta) {

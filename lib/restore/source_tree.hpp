@@ -82,9 +82,6 @@ private:
     bool part_ = false;
 };
 
-/// "a" and "b" as "a/b"; an empty folder is the top.
-std::string join_path(std::string_view folder, std::string_view name);
-
 /// The last name of a path.
 std::string_view leaf_of(std::string_view path);
 

@@ -10,7 +10,7 @@ namespace m365stage::restore {
 namespace {
 
 constexpr const char* no_room =
-    "what comes after was not tried, since there is no room: make room, and the same command goes on with it";
+    "the rest was not tried, since there is no room: make room, and the same command goes on with it";
 
 /// One container on its way back.
 class walk {
@@ -61,7 +61,7 @@ private:
                 if (o.state != object_state::good) {
                     o.state = object_state::no_sidecar;  // its name on disk has to do
                 }
-                path = join_path(path, local);
+                path = tree::join_path(path, local);
                 folder = writer_->inside(folder, o);
             }
         }

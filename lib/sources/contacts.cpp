@@ -53,7 +53,7 @@ public:
                 continue;
             }
             if (asked.size() > most_folders) {
-                core::error e(error_kind::protocol, "the folders of contacts never end");
+                core::error e(error_kind::protocol, "the list of contact folders never ends");
                 co_return std::move(e).on(container_.key);
             }
             auto children = co_await children_of(id);

@@ -124,7 +124,7 @@ private:
         auto& all = event["exceptionOccurrences"];
         if (!all.is_array() || !graph_.is_own(target)) {
             co_return core::error(
-                error_kind::protocol, "the rest of a series' exceptions is nowhere to be found"
+                error_kind::protocol, "the service does not give the rest of the series' exceptions"
             );
         }
         auto call = calendar_call(container_, std::move(target));

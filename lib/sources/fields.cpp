@@ -41,7 +41,7 @@ graph::page page_of(json element) {
     return out;
 }
 
-boost::asio::awaitable<core::result<graph::page>> single_page(graph::client& graph, graph::call call) {
+async::task<core::result<graph::page>> single_page(graph::client& graph, graph::call call) {
     auto answer = co_await graph.get_json(std::move(call));
     if (!answer) {
         co_return answer.error();

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "async/task.hpp"
 #include "core/members.hpp"
 #include "graph/client.hpp"
 
@@ -28,7 +29,7 @@ std::string canonical(const nlohmann::json& value);
 graph::page page_of(nlohmann::json element);
 
 /// Asks for one object, and makes a page of it.
-boost::asio::awaitable<core::result<graph::page>> single_page(graph::client& graph, graph::call call);
+async::task<core::result<graph::page>> single_page(graph::client& graph, graph::call call);
 
 /// An id as one path segment. '!' and ',' of drive and site ids stay: they are allowed there and every log
 /// shows them so.

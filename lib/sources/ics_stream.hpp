@@ -5,13 +5,13 @@
 #include <string>
 #include <string_view>
 
+#include "async/task.hpp"
 #include "core/hash.hpp"
 #include "http/http.hpp"
 
 namespace m365stage::sources {
 
-template <class T>
-using task = boost::asio::awaitable<T>;
+using async::task;
 
 /// Text on its way into a file, with a count of what went before. Threads: the network thread.
 class ics_stream {

@@ -166,7 +166,7 @@ struct mail_folders::walk {
     task<core::result<void>> run(std::vector<std::size_t>& found) {
         for (std::size_t asked = 0; !left.empty(); ++asked) {
             if (asked == most_mail_folders) {
-                core::error e(error_kind::protocol, "the folders of mail never end");
+                core::error e(error_kind::protocol, "the list of mail folders never ends");
                 co_return std::move(e).on(container.key);
             }
             const auto id = std::move(left.back());

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "async/task.hpp"
 #include "graph/client.hpp"
 #include "index/columns.hpp"
 #include "index/containers.hpp"
@@ -14,8 +15,7 @@
 
 namespace m365stage::sources {
 
-template <class T>
-using task = boost::asio::awaitable<T>;
+using async::task;
 
 /// A user, group or site, as discovery found it.
 struct owner {

@@ -8,8 +8,8 @@
 #include "index/leases.hpp"
 #include "tree/stage_root.hpp"
 
-/// Giving a lease (design, section 7): what the tree holds, whether a backup may read it, and the manifest.
-/// All of it happens inside the tree's gate.
+/// Giving a lease (README.md, "With Bareos"): what the tree holds, whether a backup may read it, and the
+/// manifest. All of it happens inside the tree's gate.
 namespace m365stage::sync {
 
 /// What the tree holds, as the hook and the manifest tell it.

@@ -22,7 +22,7 @@ struct pass_summary {
     std::optional<core::error> failure;  ///< what ended it early
 };
 
-/// One pass: recover, discover, enumerate, fetch, apply, close (design, section 4).
+/// One pass: recover, discover, enumerate, fetch, apply, close (lib/README.md, "How a pass works").
 /// The caller holds the root's lock; whoever else may write into tree/ or give leases goes through the same
 /// `gate`. `watch`, if set, sees the context while the pass runs (progress
 /// display). Errors: none thrown; what ends a pass early is in the summary.

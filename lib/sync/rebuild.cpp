@@ -83,7 +83,7 @@ private:
     void upper_folder(const std::string& path) {
         auto found = read_staged_folder(root_, log_, path, false);
         for (auto& [name, s] : found.objects) {
-            const auto at = path_below(path, name);
+            const auto at = tree::join_path(path, name);
             auto facts = root_.look("tree/" + at);
             if (!facts) {
                 log_.found(tree::problem_of(facts.error(), at));
@@ -96,7 +96,7 @@ private:
             }
         }
         for (const auto& [name, s] : found.alone) {
-            log_.found({problem_kind::missing, path_below(path, s.name), "only its sidecar is there"});
+            log_.found({problem_kind::missing, tree::join_path(path, s.name), "only its sidecar is there"});
         }
     }
 
@@ -206,7 +206,7 @@ private:
     }
 
     void object(const place& at, const std::string& name, const tree::sidecar* s) {
-        const auto path = path_below(at.path, name);
+        const auto path = tree::join_path(at.path, name);
         auto facts = root_.look("tree/" + path);
         if (!facts) {
             log_.found(tree::problem_of(facts.error(), path));
@@ -226,7 +226,7 @@ private:
     void folder_object(
         const place& at, const std::string& name, const tree::sidecar* s, const tree::file_facts& facts
     ) {
-        const auto path = path_below(at.path, name);
+        const auto path = tree::join_path(at.path, name);
         tree::sidecar guessed;
         if (s == nullptr || (s->type != "folder" && s->type != "package")) {
             damaged_ = true;
@@ -245,10 +245,10 @@ private:
 
     tree::sidecar guess_folder(const std::string& path, const std::string& name) {
         tree::sidecar s;
-        const auto folder = path_below(path, tree::sidecar_folder);
+        const auto folder = tree::join_path(path, tree::sidecar_folder);
         auto names = root_.list("tree/" + folder);
         for (const auto& file : names ? *names : std::vector<std::string>()) {
-            auto child = tree::read_sidecar(root_, "tree/" + path_below(folder, file));
+            auto child = tree::read_sidecar(root_, "tree/" + tree::join_path(folder, file));
             if (child && !child->parent_id.empty()) {
                 s.type = "folder";
                 s.id = child->parent_id;
@@ -262,7 +262,7 @@ private:
     void file_object(
         const place& at, const std::string& name, const tree::sidecar& s, const tree::file_facts& facts
     ) {
-        const auto path = path_below(at.path, name);
+        const auto path = tree::join_path(at.path, name);
         ++log_.files;
         const auto row = insert(at, name, s, facts);
         if (!row) {
@@ -302,7 +302,9 @@ private:
         }
         log_.found(
             {problem_kind::missing,
-             path_below(at.path, file.ends_with(ending) ? file.substr(0, file.size() - ending.size()) : file),
+             tree::join_path(
+                 at.path, file.ends_with(ending) ? file.substr(0, file.size() - ending.size()) : file
+             ),
              "only its sidecar is there"}
         );
         if (s.type == "file" && place_of_parent(at, s) == at.item) {
@@ -353,7 +355,7 @@ private:
         if (!type || present) {
             damaged_ = true;
             log_.found(
-                {problem_kind::extra, path_below(at.path, name.value_or(s.name)),
+                {problem_kind::extra, tree::join_path(at.path, name.value_or(s.name)),
                  present ? "the same item lies somewhere else as well; left alone"
                          : "an item of unknown type; left alone"}
             );

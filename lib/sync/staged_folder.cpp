@@ -14,9 +14,9 @@ void read_sidecars(
     auto names = root.list("tree/" + folder);
     for (const auto& name : names ? *names : std::vector<std::string>()) {
         ++log.sidecars;
-        auto s = tree::read_sidecar(root, "tree/" + path_below(folder, name));
+        auto s = tree::read_sidecar(root, "tree/" + tree::join_path(folder, name));
         if (!s) {
-            log.found(tree::problem_of(s.error(), path_below(folder, name)));
+            log.found(tree::problem_of(s.error(), tree::join_path(folder, name)));
             c.damaged = true;
             continue;
         }
@@ -30,10 +30,6 @@ void read_sidecars(
 }
 
 }  // namespace
-
-std::string path_below(const std::string& path, std::string_view name) {
-    return path.empty() ? std::string(name) : path + "/" + std::string(name);
-}
 
 staged_folder read_staged_folder(
     const tree::stage_root& root, tree::verify_log& log, const std::string& path, bool inside
@@ -57,7 +53,7 @@ staged_folder read_staged_folder(
         }
     }
     if (sidecars) {
-        read_sidecars(root, log, path_below(path, tree::sidecar_folder), by_sidecar, c);
+        read_sidecars(root, log, tree::join_path(path, tree::sidecar_folder), by_sidecar, c);
     }
     return c;
 }

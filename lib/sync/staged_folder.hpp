@@ -2,7 +2,6 @@
 
 #include <optional>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -11,8 +10,6 @@
 #include "tree/verify.hpp"
 
 namespace m365stage::sync {
-
-std::string path_below(const std::string& path, std::string_view name);
 
 /// What lies in one folder: names, and the sidecar of each.
 struct staged_folder {

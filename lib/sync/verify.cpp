@@ -166,7 +166,7 @@ private:
                 object(path, rows[at]);
                 ++at;
             } else {
-                log_.found({problem_kind::extra, path_below(path, name), "the index does not know it"});
+                log_.found({problem_kind::extra, tree::join_path(path, name), "the index does not know it"});
             }
         }
         for (; at < rows.size(); ++at) {
@@ -177,16 +177,16 @@ private:
 
     void missing(const std::string& path, const expected& e) {
         if (e.type != item_type::shortcut) {
-            log_.found({problem_kind::missing, path_below(path, e.name), "it is not there", e.item});
+            log_.found({problem_kind::missing, tree::join_path(path, e.name), "it is not there", e.item});
         }
         if (index::is_folder(e.type) && e.type_text != "container" && !e.type_text.empty()) {
-            todo_.push_back({path_below(path, e.name), e.item, kind_}
+            todo_.push_back({tree::join_path(path, e.name), e.item, kind_}
             );  // all that was in it is missing as well
         }
     }
 
     void object(const std::string& path, const expected& e) {
-        const auto shown = path_below(path, e.name);
+        const auto shown = tree::join_path(path, e.name);
         auto facts = root_.look("tree/" + shown);
         if (!facts) {
             log_.found(tree::problem_of(facts.error(), shown, e.item));
@@ -227,7 +227,7 @@ private:
     }
 
     void sidecars(const std::string& path, const std::vector<expected>& rows, bool present) {
-        const auto at = path_below(path, tree::sidecar_folder);
+        const auto at = tree::join_path(path, tree::sidecar_folder);
         std::unordered_map<std::string, const expected*> wanted;
         for (const auto& e : rows) {
             if (!e.type_text.empty()) {
@@ -243,10 +243,11 @@ private:
             for (const auto& name : *names) {
                 const auto found = wanted.find(name);
                 if (found == wanted.end()) {
-                    log_.found({problem_kind::extra, path_below(at, name), "the index does not know it"});
+                    log_.found({problem_kind::extra, tree::join_path(at, name), "the index does not know it"}
+                    );
                     continue;
                 }
-                sidecar(path_below(at, name), *found->second);
+                sidecar(tree::join_path(at, name), *found->second);
                 wanted.erase(found);
             }
         }
@@ -254,7 +255,9 @@ private:
             // A folder is in the tree before its sidecar; a file never is.
             const bool on_its_way = !e->steady && index::is_folder(e->type);
             if (!on_its_way) {
-                log_.found({problem_kind::sidecar_missing, path_below(at, name), "it is not there", e->item});
+                log_.found(
+                    {problem_kind::sidecar_missing, tree::join_path(at, name), "it is not there", e->item}
+                );
             }
         }
     }
@@ -276,7 +279,7 @@ private:
     std::string disagreement(const tree::sidecar& s, const expected& e) {
         if (e.type == item_type::file && !e.sha256.empty() &&
             (s.size != e.size || s.sha256 != e.sha256 || s.verdict != e.verdict)) {
-            return "it tells other content than the index";
+            return "it describes other content than the index does";
         }
         if (s.type != e.type_text) {
             return "it tells of a " + s.type + ", the index of a " + e.type_text;
@@ -286,12 +289,12 @@ private:
         }
         const bool container = e.type_text == "container";
         if (s.id != e.id || (!container && (s.name != e.remote_name || s.parent_id != e.parent_id))) {
-            return "it tells of another item than the index";
+            return "it belongs to another item than the index says";
         }
         const auto* source = sources::find_source(sources_, s.kind);
         if (!container && source != nullptr && !s.item.empty() &&
             core::fingerprint(source->mark_of(nlohmann::json::parse(s.item))) != e.meta) {
-            return "it tells other metadata than the index";
+            return "it holds other metadata than the index";
         }
         return {};
     }
@@ -308,13 +311,13 @@ private:
                 continue;
             }
             if (name != "cursors.json" && name != "manifest.json") {
-                log_.found({problem_kind::extra, path_below(path, name), "m365stage did not make it"});
+                log_.found({problem_kind::extra, tree::join_path(path, name), "m365stage did not make it"});
                 continue;
             }
             constexpr std::size_t longest = 1u << 30;
-            auto text = root_.read_file("tree/" + path_below(path, name), longest);
+            auto text = root_.read_file("tree/" + tree::join_path(path, name), longest);
             if (!text || !nlohmann::json::accept(*text)) {
-                log_.found({problem_kind::damaged, path_below(path, name), "it is not JSON"});
+                log_.found({problem_kind::damaged, tree::join_path(path, name), "it is not JSON"});
             }
         }
     }

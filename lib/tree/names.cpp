@@ -115,6 +115,10 @@ std::string sidecar_path(std::string_view path) {
     return out + std::string(sidecar_folder) + "/" + sidecar_name(leaf);
 }
 
+std::string join_path(std::string_view folder, std::string_view name) {
+    return folder.empty() ? std::string(name) : std::string(folder) + "/" + std::string(name);
+}
+
 std::string owner_segment(std::string_view name, std::string_view remote_id) {
     // Folders that the layout itself puts beside site and owner names.
     static constexpr std::array<std::string_view, 5> reserved{

@@ -5,7 +5,7 @@
 
 namespace m365stage::tree {
 
-/// The name a remote object gets on disk (design, section 2): to the letter whenever Linux can hold it;
+/// The name a remote object gets on disk (README.md, "On disk"): to the letter whenever Linux can hold it;
 /// otherwise a safe one with a tag made from the remote id, so that it is stable and unique. Never empty,
 /// never with '/' or NUL, never "." or "..", never one of our own reserved names, at most 255 bytes, valid
 /// UTF-8 if the input was.
@@ -24,6 +24,9 @@ std::string sidecar_name(std::string_view local);
 
 /// Path of the sidecar of the object at `path`: "a/b.txt" -> "a/.m365/b.txt.json".
 std::string sidecar_path(std::string_view path);
+
+/// "a" and "b" as "a/b". An empty folder is the one that paths begin in.
+std::string join_path(std::string_view folder, std::string_view name);
 
 /// One folder name for users, sites and groups ("ann@contoso.com"); as local_name, with the names of
 /// `reserved` folders taken as well.

@@ -120,7 +120,7 @@ core::result<sidecar> parse_sidecar(std::string_view text) {
     if (const auto sum = core::text(object, "checksum"); !sum.empty()) {
         object.erase("checksum");
         if (sum != checksum_of(object)) {
-            return damaged("its check sum does not match");
+            return damaged("its checksum does not match");
         }
     }
     const auto version = object.find("m365stage");

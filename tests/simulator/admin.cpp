@@ -1,8 +1,8 @@
 // The admin API under /_sim: JSON in, JSON out, no authentication. README.md describes it.
-#include <cstdio>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
+#include <string_view>
+#include <utility>
 
 #include "seed.hpp"
 
@@ -217,15 +217,7 @@ response admin_expected(world& w, const request& r) {
     std::string path = w.content_path();
     std::string which = r.parameter("drive", "all");
     write_expected(w, which, r.parameter("hashes", "1") != "0", path);
-    response out;
-    out.content_type = "application/x-ndjson";
-    content c;
-    c.path = std::make_shared<const std::string>(path);
-    c.size = static_cast<std::int64_t>(std::filesystem::file_size(path));
-    out.file = std::make_shared<content_reader>(c);
-    out.file_length = c.size;
-    std::filesystem::remove(path);  // the reader keeps it open
-    return out;
+    return admin_lines(path);
 }
 
 response admin_settings(world& w, const json& b) {
@@ -274,34 +266,63 @@ response admin_bulk(world& w, const json& b) {
     return admin_answer({{"drive", d->id}, {"items", d->live_count()}});
 }
 
+response admin_limits(world& w, const request& r) {
+    if (r.method == "POST") {
+        std::string error = w.limits.configure(admin_body(r));
+        if (!error.empty()) {
+            throw std::runtime_error(error);
+        }
+    }
+    return admin_answer(w.limits.report(now_ms()));
+}
+
+response admin_token(world& w, const json& b) {
+    std::int64_t lifetime = b.value("lifetime", day_seconds);
+    return admin_answer(
+        {{"access_token", w.auth.issue(w.now(), lifetime)},
+         {"token_type", "Bearer"},
+         {"expires_in", lifetime},
+         {"refresh_token", w.auth.issue_refresh(w.now())}}
+    );
+}
+
+response admin_seed(world& w, const json& b) {
+    w.reset(options_in(w, b));
+    return admin_answer({{"items", w.directory.item_count()}});
+}
+
+response admin_import(world& w, const json& b) {
+    const auto label = b.at("label").get<std::string>();
+    return admin_answer({{"drive", import_folder(w, label, b.at("folder").get<std::string>())}});
+}
+
+response admin_changes(world& w, const json& b) {
+    return admin_answer({{"changes", random_changes(w, b)}});
+}
+
+response admin_change(world& w, const json& b) {
+    return admin_answer(precise_change(w, b));
+}
+
+/// What is told by a body alone.
+constexpr std::pair<std::string_view, response (*)(world&, const json&)> orders[] = {
+    {"seed", admin_seed},           {"reset", admin_seed},     {"bulk", admin_bulk},
+    {"import", admin_import},       {"change", admin_changes}, {"op", admin_change},
+    {"directory", admin_directory}, {"auth", admin_auth},      {"token", admin_token},
+    {"settings", admin_settings},
+};
+
 response route(world& w, const request& r) {
     auto s = split(r.path, '/');
     std::string what = s.size() > 1 ? s[1] : "";
-    bool post = r.method == "POST";
-    if (what == "seed" || what == "reset") {
-        w.reset(options_in(w, admin_body(r)));
-        return admin_answer({{"items", w.directory.item_count()}});
+    bool resets = s.size() > 2 && s[2] == "reset";
+    for (const auto& [name, obey] : orders) {
+        if (what == name) {
+            return obey(w, admin_body(r));
+        }
     }
     if (what == "tenant" || what.empty()) {
         return admin_answer(tenant_json(w));
-    }
-    if (what == "bulk") {
-        return admin_bulk(w, admin_body(r));
-    }
-    if (what == "import") {
-        json b = admin_body(r);
-        return admin_answer(
-            {{"drive", import_folder(w, b.at("label").get<std::string>(), b.at("folder").get<std::string>())}}
-        );
-    }
-    if (what == "change") {
-        return admin_answer({{"changes", random_changes(w, admin_body(r))}});
-    }
-    if (what == "op") {
-        return admin_answer(precise_change(w, admin_body(r)));
-    }
-    if (what == "directory") {
-        return admin_directory(w, admin_body(r));
     }
     if (what == "expected") {
         return admin_expected(w, r);
@@ -310,22 +331,16 @@ response route(world& w, const request& r) {
         return admin_faults(w, r, s);
     }
     if (what == "limits") {
-        if (post) {
-            std::string error = w.limits.configure(admin_body(r));
-            if (!error.empty()) {
-                throw std::runtime_error(error);
-            }
-        }
-        return admin_answer(w.limits.report(now_ms()));
+        return admin_limits(w, r);
     }
     if (what == "manners") {
-        if (r.method == "DELETE" || (s.size() > 2 && s[2] == "reset")) {
+        if (r.method == "DELETE" || resets) {
             w.manners.reset_violations();
         }
         return admin_answer(w.manners.violations());
     }
     if (what == "requests") {
-        if (s.size() > 2 && s[2] == "reset") {
+        if (resets) {
             w.manners.reset_counters();
             w.downloads.clear();
         }
@@ -335,23 +350,7 @@ response route(world& w, const request& r) {
         return admin_answer(json(w.downloads.empty() ? json::object() : json(w.downloads)));
     }
     if (what == "log") {
-        std::string limit = r.parameter("limit", "100");
-        return admin_answer({{"log", w.manners.log(std::stoull(limit))}});
-    }
-    if (what == "auth") {
-        return admin_auth(w, admin_body(r));
-    }
-    if (what == "token") {
-        std::int64_t lifetime = admin_body(r).value("lifetime", std::int64_t{86400});
-        return admin_answer(
-            {{"access_token", w.auth.issue(w.now(), lifetime)},
-             {"token_type", "Bearer"},
-             {"expires_in", lifetime},
-             {"refresh_token", w.auth.issue_refresh(w.now())}}
-        );
-    }
-    if (what == "settings") {
-        return admin_settings(w, admin_body(r));
+        return admin_answer({{"log", w.manners.log(std::stoull(r.parameter("limit", "100")))}});
     }
     if (what == "exchange") {
         return serve_exchange_admin(w, r, s);

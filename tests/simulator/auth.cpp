@@ -117,6 +117,15 @@ constexpr aadsts_row aadsts_table[] = {
     {50049, 400, "invalid_request", "Unsupported grant type."},
 };
 
+std::string value_of(const pairs& form, std::string_view name) {
+    for (const auto& [n, v] : form) {
+        if (n == name) {
+            return v;
+        }
+    }
+    return {};
+}
+
 bool verify(EVP_PKEY* key, bool pss, std::string_view text, std::string_view signature) {
     EVP_MD_CTX* context = EVP_MD_CTX_new();
     EVP_PKEY_CTX* parameters = nullptr;
@@ -268,6 +277,33 @@ response auth_service::success(std::int64_t now, bool with_refresh, bool with_cl
     return r;
 }
 
+auth_service::refusal auth_service::check_client(const request& r, const pairs& form, std::int64_t now)
+    const {
+    std::string id = value_of(form, "client_id");
+    std::string secret = value_of(form, "client_secret");
+    std::string basic = r.header("authorization");
+    if (basic.starts_with("Basic ")) {
+        std::string text = base64_decode(std::string_view(basic).substr(6)).value_or("");
+        auto colon = text.find(':');
+        id = url_decode(text.substr(0, colon));
+        secret = colon == text.npos ? "" : url_decode(text.substr(colon + 1));
+    }
+    if (id != credentials_.client_id) {
+        return {id.empty() ? 900144 : 700016, ""};
+    }
+    std::string assertion = value_of(form, "client_assertion");
+    if (assertion.empty() && secret.empty()) {
+        return {7000218, ""};
+    }
+    if (assertion.empty()) {
+        return {secret == credentials_.client_secret ? 0 : 7000215, ""};
+    }
+    if (value_of(form, "client_assertion_type") != "urn:ietf:params:oauth:client-assertion-type:jwt-bearer") {
+        return {900144, "'client_assertion_type'"};
+    }
+    return {check_assertion(assertion, r.origin() + r.path, now), ""};
+}
+
 response auth_service::login(const request& r, std::int64_t now) {
     auto parts = split(r.path, '/');
     if (parts.size() != 4 || parts[1] != "oauth2" || parts[2] != "v2.0" || parts[3] != "token" ||
@@ -288,23 +324,7 @@ response auth_service::login(const request& r, std::int64_t now) {
         return aadsts(90002, "", now);
     }
     pairs form = parse_query(r.body);
-    auto field = [&](std::string_view name) {
-        for (const auto& [n, v] : form) {
-            if (n == name) {
-                return v;
-            }
-        }
-        return std::string();
-    };
-    std::string id = field("client_id");
-    std::string secret = field("client_secret");
-    std::string basic = r.header("authorization");
-    if (basic.starts_with("Basic ")) {
-        std::string text = base64_decode(std::string_view(basic).substr(6)).value_or("");
-        auto colon = text.find(':');
-        id = url_decode(text.substr(0, colon));
-        secret = colon == text.npos ? "" : url_decode(text.substr(colon + 1));
-    }
+    auto field = [&form](std::string_view name) { return value_of(form, name); };
     std::string grant = field("grant_type");
     if (grant.empty()) {
         return aadsts(900144, "'grant_type'", now);
@@ -328,23 +348,9 @@ response auth_service::login(const request& r, std::int64_t now) {
     if (scope.find(' ') != scope.npos) {
         return aadsts(700022, "", now);
     }
-    if (id != credentials_.client_id) {
-        return aadsts(id.empty() ? 900144 : 700016, "", now);
-    }
-    std::string assertion = field("client_assertion");
-    if (assertion.empty() && secret.empty()) {
-        return aadsts(7000218, "", now);
-    }
-    if (!assertion.empty()) {
-        if (field("client_assertion_type") != "urn:ietf:params:oauth:client-assertion-type:jwt-bearer") {
-            return aadsts(900144, "'client_assertion_type'", now);
-        }
-        int code = check_assertion(assertion, r.origin() + r.path, now);
-        if (code != 0) {
-            return aadsts(code, "", now);
-        }
-    } else if (secret != credentials_.client_secret) {
-        return aadsts(7000215, "", now);
+    refusal no = check_client(r, form, now);
+    if (no.code != 0) {
+        return aadsts(no.code, no.detail, now);
     }
     return success(now, false, !field("claims").empty());
 }

@@ -37,9 +37,8 @@ public:
     std::vector<std::string> roles;
     int refuse_code = 0;            ///< AADSTS number to answer, 0 for none
     std::int64_t refuse_count = 0;  ///< how often; negative: for ever
-    bool cae_challenge =
-        false;             ///< next Graph request gets a claims challenge until a token with claims is asked
-    int keep_expired = 0;  ///< so many Graph requests more answer "expired" (Q58)
+    bool cae_challenge = false;  ///< Graph requests get a claims challenge until a token with claims is asked
+    int keep_expired = 0;        ///< so many Graph requests more answer "expired" (Q58)
 
     /// POST /{tenant}/oauth2/v2.0/token, and the OpenID documents beside it.
     response login(const request& r, std::int64_t now);
@@ -62,6 +61,12 @@ private:
         std::uint64_t generation = 0;
         bool after_challenge = false;
     };
+    /// Why a client is refused: an AADSTS number, 0 for none, and what its text says beside it.
+    struct refusal {
+        int code = 0;
+        const char* detail = "";
+    };
+    refusal check_client(const request& r, const pairs& form, std::int64_t now) const;
     response success(std::int64_t now, bool with_refresh, bool with_claims);
     struct keys;
     std::unique_ptr<keys> keys_;

@@ -67,8 +67,8 @@ cert_ptr make_certificate(
         number = number << 8 | c;
     }
     ASN1_INTEGER_set_uint64(X509_get_serialNumber(cert.get()), number >> 1);
-    X509_gmtime_adj(X509_getm_notBefore(cert.get()), -86400);
-    X509_gmtime_adj(X509_getm_notAfter(cert.get()), 3650L * 86400);
+    X509_gmtime_adj(X509_getm_notBefore(cert.get()), -day_seconds);
+    X509_gmtime_adj(X509_getm_notAfter(cert.get()), 3650 * day_seconds);
     X509_set_pubkey(cert.get(), key);
     X509_NAME* subject = X509_get_subject_name(cert.get());
     X509_NAME_add_entry_by_txt(
@@ -124,7 +124,7 @@ std::string make_federated_token(EVP_PKEY* key) {
         {"sub", "system:serviceaccount:m365stage"},
         {"aud", "api://AzureADTokenExchange"},
         {"iat", now_seconds()},
-        {"exp", now_seconds() + 3650LL * 86400}
+        {"exp", now_seconds() + 3650 * day_seconds}
     };
     std::string text =
         base64url(R"({"alg":"RS256","typ":"JWT","kid":"federated"})") + "." + base64url(claims.dump());

@@ -353,87 +353,98 @@ private:
     rng r_;
 };
 
-const std::vector<std::pair<std::string, double>> drive_weights = {
-    {"create_file", 10},   {"create_folder", 3},  {"edit", 10},         {"touch", 4},
-    {"rename_file", 5},    {"rename_folder", 3},  {"move_file", 5},     {"move_folder", 3},
-    {"swap", 2},           {"delete_file", 4},    {"delete_folder", 1}, {"recreate", 2},
-    {"file_to_folder", 1}, {"folder_to_file", 1}, {"new_parents", 2},   {"share", 3},
-    {"unshare", 2},        {"create_delete", 2},  {"fields", 3}
-};
+using weight_list = std::vector<std::pair<std::string, double>>;
 
-}  // namespace
+const weight_list drive_weights = {{"create_file", 10},   {"create_folder", 3},  {"edit", 10},
+                                   {"touch", 4},          {"rename_file", 5},    {"rename_folder", 3},
+                                   {"move_file", 5},      {"move_folder", 3},    {"swap", 2},
+                                   {"delete_file", 4},    {"delete_folder", 1},  {"recreate", 2},
+                                   {"file_to_folder", 1}, {"folder_to_file", 1}, {"new_parents", 2},
+                                   {"share", 3},          {"unshare", 2},        {"create_delete", 2},
+                                   {"fields", 3}};
 
-json random_changes(world& w, const json& spec) {
-    rng r(spec.value("seed", std::uint64_t{1}) * 7919 + 13);
-    std::vector<drive*> drives;
+/// The one drive that is named, or all that people work in.
+std::vector<drive*> drives_in(world& w, const json& spec) {
     if (spec.contains("drive") || spec.contains("user") || spec.contains("site") || spec.contains("group")) {
         drive* d = drive_of(w, spec);
         if (d == nullptr) {
             throw std::runtime_error("change: there is no such drive");
         }
-        drives.push_back(d);
-    } else {
-        for (std::uint32_t n = 0; n < w.directory.drive_count(); ++n) {
-            drive& d = w.directory.drive_at(n);
-            if (!d.removed && !d.locked && !d.system && d.name != "PersonalCacheLibrary") {
-                drives.push_back(&d);
-            }
+        return {d};
+    }
+    std::vector<drive*> out;
+    for (std::uint32_t n = 0; n < w.directory.drive_count(); ++n) {
+        drive& d = w.directory.drive_at(n);
+        if (!d.removed && !d.locked && !d.system && d.name != "PersonalCacheLibrary") {
+            out.push_back(&d);
         }
     }
-    std::vector<std::pair<std::string, double>> weights;
+    return out;
+}
+
+weight_list weights_in(const json& spec) {
     json given = spec.value("weights", json::object());
-    double total = 0;
+    weight_list out;
     for (const auto& [name, weight] : drive_weights) {
-        double v = given.empty() ? weight : given.value(name, 0.0);
-        weights.emplace_back(name, v);
-        total += v;
+        out.emplace_back(name, given.empty() ? weight : given.value(name, 0.0));
     }
     for (const auto& [name, value] : given.items()) {
-        if (std::none_of(weights.begin(), weights.end(), [&](const auto& p) { return p.first == name; })) {
+        if (std::none_of(out.begin(), out.end(), [&](const auto& p) { return p.first == name; })) {
             throw std::runtime_error("change: there is no kind of change '" + name + "'");
         }
     }
+    return out;
+}
+
+std::string picked_change(rng& r, const weight_list& from) {
+    double total = 0;
+    for (const auto& [name, weight] : from) {
+        total += weight;
+    }
+    double at = static_cast<double>(r.next() >> 11) * 0x1.0p-53 * total;
+    for (const auto& [name, weight] : from) {
+        if (at < weight) {
+            return name;
+        }
+        at -= weight;
+    }
+    return from.back().first;
+}
+
+/// A folder goes and a file takes its name: told as a deletion of the folder first. False: there is none.
+bool folder_to_file(world& w, drive& d, rng& r, json& note) {
+    for (auto i = static_cast<item_index>(d.items().size()); i-- > 1;) {
+        if (d.at(i).has(flag_deleted) || d.at(i).kind != item_kind::folder || d.at(i).child_count >= 4) {
+            continue;
+        }
+        item_index parent = d.at(i).parent;
+        std::string name = d.at(i).name;
+        note = {{"op", "folder_to_file"}, {"drive", d.id}, {"id", d.item_id(i)}, {"path", path_of(d, i)}};
+        d.remove(i, w.now());
+        content c;
+        c.seed = r.next();
+        c.size = 777;
+        note["new_id"] = d.item_id(d.create(parent, name, item_kind::file, c, w.now()));
+        return true;
+    }
+    return false;
+}
+
+}  // namespace
+
+json random_changes(world& w, const json& spec) {
+    rng r(spec.value("seed", std::uint64_t{1}) * 7919 + 13);
+    std::vector<drive*> drives = drives_in(w, spec);
+    weight_list weights = weights_in(spec);
     json done = json::array();
     std::int64_t wanted = spec.value("count", std::int64_t{10});
     for (std::int64_t tries = 0;
          !drives.empty() && static_cast<std::int64_t>(done.size()) < wanted && tries < wanted * 20; ++tries) {
-        double at = static_cast<double>(r.next() >> 11) * 0x1.0p-53 * total;
-        std::string what = weights.back().first;
-        for (const auto& [name, weight] : weights) {
-            if (at < weight) {
-                what = name;
-                break;
-            }
-            at -= weight;
-        }
+        std::string what = picked_change(r, weights);
         drive& d = *drives[r.below(drives.size())];
         json note;
         shuffler s(w, rng(r.next()));
-        if (what == "folder_to_file") {
-            // A folder goes and a file takes its name: told as a deletion of the folder first.
-            json gone;
-            std::size_t before = d.items().size();
-            item_index victim = no_item;
-            for (auto i = static_cast<item_index>(before); i-- > 1;) {
-                if (!d.at(i).has(flag_deleted) && d.at(i).kind == item_kind::folder &&
-                    d.at(i).child_count < 4) {
-                    victim = i;
-                    break;
-                }
-            }
-            if (victim == no_item) {
-                continue;
-            }
-            item_index parent = d.at(victim).parent;
-            std::string name = d.at(victim).name;
-            note = {{"op", what}, {"drive", d.id}, {"id", d.item_id(victim)}, {"path", path_of(d, victim)}};
-            d.remove(victim, w.now());
-            content c;
-            c.seed = r.next();
-            c.size = 777;
-            note["new_id"] = d.item_id(d.create(parent, name, item_kind::file, c, w.now()));
-            done.push_back(std::move(note));
-        } else if (s.one(d, what, note)) {
+        if (what == "folder_to_file" ? folder_to_file(w, d, r, note) : s.one(d, what, note)) {
             done.push_back(std::move(note));
         }
     }

@@ -402,7 +402,7 @@ response serve_delta(world& w, const request& r, drive& d, std::string token, bo
         t.shape = shape_number(w, shape_of(w, r));
         t.since = d.seq();
     } else if (auto time = parse_iso_time(token)) {
-        if (*time < w.now() - w.timestamp_token_days * 86400) {
+        if (*time < w.now() - w.timestamp_token_days * day_seconds) {
             return resync(w, r, d, "resyncRequired", "good");
         }
         t.shape = shape_number(w, shape_of(w, r));

@@ -106,7 +106,7 @@ drive::drive(std::uint32_t n, std::uint64_t tenant_seed, std::int64_t now)
     item root;
     root.name = "root";
     root.kind = item_kind::folder;
-    root.created = root.modified = root.fs_modified = now - 86400;
+    root.created = root.modified = root.fs_modified = now - day_seconds;
     items_.push_back(std::move(root));
     note(root_item, now);
 }

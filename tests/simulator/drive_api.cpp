@@ -306,6 +306,74 @@ address resolve(const drive& d, item_index base, const std::vector<std::string>&
     return a;
 }
 
+/// An address below a drive, taken apart. Segments are still percent-encoded; a ':' that is not encoded
+/// starts or ends a path.
+struct parsed_address {
+    std::vector<std::string> segments;  ///< "items", an id and what follows, or "root" and what follows
+    std::string path;                   ///< between two colons, or behind one
+    std::string after;                  ///< behind the second colon
+    bool has_path = false;
+};
+
+parsed_address parse_address(const std::vector<std::string>& s) {
+    std::string rest = s[0];
+    for (std::size_t i = 1; i < s.size(); ++i) {
+        rest += '/' + s[i];
+    }
+    parsed_address out;
+    auto colon = rest.starts_with("items/") || rest.starts_with("root") ? rest.find(':') : rest.npos;
+    out.segments = split(rest.substr(0, colon), '/');
+    if (colon != rest.npos) {
+        out.path = rest.substr(colon + 1);
+        auto end = out.path.rfind(':');
+        if (end != out.path.npos) {
+            out.after = out.path.substr(end + 1);
+            out.path.resize(end);
+        }
+    }
+    out.has_path = !out.path.empty() || !out.after.empty();
+    return out;
+}
+
+/// "delta", or "delta(token='...')".
+response serve_delta_segment(world& w, const request& r, drive& d, const std::string& segment) {
+    auto open = segment.find("token='");
+    if (open == segment.npos) {
+        return serve_delta(w, r, d, r.parameter("token"), r.has_parameter("token"));
+    }
+    auto close = segment.rfind('\'');
+    return serve_delta(w, r, d, url_decode(segment.substr(open + 7, close - open - 7)), true);
+}
+
+/// An upload makes the folders that its path needs.
+item_index make_folders(world& w, drive& d, item_index at, const std::vector<std::string>& names) {
+    for (const auto& name : names) {
+        item_index next = d.find_child(at, name);
+        at = next != no_item ? next : d.create(at, name, item_kind::folder, {}, w.now());
+    }
+    return at;
+}
+
+/// What is addressed by a path from the item `base` on.
+response serve_by_path(world& w, const request& r, drive& d, item_index base, const parsed_address& at) {
+    std::vector<std::string> names;
+    for (const auto& part : split(at.path, '/')) {
+        names.push_back(url_decode(part));
+    }
+    address a = resolve(d, base, names);
+    auto verbs = split(at.after, '/');
+    bool creates = !verbs.empty() && ((r.method == "PUT" && verbs[0] == "content") ||
+                                      verbs[0].ends_with("createUploadSession"));
+    if (creates && !names.empty()) {
+        if (a.parent == no_item) {
+            a.parent = make_folders(w, d, base, {names.begin(), names.end() - 1});
+        }
+        return verbs[0] == "content" ? put_content(w, r, d, a.parent, a.name, a.found)
+                                     : create_upload_session(w, r, d, a.parent, a.name, no_item);
+    }
+    return a.found == no_item ? not_found() : serve_item_rest(w, r, d, a.found, verbs);
+}
+
 }  // namespace
 
 response serve_drive(world& w, const request& r, drive& d, std::vector<std::string> s) {
@@ -323,27 +391,8 @@ response serve_drive(world& w, const request& r, drive& d, std::vector<std::stri
         s.erase(s.begin());
         return serve_list(w, r, d, s);
     }
-    std::string rest = s[0];
-    for (std::size_t i = 1; i < s.size(); ++i) {
-        rest += '/' + s[i];
-    }
-    // Segments are still percent-encoded; a ':' that is not encoded starts or ends a path.
-    std::string base = rest;
-    std::string path;
-    std::string after;
-    auto colon = rest.find(':');
-    if (rest.starts_with("items/") || rest.starts_with("root")) {
-        if (colon != rest.npos) {
-            base = rest.substr(0, colon);
-            path = rest.substr(colon + 1);
-            auto end = path.rfind(':');
-            if (end != path.npos) {
-                after = path.substr(end + 1);
-                path.resize(end);
-            }
-        }
-    }
-    auto segments = split(base, '/');
+    auto at = parse_address(s);
+    auto& segments = at.segments;
     if (segments.empty() || (segments[0] != "root" && segments[0] != "items") ||
         (segments[0] == "items" && segments.size() < 2)) {
         return graph_error(400, "invalidRequest", "Resource not found for the segment '" + s[0] + "'.");
@@ -355,44 +404,9 @@ response serve_drive(world& w, const request& r, drive& d, std::vector<std::stri
         return not_found();
     }
     if (i == root_item && segments.size() == 1 && segments[0].starts_with("delta")) {
-        auto open = segments[0].find("token='");
-        std::string token = r.parameter("token");
-        bool has = r.has_parameter("token");
-        if (open != std::string::npos) {
-            auto close = segments[0].rfind('\'');
-            token = url_decode(segments[0].substr(open + 7, close - open - 7));
-            has = true;
-        }
-        return serve_delta(w, r, d, token, has);
+        return serve_delta_segment(w, r, d, segments[0]);
     }
-    if (colon == rest.npos || (path.empty() && after.empty())) {
-        return serve_item_rest(w, r, d, i, segments);
-    }
-    std::vector<std::string> names;
-    for (const auto& part : split(path, '/')) {
-        names.push_back(url_decode(part));
-    }
-    address a = resolve(d, i, names);
-    auto verbs = split(after, '/');
-    bool creates = !verbs.empty() && ((r.method == "PUT" && verbs[0] == "content") ||
-                                      verbs[0].ends_with("createUploadSession"));
-    if (creates && !names.empty()) {
-        if (a.parent == no_item) {
-            // An upload makes the folders that its path needs.
-            a.parent = i;
-            for (std::size_t n = 0; n + 1 < names.size(); ++n) {
-                item_index next = d.find_child(a.parent, names[n]);
-                a.parent =
-                    next != no_item ? next : d.create(a.parent, names[n], item_kind::folder, {}, w.now());
-            }
-        }
-        return verbs[0] == "content" ? put_content(w, r, d, a.parent, a.name, a.found)
-                                     : create_upload_session(w, r, d, a.parent, a.name, no_item);
-    }
-    if (a.found == no_item) {
-        return not_found();
-    }
-    return serve_item_rest(w, r, d, a.found, verbs);
+    return at.has_path ? serve_by_path(w, r, d, i, at) : serve_item_rest(w, r, d, i, segments);
 }
 
 }  // namespace m365stage::sim

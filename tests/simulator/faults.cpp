@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <string_view>
 
 namespace m365stage::sim {
 
@@ -182,10 +183,12 @@ const json* fault_engine::habit(std::string_view kind, const feed_context& c) {
     return nullptr;
 }
 
-bool fault_engine::add_preset(const std::string& name, std::uint64_t seed) {
-    std::vector<json> plan;
+namespace {
+
+/// The faults of a preset; none if there is none of that name.
+std::vector<json> faults_of_preset(std::string_view name) {
     if (name == "storm") {
-        plan = {
+        return {
             {{"type", "throttle"},
              {"service", "graph"},
              {"probability", 0.04},
@@ -220,8 +223,9 @@ bool fault_engine::add_preset(const std::string& name, std::uint64_t seed) {
             {{"type", "resync"}, {"probability", 0.01}},
             {{"type", "incoherent_view"}, {"probability", 0.01}}
         };
-    } else if (name == "throttled") {
-        plan = {
+    }
+    if (name == "throttled") {
+        return {
             {{"type", "throttle"},
              {"service", "graph"},
              {"probability", 0.2},
@@ -229,8 +233,9 @@ bool fault_engine::add_preset(const std::string& name, std::uint64_t seed) {
              {"seconds", 1}},
             {{"type", "throttle"}, {"service", "graph"}, {"probability", 0.05}, {"retry_after", "absent"}}
         };
-    } else if (name == "odd_feed") {
-        plan = {
+    }
+    if (name == "odd_feed") {
+        return {
             {{"type", "empty_pages"}, {"probability", 0.3}},
             {{"type", "duplicates"}, {"probability", 0.3}},
             {{"type", "child_before_parent"}, {"probability", 0.5}},
@@ -240,14 +245,23 @@ bool fault_engine::add_preset(const std::string& name, std::uint64_t seed) {
             {{"type", "implicit_child_tombstones"}},
             {{"type", "zero_child_count"}}
         };
-    } else if (name == "flaky_network") {
-        plan = {
+    }
+    if (name == "flaky_network") {
+        return {
             {{"type", "reset"}, {"probability", 0.05}, {"after_bytes", 0}},
             {{"type", "reset"}, {"probability", 0.05}, {"after_bytes", 300}},
             {{"type", "short_body"}, {"probability", 0.05}, {"bytes", 100}},
             {{"type", "trickle"}, {"probability", 0.02}, {"bytes", 512}, {"every_ms", 5}}
         };
-    } else {
+    }
+    return {};
+}
+
+}  // namespace
+
+bool fault_engine::add_preset(const std::string& name, std::uint64_t seed) {
+    std::vector<json> plan = faults_of_preset(name);
+    if (plan.empty()) {
         return false;
     }
     // What befalls drives befalls mailboxes too.

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <charconv>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "world.hpp"
 
@@ -19,33 +20,89 @@ response plain(int status, const char* text) {
     return r;
 }
 
-/// Parses "bytes=a-b" for a file of `size` bytes. 0: no usable range; 1: range; 2: cannot be satisfied.
-int parse_range(const std::string& header, std::int64_t size, std::int64_t& from, std::int64_t& length) {
+enum class range_kind { unusable, satisfiable, unsatisfiable };
+
+/// Parses "bytes=a-b" for a file of `size` bytes.
+range_kind parse_range(
+    const std::string& header, std::int64_t size, std::int64_t& from, std::int64_t& length
+) {
     if (!header.starts_with("bytes=") || header.find(',') != header.npos) {
-        return 0;
+        return range_kind::unusable;
     }
     auto dash = header.find('-');
     if (dash == header.npos) {
-        return 0;
+        return range_kind::unusable;
     }
     std::int64_t a = -1;
     std::int64_t b = -1;
     std::from_chars(header.data() + 6, header.data() + dash, a);
     std::from_chars(header.data() + dash + 1, header.data() + header.size(), b);
     if (a < 0 && b < 0) {
-        return 0;
+        return range_kind::unusable;
     }
     if (a < 0) {
         a = std::max<std::int64_t>(0, size - b);
         b = size - 1;
     }
     if (a >= size) {
-        return 2;
+        return range_kind::unsatisfiable;
     }
     b = b < 0 ? size - 1 : std::min(b, size - 1);
     from = a;
     length = b - a + 1;
-    return length > 0 ? 1 : 0;
+    return length > 0 ? range_kind::satisfiable : range_kind::unusable;
+}
+
+/// What a pre-authenticated URL says, if it is one of ours.
+std::optional<nlohmann::json> claims_of(const request& r) {
+    auto parts = split(r.parameter("tempauth"), '.');
+    auto text = parts.size() == 3 ? base64_decode(parts[1]) : std::nullopt;
+    if (!text || hex64(hash_of(*text, url_key)) != parts[2]) {
+        return std::nullopt;
+    }
+    return nlohmann::json::parse(*text);
+}
+
+/// The bytes of a version; of the present one if the number is 0.
+std::optional<content> content_of(const drive& d, item_index i, std::int64_t number) {
+    if (number == 0) {
+        return d.served(i);
+    }
+    const auto* e = d.extra(i);
+    for (const auto& v : e != nullptr ? e->versions : std::vector<version>()) {
+        if (v.number == number) {
+            return v.data;
+        }
+    }
+    return std::nullopt;
+}
+
+/// The answer with the bytes that the request asks for.
+response answer_with(world& w, const request& r, content data) {
+    response out;
+    out.content_type = "application/octet-stream";
+    std::int64_t from = 0;
+    std::int64_t length = data.size;
+    std::string header = r.header("range");
+    if (!header.empty() && !w.ignore_ranges) {
+        auto range = parse_range(header, data.size, from, length);
+        if (range == range_kind::unsatisfiable || (w.range_needs_accept && r.header("accept").empty())) {
+            response refusal = plain(416, "416 Requested Range Not Satisfiable");
+            refusal.set("Content-Range", "bytes */" + std::to_string(data.size));
+            return refusal;
+        }
+        if (range == range_kind::satisfiable) {
+            out.status = 206;
+            out.set(
+                "Content-Range", "bytes " + std::to_string(from) + "-" + std::to_string(from + length - 1) +
+                                     "/" + std::to_string(data.size)
+            );
+        }
+    }
+    out.file = std::make_shared<content_reader>(std::move(data));
+    out.file_offset = from;
+    out.file_length = length;
+    return out;
 }
 
 }  // namespace
@@ -76,13 +133,11 @@ response serve_files(world& w, const request& r) {
     if (r.path.starts_with("/_upload/")) {
         return serve_upload(w, r, r.path.substr(9));
     }
-    auto parts = split(r.parameter("tempauth"), '.');
-    auto claims_text = parts.size() == 3 ? base64_decode(parts[1]) : std::nullopt;
-    if (!claims_text || hex64(hash_of(*claims_text, url_key)) != parts[2]) {
+    auto claims = claims_of(r);
+    if (!claims) {
         return plain(401, "401 Unauthorized");
     }
-    auto claims = nlohmann::json::parse(*claims_text);
-    auto number = [&](const char* key) { return std::stoll(claims[key].get<std::string>()); };
+    auto number = [&](const char* key) { return std::stoll((*claims)[key].get<std::string>()); };
     if (number("exp") <= w.now()) {
         return plain(401, "401 Unauthorized");
     }
@@ -104,51 +159,21 @@ response serve_files(world& w, const request& r) {
     if (d.locked) {
         return plain(423, "423 Locked");
     }
-    content data = d.served(i);
-    std::int64_t version_number = number("v");
-    if (version_number != 0) {
-        const auto* e = d.extra(i);
-        bool found = false;
-        for (const auto& v : e != nullptr ? e->versions : std::vector<version>()) {
-            if (v.number == version_number) {
-                data = v.data;
-                found = true;
-            }
-        }
-        if (!found) {
-            return plain(404, "404 FILE NOT FOUND");
-        }
+    auto data = content_of(d, i, number("v"));
+    if (!data) {
+        return plain(404, "404 FILE NOT FOUND");
     }
-    response out;
-    out.content_type = "application/octet-stream";
-    std::int64_t from = 0;
-    std::int64_t length = data.size;
-    std::string range = r.header("range");
-    if (!range.empty() && !w.ignore_ranges) {
-        int kind = parse_range(range, data.size, from, length);
-        if (kind == 2 || (w.range_needs_accept && r.header("accept").empty())) {
-            response refusal = plain(416, "416 Requested Range Not Satisfiable");
-            refusal.set("Content-Range", "bytes */" + std::to_string(data.size));
-            return refusal;
-        }
-        if (kind == 1) {
-            out.status = 206;
-            out.set(
-                "Content-Range", "bytes " + std::to_string(from) + "-" + std::to_string(from + length - 1) +
-                                     "/" + std::to_string(data.size)
-            );
-        }
+    response out = answer_with(w, r, std::move(*data));
+    if (!out.file) {
+        return out;
     }
     if (w.file_etags) {
         out.set("ETag", "\"{" + d.item_guid(i) + "}," + std::to_string(it.ctag) + "\"");
     }
     out.set("Accept-Ranges", "bytes");
     out.set("Last-Modified", http_date(it.fs_modified));
-    out.file = std::make_shared<content_reader>(std::move(data));
-    out.file_offset = from;
-    out.file_length = length;
     ++w.downloads[id];
-    w.manners.count("bytes_downloaded", length);
+    w.manners.count("bytes_downloaded", out.file_length);
     return out;
 }
 

@@ -156,6 +156,47 @@ response serve_graph(world& w, const request& r) {
     return serve_directory(w, r, s);
 }
 
+namespace {
+
+request batch_part(const request& whole, const json& part) {
+    request sub;
+    sub.is_batch_part = true;
+    sub.method = part.value("method", "GET");
+    sub.host = whole.host;
+    std::string url = part.value("url", "");
+    sub.target = "/v1.0" + std::string(url.starts_with("/") ? "" : "/") + url;
+    auto question = sub.target.find('?');
+    sub.path = sub.target.substr(0, question);
+    sub.query = question == std::string::npos ? "" : sub.target.substr(question + 1);
+    sub.parameters = parse_query(sub.query);
+    for (const auto& [name, value] : part.value("headers", json::object()).items()) {
+        sub.headers.emplace_back(lower(name), value.is_string() ? value.get<std::string>() : value.dump());
+    }
+    if (part.contains("body")) {
+        const json& body = part["body"];
+        sub.body = body.is_string() ? base64_decode(body.get<std::string>()).value_or("") : body.dump();
+    }
+    return sub;
+}
+
+/// A part's answer as it stands in the batch's answer.
+json batch_answer(const std::string& id, const response& of) {
+    json headers = json::object();
+    for (const auto& [name, value] : of.headers) {
+        headers[name] = value;
+    }
+    json out = {{"id", id}, {"status", of.status}, {"headers", headers}};
+    if (!of.body.empty()) {
+        bool is_json = of.content_type.starts_with("application/json");
+        out["headers"]["Content-Type"] = is_json ? "application/json" : of.content_type;
+        json body = is_json ? json::parse(of.body, nullptr, false) : json(json::value_t::discarded);
+        out["body"] = body.is_discarded() ? json(base64(of.body)) : std::move(body);
+    }
+    return out;
+}
+
+}  // namespace
+
 response serve_batch(world& w, const request& r) {
     json in = json::parse(r.body, nullptr, false);
     if (!in.is_object() || !in.contains("requests") || !in["requests"].is_array()) {
@@ -174,61 +215,32 @@ response serve_batch(world& w, const request& r) {
         if (id.empty() || done.contains(lower(id))) {
             return graph_error(400, "BadRequest", "Request Id values must be unique and not empty.");
         }
-        request sub;
-        sub.is_batch_part = true;
-        sub.method = part.value("method", "GET");
-        sub.host = r.host;
-        std::string url = part.value("url", "");
-        sub.target = "/v1.0" + std::string(url.starts_with("/") ? "" : "/") + url;
-        auto question = sub.target.find('?');
-        sub.path = sub.target.substr(0, question);
-        sub.query = question == std::string::npos ? "" : sub.target.substr(question + 1);
-        sub.parameters = parse_query(sub.query);
-        for (const auto& [name, value] : part.value("headers", json::object()).items()) {
-            sub.headers.emplace_back(
-                lower(name), value.is_string() ? value.get<std::string>() : value.dump()
-            );
-        }
-        if (part.contains("body")) {
-            const json& body = part["body"];
-            sub.body = body.is_string() ? base64_decode(body.get<std::string>()).value_or("") : body.dump();
-        }
-        response out;
+        bool allowed = true;
         for (const auto& before : part.value("dependsOn", json::array())) {
             auto at = done.find(lower(before.get<std::string>()));
-            if (at == done.end() || at->second >= 400) {
-                out = graph_error(424, "FailedDependency", "A request this one depends on has failed.");
-            }
+            allowed = allowed && at != done.end() && at->second < 400;
         }
-        if (out.status != 424) {
+        response out;
+        if (allowed) {
             if (held.size() >= 4) {
                 held.erase(held.begin());  // Outlook works on four parts of a batch at a time
             }
+            request sub = batch_part(r, part);
             request_kind kind = classify(sub);
             w.manners.arrived(sub, kind, now_ms());
             out = serve(w, sub);
             w.manners.answered(sub, kind, out, now_ms());
+        } else {
+            out = graph_error(424, "FailedDependency", "A request this one depends on has failed.");
         }
         done[lower(id)] = out.status;
         read_whole(out);
         for (auto& place : out.held) {
             held.push_back(std::move(place));
         }
-        json headers = json::object();
-        for (const auto& [name, value] : out.headers) {
-            headers[name] = value;
-        }
-        json one = {{"id", id}, {"status", out.status}, {"headers", headers}};
-        if (!out.body.empty()) {
-            bool is_json = out.content_type.starts_with("application/json");
-            one["headers"]["Content-Type"] = is_json ? "application/json" : out.content_type;
-            json body = is_json ? json::parse(out.body, nullptr, false) : json(json::value_t::discarded);
-            one["body"] = body.is_discarded() ? json(base64(out.body)) : std::move(body);
-        }
-        answers.push_back(std::move(one));
+        answers.push_back(batch_answer(id, out));
     }
-    response out =
-        json_response(200, json{{"responses", answers}}.dump(-1, ' ', false, json::error_handler_t::replace));
+    response out = json_response(200, dump({{"responses", answers}}));
     out.held = std::move(held);
     return out;
 }

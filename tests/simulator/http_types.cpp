@@ -1,7 +1,13 @@
 #include "http_types.hpp"
 
+#include <algorithm>
+#include <filesystem>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
+#include <utility>
+
+#include "content.hpp"
 
 namespace m365stage::sim {
 
@@ -65,6 +71,18 @@ response admin_answer(const json& body) {
     return r;
 }
 
+response admin_lines(const std::string& path) {
+    response out;
+    out.content_type = "application/x-ndjson";
+    content c;
+    c.path = std::make_shared<const std::string>(path);
+    c.size = static_cast<std::int64_t>(std::filesystem::file_size(path));
+    out.file = std::make_shared<content_reader>(c);
+    out.file_length = c.size;
+    std::filesystem::remove(path);  // the reader keeps it open
+    return out;
+}
+
 json admin_body(const request& r) {
     json body = r.body.empty() ? json::object() : json::parse(r.body, nullptr, false);
     if (!body.is_object()) {
@@ -98,64 +116,39 @@ response graph_error(int status, std::string_view code, std::string_view message
 }
 
 const char* reason_of(int status) {
-    switch (status) {
-        case 200:
-            return "OK";
-        case 201:
-            return "Created";
-        case 202:
-            return "Accepted";
-        case 204:
-            return "No Content";
-        case 206:
-            return "Partial Content";
-        case 302:
-            return "Found";
-        case 304:
-            return "Not Modified";
-        case 307:
-            return "Temporary Redirect";
-        case 400:
-            return "Bad Request";
-        case 401:
-            return "Unauthorized";
-        case 403:
-            return "Forbidden";
-        case 404:
-            return "Not Found";
-        case 405:
-            return "Method Not Allowed";
-        case 409:
-            return "Conflict";
-        case 410:
-            return "Gone";
-        case 412:
-            return "Precondition Failed";
-        case 413:
-            return "Payload Too Large";
-        case 416:
-            return "Requested Range Not Satisfiable";
-        case 423:
-            return "Locked";
-        case 424:
-            return "Failed Dependency";
-        case 429:
-            return "Too Many Requests";
-        case 500:
-            return "Internal Server Error";
-        case 502:
-            return "Bad Gateway";
-        case 503:
-            return "Service Unavailable";
-        case 504:
-            return "Gateway Timeout";
-        case 507:
-            return "Insufficient Storage";
-        case 509:
-            return "Bandwidth Limit Exceeded";
-        default:
-            return "Status";
-    }
+    static constexpr std::pair<int, const char*> phrases[] = {
+        {200, "OK"},
+        {201, "Created"},
+        {202, "Accepted"},
+        {204, "No Content"},
+        {206, "Partial Content"},
+        {302, "Found"},
+        {304, "Not Modified"},
+        {307, "Temporary Redirect"},
+        {400, "Bad Request"},
+        {401, "Unauthorized"},
+        {403, "Forbidden"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {409, "Conflict"},
+        {410, "Gone"},
+        {412, "Precondition Failed"},
+        {413, "Payload Too Large"},
+        {416, "Requested Range Not Satisfiable"},
+        {423, "Locked"},
+        {424, "Failed Dependency"},
+        {429, "Too Many Requests"},
+        {500, "Internal Server Error"},
+        {502, "Bad Gateway"},
+        {503, "Service Unavailable"},
+        {504, "Gateway Timeout"},
+        {507, "Insufficient Storage"},
+        {509, "Bandwidth Limit Exceeded"},
+    };
+    const auto* found = std::find_if(std::begin(phrases), std::end(phrases), [status](const auto& one) {
+        return one.first == status;
+    });
+    return found == std::end(phrases) ? "Status" : found->second;
 }
 
 }  // namespace m365stage::sim

@@ -84,6 +84,8 @@ response json_response(int status, std::string body);
 /// The admin API: an answer with a line end, and what was asked. Throws std::runtime_error if that is no JSON
 /// object.
 response admin_answer(const nlohmann::json& body);
+/// A file of JSON lines as the answer of the admin API. The file is gone when this returns.
+response admin_lines(const std::string& path);
 nlohmann::json admin_body(const request& r);
 response empty_response(int status);
 const char* reason_of(int status);

@@ -3,7 +3,15 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "text.hpp"
+
 namespace m365stage::sim {
+
+namespace {
+
+constexpr std::int64_t day_ms = 1000 * day_seconds;
+
+}  // namespace
 
 using nlohmann::json;
 
@@ -41,8 +49,8 @@ void limit_engine::roll(std::int64_t now) {
             history_.pop_front();
         }
     }
-    if (now >= day_start_ms_ + 86400000) {
-        day_start_ms_ = now - now % 86400000;
+    if (now >= day_start_ms_ + day_ms) {
+        day_start_ms_ = now - now % day_ms;
         day_used_ = 0;
     }
     while (!charges_.empty() && charges_.front().first + window_ms_ <= now) {
@@ -61,7 +69,7 @@ std::int64_t limit_engine::charge(std::int64_t cost, std::int64_t now) {
                                              : w.start_ms + window_ms_ - now;
     }
     if (per_day_ > 0 && day_used_ + cost > per_day_) {
-        wait = std::max(wait, day_start_ms_ + 86400000 - now);
+        wait = std::max(wait, day_start_ms_ + day_ms - now);
     }
     // Refused requests count as well: that is what makes ignoring Retry-After expensive.
     w.used += cost;

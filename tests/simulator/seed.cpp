@@ -34,16 +34,16 @@ std::int64_t size_for(rng& r, std::int64_t most) {
 
 void fill(world& w, drive& d, rng& r, int files) {
     std::vector<item_index> folders = {root_item};
-    std::int64_t start = w.now() - 300 * 86400;
+    std::int64_t start = w.now() - 300 * day_seconds;
     int folder_count = std::max(1, files / 5);
-    for (int i = 0; i < folder_count; ++i) {
+    for (std::int64_t i = 0; i < folder_count; ++i) {
         item_index parent = folders[r.below(folders.size())];
         std::string name = word(r) + " " + std::to_string(i);
         if (d.find_child(parent, name) == no_item) {
             folders.push_back(d.create(parent, name, item_kind::folder, {}, start + i * 60));
         }
     }
-    for (int i = 0; i < files; ++i) {
+    for (std::int64_t i = 0; i < files; ++i) {
         item_index parent = folders[r.below(folders.size())];
         std::string name = word(r) + " " + std::to_string(i) + suffixes[r.below(std::size(suffixes))];
         content data;
@@ -71,7 +71,7 @@ void give_columns(world& w, drive& d, int number) {
 
 /// Odd items that a real drive may hold, below a folder "zoo".
 void add_zoo(world& w, drive& d, rng& r) {
-    std::int64_t now = w.now() - 100 * 86400;
+    std::int64_t now = w.now() - 100 * day_seconds;
     item_index zoo = d.create(root_item, "zoo", item_kind::folder, {}, now);
     auto file = [&](item_index parent, const std::string& name, std::int64_t size) {
         content c;
@@ -190,7 +190,7 @@ void seed_tenant(world& w) {
 void bulk_fill(
     world& w, drive& d, std::size_t items, std::size_t folders, std::int64_t file_size, std::uint64_t seed
 ) {
-    std::int64_t now = w.now() - 30 * 86400;
+    std::int64_t now = w.now() - 30 * day_seconds;
     d.reserve(d.items().size() + items + folders);
     std::vector<item_index> parents;
     for (std::size_t i = 0; i < folders; ++i) {
@@ -246,7 +246,7 @@ std::string import_folder(world& w, const std::string& label, const std::string&
     }
     user& u = w.directory.add_user(label, label, no_drive::has_one, "Member");
     drive& d = w.directory.drive_at(u.drives[0]);
-    import_below(d, root_item, fs::absolute(folder), w.now() - 86400);
+    import_below(d, root_item, fs::absolute(folder), w.now() - day_seconds);
     return d.id;
 }
 

@@ -225,10 +225,10 @@ pairs parse_query(std::string_view query) {
 }
 
 void append_iso_time(std::string& out, std::int64_t t) {
-    std::int64_t days = t / 86400;
-    std::int64_t rest = t % 86400;
+    std::int64_t days = t / day_seconds;
+    std::int64_t rest = t % day_seconds;
     if (rest < 0) {
-        rest += 86400;
+        rest += day_seconds;
         --days;
     }
     // Howard Hinnant's civil_from_days.
@@ -319,11 +319,10 @@ std::string fold_name(std::string_view name) {
     for (std::size_t i = 0; i + 1 < out.size(); ++i) {
         auto a = static_cast<unsigned char>(out[i]);
         auto b = static_cast<unsigned char>(out[i + 1]);
-        if (a == 0xc3 && b >= 0x80 && b <= 0x9e && b != 0x97) {  // Latin-1 capitals
-            out[i + 1] = static_cast<char>(b + 0x20);
-        } else if (a == 0xce && b >= 0x91 && b <= 0x9f) {  // Greek capitals, first half
-            out[i + 1] = static_cast<char>(b + 0x20);
-        } else if (a == 0xd0 && b >= 0x90 && b <= 0x9f) {  // Cyrillic capitals, first half
+        const bool latin = a == 0xc3 && b >= 0x80 && b <= 0x9e && b != 0x97;
+        const bool first_greek = a == 0xce && b >= 0x91 && b <= 0x9f;  // capitals, first half
+        const bool first_cyrillic = a == 0xd0 && b >= 0x90 && b <= 0x9f;
+        if (latin || first_greek || first_cyrillic) {
             out[i + 1] = static_cast<char>(b + 0x20);
         } else if (a == 0xd0 && b >= 0xa0 && b <= 0xaf) {  // Cyrillic capitals, second half
             out[i] = static_cast<char>(0xd1);

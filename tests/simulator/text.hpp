@@ -50,6 +50,8 @@ std::string url_decode(std::string_view text, bool plus = false);
 using pairs = std::vector<std::pair<std::string, std::string>>;
 pairs parse_query(std::string_view query);
 
+inline constexpr std::int64_t day_seconds = 86400;
+
 /// Unix seconds as 2026-10-02T09:15:02Z.
 std::string iso_time(std::int64_t unix_seconds);
 void append_iso_time(std::string& out, std::int64_t unix_seconds);

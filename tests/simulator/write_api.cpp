@@ -1,16 +1,14 @@
-// Writes to a drive: uploads, folders, changes, deletions, sharing.
+// Writes to a drive: content in one request, folders, changes, copies, deletions.
+#include "write_parts.hpp"
+
 #include <algorithm>
 #include <cstdio>
-#include <filesystem>
 #include <nlohmann/json.hpp>
-
-#include "world.hpp"
+#include <optional>
 
 namespace m365stage::sim {
 
 using nlohmann::json;
-
-namespace {
 
 response name_taken() {
     return graph_error(
@@ -25,7 +23,6 @@ response bad_name() {
     );
 }
 
-/// Whether the If-Match header names another state than the item's.
 bool stale(const request& r, const drive& d, item_index i) {
     std::string given = r.header("if-match");
     if (given.empty() || given == "*" || i == no_item) {
@@ -41,11 +38,6 @@ response precondition() {
         412, "resourceModified", "ETag does not match current item's value", "entityTagDoesNotMatch"
     );
 }
-
-struct times {
-    std::int64_t created = 0;
-    std::int64_t modified = 0;
-};
 
 times times_of(const json& body) {
     times t;
@@ -64,13 +56,6 @@ void apply_times(drive& d, item_index i, std::int64_t created, std::int64_t modi
     d.set_times(i, 0, modified);
 }
 
-struct stored_result {
-    item_index index = no_item;
-    bool created = false;
-    bool conflict = false;
-};
-
-/// Puts content under a name, as the conflict behaviour wants it.
 stored_result store(
     world& w, drive& d, item_index parent, std::string name, item_index existing, content data,
     const std::string& conflict
@@ -111,8 +96,6 @@ bool write_bytes(const std::string& path, std::string_view bytes, const char* mo
     bool ok = std::fwrite(bytes.data(), 1, bytes.size(), out) == bytes.size();
     return std::fclose(out) == 0 && ok;
 }
-
-}  // namespace
 
 bool forbidden_name(std::string_view name) {
     if (name.empty() || name.front() == ' ' || name.back() == ' ' || name.back() == '.' ||
@@ -194,6 +177,63 @@ response create_child(world& w, const request& r, drive& d, item_index parent) {
     return item_response(w, r, d, i, 201);
 }
 
+namespace {
+
+/// The folder that a PATCH names, of the item's own drive; no_item: there is none.
+item_index parent_named(const drive& d, item_index i, const json& reference) {
+    if (reference.contains("id")) {
+        return d.find_id(reference["id"].get<std::string>());
+    }
+    if (!reference.contains("path")) {
+        return d.at(i).parent;
+    }
+    std::string path = reference["path"].get<std::string>();
+    auto colon = path.find(':');
+    std::vector<std::string> names;
+    for (const auto& part : split(colon == path.npos ? "" : path.substr(colon + 1), '/')) {
+        names.push_back(url_decode(part));
+    }
+    return d.find_path(root_item, names);
+}
+
+/// Moves or renames as a PATCH says. The answer, if it is refused.
+std::optional<response> relocate(
+    world& w, const request& r, drive& d, item_index i, item_index parent, const json& body
+) {
+    std::string name = body.value("name", d.at(i).name);
+    if (parent == no_item || d.at(parent).has(flag_deleted) || !d.at(parent).is_folder()) {
+        return not_found();
+    }
+    if (d.is_below(parent, i)) {
+        return graph_error(400, "invalidRequest", "An item cannot be moved into itself.");
+    }
+    bool moved = parent != d.at(i).parent;
+    bool renamed = name != d.at(i).name;
+    if (renamed && forbidden_name(name)) {
+        return bad_name();
+    }
+    if (!moved && !renamed) {
+        return std::nullopt;
+    }
+    item_index there = d.find_child(parent, name);
+    if (there != no_item && there != i) {
+        std::string conflict = body.value(
+            "@microsoft.graph.conflictBehavior", r.parameter("@microsoft.graph.conflictBehavior", "fail")
+        );
+        if (conflict == "replace") {
+            d.remove(there, w.now());
+        } else if (conflict == "rename") {
+            name = free_name(d, parent, name);
+        } else {
+            return name_taken();
+        }
+    }
+    d.relocate(i, parent, name, renamed ? w.now() : 0);
+    return std::nullopt;
+}
+
+}  // namespace
+
 response patch_item(world& w, const request& r, drive& d, item_index i) {
     json body = json::parse(r.body, nullptr, false);
     if (!body.is_object()) {
@@ -202,53 +242,17 @@ response patch_item(world& w, const request& r, drive& d, item_index i) {
     if (stale(r, d, i)) {
         return precondition();
     }
-    std::string name = body.value("name", d.at(i).name);
     item_index parent = d.at(i).parent;
     if (body.contains("parentReference")) {
         const json& to = body["parentReference"];
-        std::string other = to.value("driveId", d.id);
-        if (other != d.id) {
+        if (to.value("driveId", d.id) != d.id) {
             return graph_error(400, "invalidRequest", "Moving between drives is not supported here.");
         }
-        if (to.contains("id")) {
-            parent = d.find_id(to["id"].get<std::string>());
-        } else if (to.contains("path")) {
-            std::string path = to["path"].get<std::string>();
-            auto colon = path.find(':');
-            std::vector<std::string> names;
-            for (const auto& part : split(colon == path.npos ? "" : path.substr(colon + 1), '/')) {
-                names.push_back(url_decode(part));
-            }
-            parent = d.find_path(root_item, names);
-        }
+        parent = parent_named(d, i, to);
     }
     if (i != root_item) {
-        if (parent == no_item || d.at(parent).has(flag_deleted) || !d.at(parent).is_folder()) {
-            return not_found();
-        }
-        if (d.is_below(parent, i)) {
-            return graph_error(400, "invalidRequest", "An item cannot be moved into itself.");
-        }
-        bool moved = parent != d.at(i).parent;
-        bool renamed = name != d.at(i).name;
-        if (renamed && forbidden_name(name)) {
-            return bad_name();
-        }
-        item_index there = d.find_child(parent, name);
-        if ((moved || renamed) && there != no_item && there != i) {
-            std::string conflict = body.value(
-                "@microsoft.graph.conflictBehavior", r.parameter("@microsoft.graph.conflictBehavior", "fail")
-            );
-            if (conflict == "replace") {
-                d.remove(there, w.now());
-            } else if (conflict == "rename") {
-                name = free_name(d, parent, name);
-            } else {
-                return name_taken();
-            }
-        }
-        if (moved || renamed) {
-            d.relocate(i, parent, name, renamed ? w.now() : 0);
+        if (auto refused = relocate(w, r, d, i, parent, body)) {
+            return std::move(*refused);
         }
     }
     times t = times_of(body);
@@ -327,216 +331,6 @@ response copy_item(world& w, const request& r, drive& d, item_index i) {
     response out = empty_response(202);
     out.set("Location", r.origin() + "/v1.0/monitor/" + job);
     return out;
-}
-
-response create_link(world& w, const request& r, drive& d, item_index i) {
-    json body = json::parse(r.body, nullptr, false);
-    if (!body.is_object()) {
-        return graph_error(400, "invalidRequest", "The body is no JSON object.");
-    }
-    permission p;
-    p.id = base64url(w.fresh_id());
-    p.link_type = body.value("type", "view");
-    p.role = p.link_type == "edit" ? "write" : "read";
-    p.scope = body.value("scope", "organization");
-    for (const auto& who : p.scope == "users" ? body.value("recipients", json::array()) : json::array()) {
-        const user* u = w.directory.find_user(who.value("objectId", who.value("email", "")));
-        if (u == nullptr) {
-            return graph_error(400, "noResolvedUsers", "One or more users could not be resolved.");
-        }
-        if (p.email.empty()) {
-            p.email = u->upn;
-            p.user_id = u->id;
-            p.display_name = u->display_name;
-        } else {
-            p.others.push_back(u->upn);
-        }
-    }
-    d.make_extra(i).permissions.push_back(p);
-    d.touch_sharing(i, w.now());
-    json out = {
-        {"id", p.id},
-        {"roles", {p.role}},
-        {"link",
-         {{"type", p.link_type},
-          {"scope", p.scope},
-          {"webUrl", "https://contoso.sharepoint.example/:x:/g/" + p.id}}}
-    };
-    return json_response(201, out.dump());
-}
-
-response invite(world& w, const request& r, drive& d, item_index i) {
-    json body = json::parse(r.body, nullptr, false);
-    if (!body.is_object() || !body.value("recipients", json()).is_array() ||
-        !body.value("roles", json()).is_array() || body["roles"].empty()) {
-        return graph_error(400, "invalidRequest", "recipients and roles are needed.");
-    }
-    std::vector<permission> given;
-    for (const auto& who : body["recipients"]) {
-        std::string key = who.value("objectId", who.value("email", who.value("alias", "")));
-        const user* u = w.directory.find_user(key);
-        if (u == nullptr) {
-            return graph_error(400, "noResolvedUsers", "One or more users could not be resolved.");
-        }
-        permission p;
-        p.id = base64url(w.fresh_id());
-        p.role = body["roles"][0].get<std::string>();
-        p.email = u->upn;
-        p.user_id = u->id;
-        p.display_name = u->display_name;
-        p.expiration = body.value("expirationDateTime", "");
-        given.push_back(std::move(p));
-    }
-    if (given.empty() || (given[0].role != "read" && given[0].role != "write")) {
-        return graph_error(400, "invalidRequest", "The role cannot be granted.");
-    }
-    ++(body.value("sendInvitation", false) ? w.invitations_sent : w.invitations_silent);
-    json value = json::array();
-    for (auto& p : given) {
-        value.push_back(
-            {{"id", p.id},
-             {"roles", {p.role}},
-             {"grantedToV2",
-              {{"user", {{"id", p.user_id}, {"email", p.email}, {"displayName", p.display_name}}}}}}
-        );
-        d.make_extra(i).permissions.push_back(std::move(p));
-    }
-    d.touch_sharing(i, w.now());
-    return json_response(200, json{{"value", value}}.dump());
-}
-
-response delete_permission(world& w, drive& d, item_index i, const std::string& id) {
-    auto* e = d.extra(i);
-    bool gone =
-        e != nullptr && std::erase_if(e->permissions, [&](const permission& p) { return p.id == id; }) > 0;
-    if (!gone) {
-        return not_found();
-    }
-    d.touch_sharing(i, w.now());
-    return empty_response(204);
-}
-
-response create_upload_session(
-    world& w, const request& r, drive& d, item_index parent, const std::string& name, item_index existing
-) {
-    json body = r.body.empty() ? json::object() : json::parse(r.body, nullptr, false);
-    if (!body.is_object()) {
-        return graph_error(400, "invalidRequest", "The body is no JSON object.");
-    }
-    if (existing == no_item && forbidden_name(name)) {
-        return bad_name();
-    }
-    if (stale(r, d, existing != no_item ? existing : d.find_child(parent, name))) {
-        return precondition();
-    }
-    json about = body.value("item", json::object());
-    upload_session s;
-    s.id = w.fresh_id();
-    s.drive = d.number;
-    s.parent = parent;
-    s.replaces = existing;
-    s.name = existing == no_item ? about.value("name", name) : name;
-    s.conflict = about.value("@microsoft.graph.conflictBehavior", "replace");
-    s.description = about.value("description", "");
-    times t = times_of(about);
-    s.fs_created = t.created;
-    s.fs_modified = t.modified;
-    s.expires = w.now() + 86400;
-    s.path = w.content_path();
-    json out = {
-        {"@odata.context", r.origin() + "/v1.0/$metadata#microsoft.graph.uploadSession"},
-        {"uploadUrl", w.files_origin + "/_upload/" + s.id + "?guid=" + s.id + "&tempauth=v1.upload"},
-        {"expirationDateTime", iso_time(s.expires)},
-        {"nextExpectedRanges", {"0-"}}
-    };
-    w.uploads[s.id] = std::move(s);
-    return json_response(200, out.dump());
-}
-
-namespace {
-
-response session_state(const upload_session& s, int status) {
-    json out = {{"expirationDateTime", iso_time(s.expires)}, {"nextExpectedRanges", json::array()}};
-    std::string end = s.total > 0 ? std::to_string(s.total - 1) : "";
-    out["nextExpectedRanges"].push_back(std::to_string(s.received) + "-" + end);
-    return json_response(status, out.dump());
-}
-
-response finish_upload(world& w, const request& r, upload_session s) {
-    drive& d = w.directory.drive_at(s.drive);
-    if (d.removed || d.at(s.parent).has(flag_deleted)) {
-        return not_found();
-    }
-    content data;
-    data.size = s.total;
-    data.path = std::make_shared<const std::string>(s.path);
-    stored_result done = store(w, d, s.parent, s.name, s.replaces, std::move(data), s.conflict);
-    if (done.conflict) {
-        return name_taken();
-    }
-    apply_times(d, done.index, s.fs_created, s.fs_modified);
-    if (!s.description.empty()) {
-        d.make_extra(done.index).description = s.description;
-    }
-    w.uploads.erase(s.id);
-    return item_response(w, r, d, done.index, done.created ? 201 : 200);
-}
-
-}  // namespace
-
-response serve_upload(world& w, const request& r, const std::string& id) {
-    if (w.exchange.uploads.contains(id)) {
-        return serve_attachment_upload(w, r, id);
-    }
-    auto at = w.uploads.find(id);
-    if (at == w.uploads.end() || at->second.expires <= w.now()) {
-        return graph_error(404, "itemNotFound", "The upload session was not found", "uploadSessionNotFound");
-    }
-    upload_session& s = at->second;
-    if (r.method == "DELETE") {
-        std::error_code ignored;
-        std::filesystem::remove(s.path, ignored);
-        w.uploads.erase(at);
-        return empty_response(204);
-    }
-    if (r.method == "GET") {
-        return session_state(s, 200);
-    }
-    long long from = -1;
-    long long to = -1;
-    long long total = -1;
-    bool parsed =
-        std::sscanf(r.header("content-range").c_str(), "bytes %lld-%lld/%lld", &from, &to, &total) == 3;
-    auto size = static_cast<std::int64_t>(r.body.size());
-    if (r.method != "PUT" || !parsed || to - from + 1 != size || to >= total ||
-        (s.total >= 0 && s.total != total)) {
-        return graph_error(400, "invalidRequest", "Invalid Content-Range header value");
-    }
-    s.total = total;
-    bool last = to + 1 == total;
-    if (size >= 62914560 || (!last && size % 327680 != 0)) {
-        return graph_error(
-            size >= 62914560 ? 413 : 400, "invalidRequest",
-            "A fragment must be a multiple of 320 KiB and smaller than 60 MiB."
-        );
-    }
-    if (from < s.received) {
-        return graph_error(
-            416, "invalidRange", "The uploaded fragment overlaps with data that has already been received.",
-            "fragmentOverlap"
-        );
-    }
-    if (from > s.received) {
-        return graph_error(
-            416, "invalidRange", "The uploaded fragment is out of order.", "fragmentOutOfOrder"
-        );
-    }
-    if (!write_bytes(s.path, r.body, s.received == 0 ? "wb" : "ab")) {
-        return graph_error(507, "quotaLimitReached", "The test tenant cannot store this file.");
-    }
-    s.received += size;
-    w.manners.count("bytes_uploaded", size);
-    return last ? finish_upload(w, r, s) : session_state(s, 202);
 }
 
 }  // namespace m365stage::sim

@@ -231,7 +231,6 @@ public:
         report_missing(*shared, *outcomes);
         auto finish = [shared, results = std::move(*outcomes)](index::database& db) {
             finish_batch(db, *shared, results);
-            return true;
         };
         co_await pass_.store.call(std::move(finish));
         co_await empty_trash();
@@ -247,7 +246,6 @@ private:
                     core::log(core::log_level::warning, core::describe(removed.error()));
                 }
             }
-            return true;
         };
         co_await pass_.disk.run(std::move(work));
     }
@@ -310,11 +308,8 @@ private:
         if (!result) {
             throw core::fatal(result.error());
         }
-        auto finish = [batch, result = std::move(*result),
-                       generation = pass_.generation](index::database& db) {
-            finish_content(db, *batch, result.folders, result.files, generation);
-            return true;
-        };
+        auto finish = [batch, result = std::move(*result), generation = pass_.generation](index::database& db
+                      ) { finish_content(db, *batch, result.folders, result.files, generation); };
         co_await pass_.store.call(std::move(finish));
         for (const auto& p : batch->files) {
             ++pass_.counters.applied;

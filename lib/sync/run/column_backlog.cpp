@@ -64,7 +64,6 @@ task<std::size_t> take_late_values(
     if (count > 0) {
         auto write = [late = std::move(late), now = core::now_seconds()](index::database& db) {
             write_anew(db, late, now);
-            return true;
         };
         co_await pass.store.call(std::move(write));
         pass.found_ready(c.id);
@@ -221,10 +220,7 @@ private:
     }
 
     task<void> end() {
-        auto note = [id = container_.id](index::database& db) {
-            index::note_columns_known(db, id);
-            return true;
-        };
+        auto note = [id = container_.id](index::database& db) { index::note_columns_known(db, id); };
         co_await pass_.store.call(std::move(note));
         if (refused_) {
             co_await report_columns(pass_, container_, std::nullopt);

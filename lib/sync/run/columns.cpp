@@ -12,36 +12,36 @@ namespace {
 using core::error_kind;
 using nlohmann::json;
 
-/// What is known of a container's columns, asked for once in a pass. Errors: transient ones.
-task<core::result<known_columns*>> know_columns(pass_context& pass, const index::container& c) {
-    auto& have =
-        pass.columns[static_cast<std::int64_t>(c.id)];  // an unordered map keeps its elements in place
-    while (have.asking) {
-        co_await pass.columns_changed.wait();
-    }
-    // It is asked for each item that waits, and takes all its retries each time.
+task<core::result<void>> ask_for_columns(pass_context& pass, const index::container& c, known_columns& have) {
+    // Each item that waits wants to know them, and a question takes all its retries each time.
     if (have.failed && std::chrono::steady_clock::now() < have.ask_again) {
         co_return *have.failed;
     }
-    if (!have.known) {
-        have.asking = true;
-        auto answer = co_await pass.source_of(c.kind).read_columns(pass.graph, c);
-        have.asking = false;
-        pass.columns_changed.notify_all();
-        if (!answer && !is_lasting_for_columns(answer.error())) {
-            constexpr std::chrono::minutes rest(1);
-            have.failed = answer.error();
-            have.ask_again = std::chrono::steady_clock::now() + rest;
-            co_return answer.error();
-        }
-        have.known = true;
-        have.failed.reset();
-        if (answer) {
-            have.columns = std::move(*answer);
-        } else {
-            have.refused = answer.error().kind == error_kind::forbidden;
-            co_await report_columns(pass, c, answer.error());
-        }
+    auto answer = co_await pass.source_of(c.kind).read_columns(pass.graph, c);
+    if (!answer && !is_lasting_for_columns(answer.error())) {
+        constexpr std::chrono::minutes rest(1);
+        have.failed = answer.error();
+        have.ask_again = std::chrono::steady_clock::now() + rest;
+        co_return answer.error();
+    }
+    have.failed.reset();
+    if (answer) {
+        have.columns = std::move(*answer);
+    } else {
+        have.refused = answer.error().kind == error_kind::forbidden;
+        co_await report_columns(pass, c, answer.error());
+    }
+    co_return core::result<void>();
+}
+
+/// What is known of a container's columns, asked for once in a pass. Errors: transient ones.
+task<core::result<known_columns*>> know_columns(pass_context& pass, const index::container& c) {
+    const auto place = pass.columns.try_emplace(static_cast<std::int64_t>(c.id), pass.executor);
+    auto& have = place.first->second;  // an unordered map keeps its elements in place
+    const auto ask = [&] { return ask_for_columns(pass, c, have); };
+    const auto asked = co_await have.asked.run(ask);
+    if (!asked) {
+        co_return asked.error();
     }
     co_return &have;
 }
@@ -53,7 +53,6 @@ task<std::string> take_page(
     auto rows = column_rows(pass.source_of(c.kind), *page.value, have.columns);
     auto write = [id = c.id, rows = std::move(rows), cursor = page.delta_link](index::database& db) {
         index::take_column_page(db, id, rows, cursor);
-        return true;
     };
     co_await pass.store.call(std::move(write));
     co_return page.next_link;
@@ -75,10 +74,7 @@ task<void> follow_feed(pass_context& pass, const index::container& c, known_colu
         auto page = co_await pass.source_of(c.kind).read_column_page(pass.graph, c, link);
         if (!page && from_cursor && is_lasting_for_columns(page.error())) {
             // Thrown away by the service, or broken: all of it once more.
-            auto drop = [id = c.id](index::database& db) {
-                index::drop_column_cursor(db, id);
-                return true;
-            };
+            auto drop = [id = c.id](index::database& db) { index::drop_column_cursor(db, id); };
             co_await pass.store.call(std::move(drop));
             link.clear();
             from_cursor = false;
@@ -119,7 +115,6 @@ task<void> report_columns(pass_context& pass, const index::container& c, std::op
     }
     auto note = [key = c.key, reasons = std::move(reasons), now = core::now_seconds()](index::database& db) {
         index::note_columns_refused(db, key, reasons, now);
-        return true;
     };
     co_await pass.store.call(std::move(note));
 }

@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "async/event.hpp"
+#include "async/once.hpp"
+#include "async/task.hpp"
 #include "async/worker.hpp"
 #include "graph/client.hpp"
 #include "index/store.hpp"
@@ -22,8 +24,7 @@
 
 namespace m365stage::sync {
 
-template <class T>
-using task = boost::asio::awaitable<T>;
+using async::task;
 
 /// Key in table `setting`: what graph::client remembers of SharePoint's budget.
 inline constexpr std::string_view budget_setting = "sharepoint budget";
@@ -73,8 +74,8 @@ struct pass_counters {
 
 /// What a pass knows of a library's own columns.
 struct known_columns {
-    known_columns() = default;
-    bool asking = false, known = false;
+    explicit known_columns(const boost::asio::any_io_executor& ex) : asked(ex) {}
+    async::once asked;      ///< for `columns`
     bool followed = false;  ///< the feed of their values, in this pass
     bool fed = false;       ///< to its end
     // What the service forbids, which is reported:
@@ -101,7 +102,6 @@ struct pass_context {
           options(o),
           work_changed(ex),
           apply_changed(ex),
-          columns_changed(ex),
           settled(ex) {}
 
     boost::asio::any_io_executor executor;
@@ -138,10 +138,9 @@ struct pass_context {
     bool fetched = false;                                     ///< no more content will come in this pass
     std::uint64_t in_flight = 0;
 
-    async::event work_changed;     ///< due, spooled_bytes or enumerated changed
-    async::event apply_changed;    ///< ready, settle, enumerated or fetched changed
-    async::event columns_changed;  ///< a container's columns are known
-    async::event settled;          ///< `settling` changed
+    async::event work_changed;   ///< due, spooled_bytes or enumerated changed
+    async::event apply_changed;  ///< ready, settle, enumerated or fetched changed
+    async::event settled;        ///< `settling` changed
 
     sources::source& source_of(std::string_view kind) const {
         if (auto* s = sources::find_source(sources, kind)) {

@@ -104,17 +104,11 @@ public:
             co_return std::move(failure_);  // nobody is there: not to be asked again for each owner
         }
         co_await list_owners();
-        auto assign = [](index::database& db) {
-            index::assign_keys(db);
-            return true;
-        };
+        auto assign = [](index::database& db) { index::assign_keys(db); };
         co_await pass_.store.call(std::move(assign));
         if (!failure_) {
             if (sites_complete_) {
-                auto tidy = [stamp = stamp_](index::database& db) {
-                    index::remove_unseen_sites(db, stamp);
-                    return true;
-                };
+                auto tidy = [stamp = stamp_](index::database& db) { index::remove_unseen_sites(db, stamp); };
                 co_await pass_.store.call(std::move(tidy));
             }
             co_await depart();
@@ -235,7 +229,6 @@ private:
                 index::remove_owner(db, kind, id);
             }
             t.commit();
-            return true;
         };
         co_await pass_.store.call(std::move(write));
     }
@@ -248,7 +241,6 @@ private:
             }
             index::set_setting(db, setting, cursor);
             t.commit();
-            return true;
         };
         co_await pass_.store.call(std::move(write));
     }
@@ -409,7 +401,6 @@ private:
                 index::list_owner_again(db, row);
             }
             t.commit();
-            return true;
         };
         co_await pass_.store.call(std::move(write));
     }
@@ -436,7 +427,6 @@ private:
                 index::mark_departed(db, id, now);
             }
             t.commit();
-            return true;
         };
         co_await pass_.store.call(std::move(write));
     }

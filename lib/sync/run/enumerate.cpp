@@ -109,7 +109,6 @@ private:
     task<void> complete() {
         auto end = [id = container_.id, now = core::now_seconds()](index::database& db) {
             index::complete_container(db, id, now);
-            return true;
         };
         co_await pass_.store.call(std::move(end));
     }
@@ -136,7 +135,6 @@ private:
         const auto now = core::now_seconds();
         auto apply = [id = container_.id, change = std::move(change), now](index::database& db) {
             index::apply_single(db, id, change, now, now + url_life);
-            return true;
         };
         co_await pass_.store.call(std::move(apply));
         pass_.found_due(container_.id);
@@ -183,14 +181,12 @@ private:
             if (there && !*there) {
                 auto gone = [id = container_.id, row = child.id](index::database& db) {
                     index::mark_gone(db, id, row);
-                    return true;
                 };
                 co_await pass_.store.call(std::move(gone));
             }
         }
         auto forget = [id = container_.id, folder = std::move(folder)](index::database& db) {
             index::forget_unknown(db, id, folder);
-            return true;
         };
         co_await pass_.store.call(std::move(forget));
     }
@@ -292,7 +288,6 @@ private:
             }
             index::go_on_with(db, step, link);
             t.commit();
-            return true;
         };
         co_await pass_.store.call(std::move(take));
         pass_.found_due(container_.id);
@@ -311,7 +306,6 @@ private:
             if (there && !*there) {
                 auto gone = [id = container_.id, row = item.id](index::database& db) {
                     index::mark_gone(db, id, row);
-                    return true;
                 };
                 co_await pass_.store.call(std::move(gone));
             }

@@ -123,7 +123,6 @@ private:
         next_save_ = now + std::chrono::seconds(10);
         auto save = [text = pass_.graph.budget_memory()](index::database& db) {
             index::set_setting(db, budget_setting, text);
-            return true;
         };
         co_await pass_.store.call(std::move(save));
     }
@@ -373,7 +372,6 @@ private:
             const auto now = core::now_seconds();
             auto note = [id = done.item.id, version = done.item.version, now](index::database& db) {
                 index::record_vanished(db, id, version, now);
-                return true;
             };
             co_await pass_.store.call(std::move(note));
             pass_.due.insert(static_cast<std::int64_t>(done.item.container));
@@ -394,7 +392,6 @@ private:
         const auto now = core::now_seconds();
         auto note = [id = done.item.id, version = done.item.version, failure, now](index::database& db) {
             index::record_failure(db, id, version, failure.why, now, failure.first_bytes);
-            return true;
         };
         co_await pass_.store.call(std::move(note));
     }

@@ -151,7 +151,6 @@ private:
         const auto now = core::now_seconds();
         auto take = [id = container_.id, change = std::move(*change), now](index::database& db) {
             index::apply_single(db, id, change, now, now);
-            return true;
         };
         co_await pass_.store.call(std::move(take));
         pass_.settle.insert(static_cast<std::int64_t>(container_.id));
@@ -219,38 +218,17 @@ private:
         // Twice at the most: bytes that are not what was announced are fetched once more.
         for (int copy = 0; copy < 2; ++copy) {
             spool_file file(pass_.root, pass_.disk, spool_name());
-            auto full = co_await look_for_room();
-            if (full) {
-                co_return failure(std::move(*full));
-            }
-            const auto size = item_.size;
-            std::optional<announced_file> announced;
-            if (size >= large_file) {
-                announced.emplace(pass_.promised, file, size);
-            }
-            auto transferred = co_await transfer(file);
-            if (!transferred) {
-                co_await file.discard();
-                if (gone_) {
-                    co_return fetch_outcome(vanished());
-                }
-                auto e = transferred.error();
-                if (e.kind == error_kind::not_found) {
-                    e.hint = "the item is there, its content can't be found; it is tried again";
-                }
-                co_return failure(std::move(e));
-            }
-            auto done = co_await file.finish(item_.mtime);
-            pass_.counters.disk_time += file.disk_time();
-            if (!done) {
-                throw core::fatal(done.error());
+            spool_file::outcome done;
+            auto failed = co_await download(file, done);
+            if (failed) {
+                co_return std::move(*failed);
             }
             // A gateway's page can come twice as well; it is no version of the file.
             web_page_ = file.is_web_page();
             const bool foreign = web_page_ && !may_be_web_page();
-            if (as_announced(*done) || (done->sha256 == first && !foreign)) {
-                const bool same = done->sha256 == item_.staged_sha256;
-                keep(*done);
+            if (as_announced(done) || (done.sha256 == first && !foreign)) {
+                const bool same = done.sha256 == item_.staged_sha256;
+                keep(done);
                 if (same) {
                     co_await leave(file);
                 }
@@ -260,7 +238,7 @@ private:
             if (copy == 1) {
                 break;
             }
-            first = done->sha256;
+            first = done.sha256;
             if (source_.content() == sources::content_kind::announced) {
                 const auto seen = co_await look_again();
                 if (seen != look::there) {
@@ -273,6 +251,37 @@ private:
         );
         e.hint = "usually the file is being edited; it is tried again";
         co_return failure(std::move(e), std::move(first));
+    }
+
+    /// All bytes of the content into `file`, and what they are into `out`; what came of it instead otherwise.
+    task<std::optional<fetch_outcome>> download(spool_file& file, spool_file::outcome& out) {
+        auto full = co_await look_for_room();
+        if (full) {
+            co_return failure(std::move(*full));
+        }
+        std::optional<announced_file> announced;
+        if (item_.size >= large_file) {
+            announced.emplace(pass_.promised, file, item_.size);
+        }
+        auto transferred = co_await transfer(file);
+        if (!transferred) {
+            co_await file.discard();
+            if (gone_) {
+                co_return fetch_outcome(vanished());
+            }
+            auto e = transferred.error();
+            if (e.kind == error_kind::not_found) {
+                e.hint = "the item is there, its content can't be found; it is tried again";
+            }
+            co_return failure(std::move(e));
+        }
+        auto done = co_await file.finish(item_.mtime);
+        pass_.counters.disk_time += file.disk_time();
+        if (!done) {
+            throw core::fatal(done.error());
+        }
+        out = std::move(*done);
+        co_return std::nullopt;
     }
 
     /// Why a large file is not fetched now: it would fill the disk, and everything else would stop with it.
@@ -509,7 +518,6 @@ private:
         const auto now = core::now_seconds();
         auto note = [key = container_.key, text = "permissions: " + why.cause, now](index::database& db) {
             index::set_not_covered(db, key, {text}, now);
-            return true;
         };
         co_await pass_.store.call(std::move(note));
     }

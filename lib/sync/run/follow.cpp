@@ -298,7 +298,6 @@ task<stream_follower::next_step> stream_follower::lasting(core::error e) {
         const auto now = core::now_seconds();
         auto mark = [id = container_.id, kind = e.kind, text = core::describe(e), now](index::database& db) {
             index::set_unavailable(db, id, core::to_string(kind), text, now);
-            return true;
         };
         co_await pass_.store.call(std::move(mark));
     }
@@ -307,10 +306,7 @@ task<stream_follower::next_step> stream_follower::lasting(core::error e) {
 }
 
 task<void> stream_follower::change(void (*what)(index::database&, index::stream_id)) {
-    auto run = [what, id = id_](index::database& db) {
-        what(db, id);
-        return true;
-    };
+    auto run = [what, id = id_](index::database& db) { what(db, id); };
     co_await pass_.store.call(std::move(run));
 }
 
@@ -338,7 +334,6 @@ task<void> record_round_failure(pass_context& pass, const index::container& c, c
     const auto now = core::now_seconds();
     auto note = [id = c.id, kind = e.kind, text = core::describe(e), now](index::database& db) {
         index::set_container_error(db, id, core::to_string(kind), text, now);
-        return true;
     };
     co_await pass.store.call(std::move(note));
 }

@@ -20,10 +20,7 @@ bool may_be_an_items(const core::error& e) {
 }  // namespace
 
 task<void> stream_follower::set_mode(stream_mode mode) {
-    auto set = [id = id_, mode](index::database& db) {
-        index::set_mode(db, id, mode);
-        return true;
-    };
+    auto set = [id = id_, mode](index::database& db) { index::set_mode(db, id, mode); };
     co_await pass_.store.call(std::move(set));
     co_await reload();
 }
@@ -51,7 +48,6 @@ task<std::optional<stream_follower::next_step>> stream_follower::get_around(cons
     co_await set_mode(mode);
     auto note = [id = id_, now = core::now_seconds()](index::database& db) {
         index::note_detour(db, id, now);
-        return true;
     };
     co_await pass_.store.call(std::move(note));
     co_return next_step::restart;

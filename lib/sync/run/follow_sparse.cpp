@@ -201,7 +201,6 @@ task<core::result<bool>> stream_follower::take_skipped(std::uint64_t position) {
         auto note = [id = id_, key = container_.key, now = core::now_seconds()](index::database& db) {
             index::forgo_sweep(db, id);
             index::set_not_covered(db, key, {"an item of a folder that the service can't list"}, now);
-            return true;
         };
         co_await pass_.store.call(std::move(note));
     }

@@ -211,7 +211,6 @@ task<pass_summary> run_pass(
         constexpr std::int64_t kept_passes = 10'000;
         db.run("DELETE FROM pass WHERE id<?", id - kept_passes);
         index::set_setting(db, budget_setting, budget);
-        return true;
     };
     try {
         co_await store.call(std::move(end));

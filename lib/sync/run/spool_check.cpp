@@ -78,7 +78,7 @@ std::string this_boot() {
     return id;
 }
 
-boost::asio::awaitable<std::size_t> check_spool_after_boot(
+async::task<std::size_t> check_spool_after_boot(
     index::store& store, const tree::stage_root& root, async::worker& disk, std::string boot
 ) {
     auto known = [boot](index::database& db) {
@@ -116,10 +116,7 @@ boost::asio::awaitable<std::size_t> check_spool_after_boot(
             std::to_string(lost) + " fetched files did not survive the restart of the machine: fetched again"
         );
     }
-    auto remember = [boot](index::database& db) {
-        index::set_setting(db, boot_setting, boot);
-        return true;
-    };
+    auto remember = [boot](index::database& db) { index::set_setting(db, boot_setting, boot); };
     co_await store.call(std::move(remember));
     co_return lost;
 }

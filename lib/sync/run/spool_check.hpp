@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "async/task.hpp"
 #include "async/worker.hpp"
 #include "index/store.hpp"
 #include "tree/stage_root.hpp"
@@ -16,7 +17,7 @@ std::string this_boot();
 /// the index says is fetched again. `boot` names the present one; with an empty name each start counts as the
 /// first. Returns how many files were lost. Lifetime: the three outlive the call. Errors: throws core::fatal
 /// for index and disk.
-boost::asio::awaitable<std::size_t> check_spool_after_boot(
+async::task<std::size_t> check_spool_after_boot(
     index::store& store, const tree::stage_root& root, async::worker& disk, std::string boot
 );
 

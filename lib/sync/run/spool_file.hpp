@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "async/task.hpp"
 #include "async/worker.hpp"
 #include "core/hash.hpp"
 #include "http/http.hpp"
@@ -10,8 +11,7 @@
 
 namespace m365stage::sync {
 
-template <class T>
-using task = boost::asio::awaitable<T>;
+using async::task;
 
 /// Takes a download into a file of spool/, hashing while it streams. Small files are written in one go at the
 /// end. Memory: two buffers of at most 256 KiB. Writing a piece overlaps with receiving the next one.

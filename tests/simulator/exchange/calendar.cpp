@@ -238,9 +238,8 @@ event_place find_event(const mailbox& b, std::string_view text) {
         return out;
     }
     const calendar_event& it = events[id->number];
-    if (id->kind == id_kind::item && id->part == part_event) {
-        out.event = id->number;
-    } else if (id->kind == id_kind::item_here && id->part == part_event && id->moves == it.moves) {
+    const bool still_here = id->kind == id_kind::item_here && id->moves == it.moves;
+    if (id->part == part_event && (id->kind == id_kind::item || still_here)) {
         out.event = id->number;
     } else if (id->kind == id_kind::item && id->part == part_occurrence) {
         std::int64_t day = static_cast<std::int32_t>(id->folder);

@@ -116,19 +116,7 @@ bool troubled(const outlook_call& c, event_index e, response& out) {
         out = not_found_in_store();
         return true;
     }
-    switch (it.wrong) {
-        case trouble::corrupt:
-            out = graph_error(500, "ErrorCorruptData", "Data is corrupt.,Invalid global object ID: some ID");
-            return true;
-        case trouble::invalid_recipients:
-            out = graph_error(400, "ErrorInvalidRecipients", "At least one recipient is not valid.");
-            return true;
-        case trouble::unserialisable:
-            out = internal_error();
-            return true;
-        default:
-            return false;
-    }
+    return is_refused(it.wrong, out);
 }
 
 response get_event(const outlook_call& c, const event_place& place) {
@@ -325,7 +313,7 @@ response serve_calendar_groups(const outlook_call& c) {
     if (c.rest.size() == 2) {
         return one_of(c, calendar_group_json(c.box, *g));
     }
-    return c.rest[2] == "calendars" ? list_calendars(c, *g) : unknown_segment(c.rest[2]);
+    return c.rest[2] == "calendars" ? list_calendars(c, g) : unknown_segment(c.rest[2]);
 }
 
 }  // namespace
@@ -359,7 +347,7 @@ bool read_window(const outlook_call& c, std::int64_t& from, std::int64_t& to, re
         );
         return false;
     }
-    constexpr std::int64_t most = 1825LL * 86400;
+    constexpr std::int64_t most = 1825 * day_seconds;
     if (*end < *start || *end - *start > most) {
         out = graph_error(
             400, "ErrorInvalidParameter",
@@ -392,6 +380,7 @@ response serve_calendar_view(const outlook_call& c, std::uint32_t calendar) {
         return a.start != b.start ? a.start < b.start : a.event < b.event;
     });
     std::vector<json> all;
+    all.reserve(found.size());
     for (const auto& o : found) {
         all.push_back(event_json(c.box, o.event, o.day, event_style_of(c)));
     }

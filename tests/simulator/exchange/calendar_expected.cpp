@@ -40,8 +40,8 @@ json attachments_line(const std::vector<attachment>& all, bool hashes) {
 
 /// The next occasions of an event, whatever they are: [start, end, subject], in UTC.
 json occasions_line(const mailbox& b, event_index e, std::int64_t now) {
-    constexpr std::int64_t back = 400LL * 86400;
-    constexpr std::int64_t ahead = 500LL * 86400;
+    constexpr std::int64_t back = 400 * day_seconds;
+    constexpr std::int64_t ahead = 500 * day_seconds;
     json out = json::array();
     for (const auto& o : b.calendars->occasions(e, now - back, now + ahead, 400)) {
         json set = b.calendars->properties(e, o.day);
@@ -79,7 +79,7 @@ json event_line(world& w, const mailbox& b, event_index e, bool hashes) {
         {"graph", full},
         {"zone", it.zone()},
         {"uid", it.uid},
-        {"window", {iso_time(w.now() - 400LL * 86400), iso_time(w.now() + 500LL * 86400)}},
+        {"window", {iso_time(w.now() - 400 * day_seconds), iso_time(w.now() + 500 * day_seconds)}},
         {"occasions", occasions_line(b, e, w.now())},
         {"attachments", attachments_line(it.attachments, hashes)},
         {"exceptions", exceptions},

@@ -209,8 +209,8 @@ json event_json(const mailbox& b, event_index e, std::optional<std::int64_t> day
     if (day) {
         j["seriesMasterId"] = event_id(b, e, std::nullopt, style.immutable);
         j["occurrenceId"] = "OID." + event_id(b, e, std::nullopt, style.immutable) + "." + date_text(*day);
-        std::int64_t clock = parse_wall(it.set["start"].value("dateTime", "")).value_or(0) % 86400;
-        j["originalStart"] = iso_time(utc_of(*day * 86400 + clock, it.zone()));
+        std::int64_t clock = parse_wall(it.set["start"].value("dateTime", "")).value_or(0) % day_seconds;
+        j["originalStart"] = iso_time(utc_of(*day * day_seconds + clock, it.zone()));
     }
     for (auto [name, original] :
          {std::pair("start", "originalStartTimeZone"), std::pair("end", "originalEndTimeZone")}) {

@@ -89,7 +89,7 @@ std::string fault_of(const json& set) {
             return "The time zone is not valid.";
         }
     }
-    auto clock = [&](const char* name) { return *parse_wall(set[name].value("dateTime", "")) % 86400; };
+    auto clock = [&](const char* name) { return *parse_wall(set[name].value("dateTime", "")) % day_seconds; };
     if (set.value("isAllDay", false) && (clock("start") != 0 || clock("end") != 0)) {
         return "The Event.Start and Event.End of an all-day event must be at midnight.";
     }

@@ -55,6 +55,13 @@ private:
     std::map<std::string, std::shared_ptr<use>, std::less<>> uses_;
 };
 
+/// The properties of messages that a $select asks for, into `fields` if there is one. False: `out` is the
+/// answer.
+bool read_message_fields(const request& r, message_fields& fields, response& out);
+
+/// Whether this keeps a message or an event from being read at all; `out` is the answer then.
+bool is_refused(trouble wrong, response& out);
+
 /// The shape of a mail feed, given on its first request and baked into its links.
 struct mail_shape {
     message_fields fields = message_fields_default;

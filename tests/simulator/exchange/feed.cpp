@@ -33,6 +33,7 @@ std::optional<feed_token> decode(const std::string& token) {
     }
     auto parts = split(raw->substr(0, cut), ';');
     std::vector<std::uint64_t> v;
+    v.reserve(parts.size());
     for (const auto& p : parts) {
         v.push_back(std::stoull(p));
     }

@@ -168,14 +168,8 @@ bool narrow(const outlook_call& c, std::vector<message_index>& list, response& o
 bool read_style(const outlook_call& c, message_style& s, response& out) {
     s.immutable = c.prefer.immutable;
     s.text_body = c.prefer.text_body;
-    if (auto names = selected(c.r)) {
-        std::string unknown;
-        auto fields = message_fields_of(*names, unknown);
-        if (!fields) {
-            out = unknown_property(unknown, "message");
-            return false;
-        }
-        s.fields = *fields;
+    if (!read_message_fields(c.r, s.fields, out)) {
+        return false;
     }
     std::string expand = c.r.parameter("$expand");
     s.expand_attachments = expand.find("attachments") != expand.npos;
@@ -246,24 +240,13 @@ bool troubled(const outlook_call& c, message_index m, bool mime, response& out) 
             return true;
         }
     }
-    switch (wrong) {
-        case trouble::corrupt:
-            out = graph_error(500, "ErrorCorruptData", "Data is corrupt.,Invalid global object ID: some ID");
-            return true;
-        case trouble::invalid_recipients:
-            out = graph_error(400, "ErrorInvalidRecipients", "At least one recipient is not valid.");
-            return true;
-        case trouble::unserialisable:
-            out = internal_error();
-            return true;
-        case trouble::no_mime:
-            out = graph_error(
-                500, "ErrorMimeContentConversionFailed", "MIME content conversion failed for this item."
-            );
-            return mime;
-        default:
-            return false;
+    if (mime && wrong == trouble::no_mime) {
+        out = graph_error(
+            500, "ErrorMimeContentConversionFailed", "MIME content conversion failed for this item."
+        );
+        return true;
     }
+    return is_refused(wrong, out);
 }
 
 response bytes_response(content c, std::string type, bool chunked) {

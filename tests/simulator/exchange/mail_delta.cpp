@@ -24,14 +24,8 @@ bool read_shape(const outlook_call& c, mail_shape& s, response& out) {
             return false;
         }
     }
-    if (auto names = selected(c.r)) {
-        std::string unknown;
-        auto fields = message_fields_of(*names, unknown);
-        if (!fields) {
-            out = unknown_property(unknown, "message");
-            return false;
-        }
-        s.fields = *fields;
+    if (!read_message_fields(c.r, s.fields, out)) {
+        return false;
     }
     std::string top = c.r.parameter("$top");
     if (!top.empty()) {

@@ -70,7 +70,7 @@ std::string html_part(const std::string& html) {
 }
 
 std::string calendar_part(const mail_view& v) {
-    std::string start = iso_time(v.sent + 86400);
+    std::string start = iso_time(v.sent + day_seconds);
     std::erase_if(start, [](char c) { return c == '-' || c == ':'; });
     return "Content-Type: text/calendar; charset=\"utf-8\"; method=REQUEST\r\nContent-Transfer-Encoding: "
            "8bit\r\n\r\n"

@@ -33,7 +33,7 @@ void read_coded(content_reader& from, std::uint64_t offset, char* out, std::size
             return;
         }
         std::size_t n = std::min<std::size_t>(size, coded.size() - skip);
-        std::memcpy(out, coded.data() + skip, n);
+        coded.copy(out, n, skip);
         out += n;
         offset += n;
         size -= n;

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "exchange.hpp"
 #include "ids.hpp"
 
 namespace m365stage::sim {
@@ -172,6 +173,37 @@ std::string next_link(const request& r, std::size_t skip) {
 
 std::string address_of(const request& r) {
     return r.origin() + r.path;
+}
+
+bool read_message_fields(const request& r, message_fields& fields, response& out) {
+    const auto names = selected(r);
+    if (!names) {
+        return true;
+    }
+    std::string unknown;
+    const auto wanted = message_fields_of(*names, unknown);
+    if (!wanted) {
+        out = unknown_property(unknown, "message");
+        return false;
+    }
+    fields = *wanted;
+    return true;
+}
+
+bool is_refused(trouble wrong, response& out) {
+    switch (wrong) {
+        case trouble::corrupt:
+            out = graph_error(500, "ErrorCorruptData", "Data is corrupt.,Invalid global object ID: some ID");
+            return true;
+        case trouble::invalid_recipients:
+            out = graph_error(400, "ErrorInvalidRecipients", "At least one recipient is not valid.");
+            return true;
+        case trouble::unserialisable:
+            out = internal_error();
+            return true;
+        default:
+            return false;
+    }
 }
 
 }  // namespace m365stage::sim

@@ -104,7 +104,7 @@ json random_recurrence(rng& r, std::int64_t& day, const std::string& zone) {
 void add_exceptions(rng& r, calendar_event& e, std::int64_t now) {
     auto days = recurrence_days(
         e.set["recurrence"],
-        parse_wall(e.set["start"]["dateTime"].get<std::string>()).value_or(0) / 86400 + 700, 8
+        parse_wall(e.set["start"]["dateTime"].get<std::string>()).value_or(0) / day_seconds + 700, 8
     );
     for (std::size_t i = 1; i < days.size(); ++i) {
         if (r.chance(0.2)) {
@@ -114,7 +114,7 @@ void add_exceptions(rng& r, calendar_event& e, std::int64_t now) {
             change.modified = now;
             change.set = {{"subject", "Moved: " + e.set["subject"].get<std::string>()}};
             if (!e.set.value("isAllDay", false)) {
-                std::int64_t wall = days[i] * 86400 + 3600 * static_cast<std::int64_t>(6 + r.below(12));
+                std::int64_t wall = days[i] * day_seconds + 3600 * static_cast<std::int64_t>(6 + r.below(12));
                 change.set["start"] = at_time(wall, e.zone());
                 change.set["end"] = at_time(wall + 2700, e.zone());
             }
@@ -140,15 +140,15 @@ void add_online_meeting(rng& r, json& set) {
 /// Events that a real calendar may hold, and that trip clients.
 void add_odd_events(calendar_store& s, const mailbox& b, std::uint32_t c, std::int64_t now) {
     rng r(b.seed ^ 0xca1);
-    std::int64_t day = now / 86400 - 20;
+    std::int64_t day = now / day_seconds - 20;
     auto put = [&](json set, std::vector<attachment> attachments = {}) -> calendar_event& {
         calendar_event e;
         e.calendar = c;
-        e.created = e.modified = now - 30 * 86400;
+        e.created = e.modified = now - 30 * day_seconds;
         e.uid = "040000008200E00074C5B7101A82E008" + hex64(r.next()) + hex64(r.next());
         e.set = {
-            {"start", at_time(day * 86400 + 36000, "W. Europe Standard Time")},
-            {"end", at_time(day * 86400 + 39600, "W. Europe Standard Time")}
+            {"start", at_time(day * day_seconds + 36000, "W. Europe Standard Time")},
+            {"end", at_time(day * day_seconds + 39600, "W. Europe Standard Time")}
         };
         e.set.update(set);
         e.attachments = std::move(attachments);
@@ -204,8 +204,8 @@ void add_odd_events(calendar_store& s, const mailbox& b, std::uint32_t c, std::i
         {item, link, file(3, "empty.txt", 0), file(4, "large.bin", 5000000)});
     put(
         {{"subject", "zone of nobody"},
-         {"start", at_time(day * 86400, "tzone://Microsoft/Custom")},
-         {"end", at_time(day * 86400 + 1800, "tzone://Microsoft/Custom")}}
+         {"start", at_time(day * day_seconds, "tzone://Microsoft/Custom")},
+         {"end", at_time(day * day_seconds + 1800, "tzone://Microsoft/Custom")}}
     );
     calendar_event& cancelled = put(
         {{"subject", "Canceled: review"},
@@ -262,18 +262,18 @@ void add_read_only(
     auto number = static_cast<std::uint32_t>(s.calendars.size() - 1);
     rng r(seed);
     for (int i = 0; i < 3; ++i) {
-        std::int64_t day = now / 86400 - 300 + static_cast<std::int64_t>(r.below(300));
+        std::int64_t day = now / day_seconds - 300 + static_cast<std::int64_t>(r.below(300));
         date_parts d = date_of(day);
         calendar_event e;
         e.calendar = number;
-        e.created = e.modified = now - 200 * 86400;
+        e.created = e.modified = now - 200 * day_seconds;
         e.uid = "040000008200E00074C5B7101A82E008" + hex64(r.next()) + hex64(r.next());
         e.set = {
             {"subject", std::string(name) + " " + std::to_string(i)},
             {"isAllDay", true},
             {"showAs", "free"},
-            {"start", at_time(day * 86400, "UTC")},
-            {"end", at_time(day * 86400 + 86400, "UTC")},
+            {"start", at_time(day * day_seconds, "UTC")},
+            {"end", at_time(day * day_seconds + day_seconds, "UTC")},
             {"recurrence",
              {{"pattern",
                {{"type", "absoluteYearly"},
@@ -310,19 +310,20 @@ attachment seeded_attachment(rng& r, std::uint32_t number, std::int64_t now) {
 calendar_event seeded_event(rng& r, const mailbox& b, std::uint32_t c, std::int64_t now) {
     calendar_event e;
     e.calendar = c;
-    e.created = now - static_cast<std::int64_t>(r.below(200)) * 86400;
-    e.modified = e.created + static_cast<std::int64_t>(r.below(86400));
+    e.created = now - static_cast<std::int64_t>(r.below(200)) * day_seconds;
+    e.modified = e.created + static_cast<std::int64_t>(r.below(day_seconds));
     e.uid = "040000008200E00074C5B7101A82E008" + hex64(r.next()) + hex64(b.seed);
     std::string zone = zone_names[r.below(std::size(zone_names))];
-    std::int64_t day = now / 86400 - 300 + static_cast<std::int64_t>(r.below(400));
+    std::int64_t day = now / day_seconds - 300 + static_cast<std::int64_t>(r.below(400));
     bool all_day = r.chance(0.15);
     e.set = {{"subject", sentence(r)}, {"isAllDay", all_day}};
     if (r.chance(0.35)) {
         e.set["recurrence"] = random_recurrence(r, day, zone);
     }
     // Not at night, when clocks are changed and readers disagree.
-    std::int64_t wall = day * 86400 + (all_day ? 0 : 14400 + 1800 * static_cast<std::int64_t>(r.below(36)));
-    std::int64_t length = all_day ? 86400 * static_cast<std::int64_t>(1 + r.below(3))
+    std::int64_t wall =
+        day * day_seconds + (all_day ? 0 : 14400 + 1800 * static_cast<std::int64_t>(r.below(36)));
+    std::int64_t length = all_day ? day_seconds * static_cast<std::int64_t>(1 + r.below(3))
                                   : 1800 * static_cast<std::int64_t>(1 + r.below(6));
     e.set["start"] = at_time(wall, zone);
     e.set["end"] = at_time(wall + length, zone);
@@ -391,7 +392,7 @@ calendar_store& calendars_of(world& w, mailbox& b) {
     first.removable = false;
     s.calendars.push_back(first);
     // The mailbox's age, not the moment of the first question, decides when its events are.
-    std::int64_t now = w.now() / 86400 * 86400;
+    std::int64_t now = w.now() / day_seconds * day_seconds;
     std::int64_t events = w.options.events_per_calendar;
     fill_calendar(s, b, 0, r, events, now);
     if (b.owner_kind == "group") {

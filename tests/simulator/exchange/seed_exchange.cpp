@@ -122,8 +122,8 @@ void fill_mailbox(const world& w, mailbox& b, std::int64_t messages, std::int64_
         others.push_back(b.find_well_known(name));
     }
     b.reserve(static_cast<std::size_t>(messages));
-    std::int64_t span = 700LL * 86400;
-    std::int64_t start = w.now() - span - 86400;
+    std::int64_t span = 700 * day_seconds;
+    std::int64_t start = w.now() - span - day_seconds;
     for (std::int64_t i = 0; i < messages; ++i) {
         std::uint64_t dice = r.below(100);
         folder_index f = dice < 55 ? inbox : dice < 70 ? sent : others[r.below(others.size())];
@@ -160,7 +160,7 @@ json said(const char* type, const std::string& text) {
 
 /// Odd messages that a real mailbox may hold.
 void add_odd_messages(const world& w, mailbox& b, folder_index f) {
-    std::int64_t when = w.now() - 40 * 86400;
+    std::int64_t when = w.now() - 40 * day_seconds;
     json from = {{"emailAddress", {{"name", "Olga Ito"}, {"address", "olga.ito@fabrikam.example"}}}};
     add_written(b, f, when, {{"subject", ""}, {"from", from}, {"body", said("text", "No subject.")}});
     add_written(
@@ -216,7 +216,7 @@ void add_odd_messages(const world& w, mailbox& b, folder_index f) {
 void add_mail_zoo(const world& w, mailbox& b) {
     folder_index zoo = b.add_folder(folder_root, "zoo");
     rng r(b.seed ^ 0x200);
-    std::int64_t when = w.now() - 50 * 86400;
+    std::int64_t when = w.now() - 50 * day_seconds;
     auto put = [&](folder_index f) { b.add_message(seeded_message(b, r, f, when += 600, 2000)); };
     for (const char* name :
          {"with/slash", "..", ".m365", "CON", "trailing dot.", "NFC é", "NFD e\xcc\x81", "line\tand tab"}) {

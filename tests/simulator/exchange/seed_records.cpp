@@ -182,8 +182,8 @@ void seed_records(world& w, mailbox& b, bool odd) {
     const std::uint32_t standard = contacts.find_well_known("contacts");
     const std::uint32_t friends = contacts.add_folder("Friends", standard);
     const std::uint32_t nested = contacts.add_folder("Chess/Club", friends);
-    const std::int64_t when = w.now() - 86400 * 30;
-    for (int i = 0; i < 12; ++i) {
+    const std::int64_t when = w.now() - 30 * day_seconds;
+    for (std::int64_t i = 0; i < 12; ++i) {
         const std::uint32_t f = i < 7 ? standard : i < 10 ? friends : nested;
         const record_index one = contacts.add(f, seeded_contact(r), when + i * 60);
         if (r.chance(0.3)) {
@@ -192,7 +192,7 @@ void seed_records(world& w, mailbox& b, bool odd) {
     }
     record_store& tasks = tasks_of(b);
     const std::uint32_t list = tasks.add_folder("Shopping: food", nowhere);
-    for (int i = 0; i < 10; ++i) {
+    for (std::int64_t i = 0; i < 10; ++i) {
         const record_index one = tasks.add(i < 6 ? 0 : list, seeded_task(r), when + i * 60);
         furnish_task(tasks.at(one), r, when);
     }

@@ -141,6 +141,7 @@ response serve_parts(
     if (c.rest.size() == at) {
         if (c.r.method == "GET") {
             std::vector<json> all;
+            all.reserve(parts.size());
             for (const auto& p : parts) {
                 all.push_back(part_json(s, i, p));
             }
@@ -306,6 +307,7 @@ response serve_attachments(const outlook_call& c, record_store& s, record_index 
             return post_attachment(c, s, i);
         }
         std::vector<json> all;
+        all.reserve(r.attachments.size());
         for (const auto& a : r.attachments) {
             all.push_back(attachment_json(s, i, a));
         }

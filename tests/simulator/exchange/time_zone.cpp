@@ -11,7 +11,7 @@ enum class summer : std::uint8_t { never, european, american, australian };
 
 struct zone_rule {
     const char* name;
-    int minutes;  ///< of standard time, east of Greenwich
+    std::int64_t minutes;  ///< of standard time, east of Greenwich
     summer rule;
 };
 
@@ -29,7 +29,7 @@ constexpr zone_rule zones[] = {
 };
 
 /// The n-th Sunday of a month; 0 is the last one.
-std::int64_t sunday(int year, int month, int n) {
+std::int64_t sunday(int year, int month, std::int64_t n) {
     std::int64_t first = day_of(year, month, 1);
     std::int64_t on = first + (7 - weekday_of(first)) % 7 + 7 * (n == 0 ? 4 : n - 1);
     return n == 0 && date_of(on).month != month ? on - 7 : on;
@@ -142,7 +142,7 @@ std::optional<std::int64_t> parse_wall(std::string_view text) {
         minute > 59 || second > 59) {
         return std::nullopt;
     }
-    return *day * day_seconds + hour * 3600 + minute * 60 + second;
+    return *day * day_seconds + (hour * 60 + minute) * std::int64_t{60} + second;
 }
 
 bool is_time_zone(std::string_view name) {

@@ -5,10 +5,10 @@
 #include <string>
 #include <string_view>
 
+#include "../text.hpp"
+
 /// Dates, and the Windows time zones that events of the test tenant are kept in.
 namespace m365stage::sim {
-
-constexpr std::int64_t day_seconds = 86400;
 
 /// Days since 1970-01-01 of a date, and back.
 std::int64_t day_of(int year, int month, int day);

@@ -117,7 +117,7 @@ TEST_SUITE("simulator") {
             t.get("/v1.0/drives/" + other.id + "/root/delta?" + link.substr(link.find("token="))).status ==
             400
         );
-        CHECK(t.get(base + "?token=" + iso_time(t.world.now() - 61 * 86400)).status == 410);
+        CHECK(t.get(base + "?token=" + iso_time(t.world.now() - 61 * day_seconds)).status == 410);
         auto page = t.json(base + "?token=" + iso_time(t.world.now() - 3600));
         CHECK(page["value"].size() >= 2);
         CHECK(t.json(base + "(token='latest')")["value"].empty());

@@ -8,6 +8,7 @@
 #include <future>
 #include <stdexcept>
 
+#include "async/blocking.hpp"
 #include "async/event.hpp"
 
 using namespace m365stage;
@@ -53,10 +54,7 @@ task<void> parent(
     std::shared_future<void> go
 ) {
     owner o(c, ex);
-    auto wait = [go] {
-        go.wait();
-        return true;
-    };
+    auto wait = [go] { go.wait(); };
     co_await async::run_blocking(elsewhere, std::move(wait));
     auto children = three_children(o);
     co_await async::run_all(ex, std::move(children));

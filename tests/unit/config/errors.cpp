@@ -95,8 +95,8 @@ TEST_SUITE("config") {
             {"api: { listen: \"127.0.0.1:65536\" }\n",
              "c.yaml:5: api.listen: is \"127.0.0.1:65536\"; expected a port up to 65535"},
             {"endpoints: { graph: http://graph.example }\n",
-             "c.yaml:5: endpoints.graph: is not encrypted; expected https:// (http:// is for loopback "
-             "addresses alone)"},
+             "c.yaml:5: endpoints.graph: is not encrypted; expected https:// (http:// is only for loopback "
+             "addresses)"},
             {"endpoints: { login: https://login.microsoftonline.us }\n",
              "c.yaml:5: endpoints.login: belongs to another cloud than tenant.cloud says; expected "
              "tenant.cloud: us-gov, "

@@ -393,6 +393,39 @@ TEST_SUITE("graph") {
         CHECK(number == graph::most_pages_at_once);
     }
 
+    TEST_CASE("paging: elements come in order, and the first that fits ends the search") {
+        world w;
+        const auto two_pages = [&w] {
+            w.net.script(answer(200, R"({"value":[1,2],"@odata.nextLink":"https://graph.example/n"})"));
+            w.net.script(answer(200, R"({"value":[3]})"));
+        };
+        std::vector<int> seen;
+        two_pages();
+        const auto take = [&seen](const nlohmann::json& one) { seen.push_back(one.get<int>()); };
+        CHECK(w.clock.run(graph::each_element(*w.client, w.call("/v1.0/list"), take)).has_value());
+        CHECK(seen == std::vector{1, 2, 3});
+
+        two_pages();
+        const auto is_three = [](const nlohmann::json& one) { return one == 3; };
+        const auto found = w.clock.run(graph::find_element(*w.client, w.call("/v1.0/list"), is_three));
+        REQUIRE(found.has_value());
+        CHECK(*found == 3);
+
+        two_pages();
+        const auto is_four = [](const nlohmann::json& one) { return one == 4; };
+        const auto none = w.clock.run(graph::find_element(*w.client, w.call("/v1.0/list"), is_four));
+        REQUIRE(none.has_value());
+        CHECK(none->is_null());
+
+        w.net.script(answer(200, R"({"value":[1],"@odata.nextLink":"https://graph.example/n"})"));
+        w.net.script(answer(404, R"({"error":{"code":"itemNotFound","message":"gone"}})"));
+        seen.clear();
+        const auto cut = w.clock.run(graph::each_element(*w.client, w.call("/v1.0/list"), take));
+        REQUIRE(cut.has_error());
+        CHECK(cut.error().kind == error_kind::not_found);
+        CHECK(seen == std::vector{1});
+    }
+
     TEST_CASE("download: Graph's redirect is followed without Authorization") {
         world w;
         w.net.script(answer(302, "", "Location", "https://contoso.sharepoint.com/f?tempauth=x"));
