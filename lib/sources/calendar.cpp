@@ -62,7 +62,7 @@ public:
     }
 
     bool is_sparse(const json& element, const index::stream& s) const override {
-        return s.ids_only && element.is_object() && !element.contains("@removed") &&
+        return s.ids_only && element.is_object() && !is_removed(element) &&
                !element.contains("start");
     }
 
