@@ -17,6 +17,9 @@ struct owner_row {
 };
 
 void upsert_owner(database& db, const owner_row& o, std::int64_t pass);
+/// Notes that an owner is there, of whom no more was told; nothing if nobody knows it.
+void see_owner(database& db, std::string_view kind, std::string_view remote_id, std::int64_t pass);
+bool is_owner_seen(database& db, std::string_view kind, std::string_view remote_id, std::int64_t pass);
 void remove_owner(database& db, std::string_view kind, std::string_view remote_id);
 
 /// After a complete listing: removes owners of that kind that it did not bring.
