@@ -73,8 +73,6 @@ struct request {
     timeouts limits;
     std::uint64_t max_body_bytes =
         16u << 20;  ///< of an answer that is kept in memory (`send`, errors of `download`)
-    /// Follow up to 5 redirects of GET and HEAD. `Authorization` and cookies go to the same origin only.
-    bool follow_redirects = false;
     /// False: not sent a second time where the first may have arrived, not even if a connection that was kept
     /// turns out to be closed.
     bool repeatable = true;
@@ -105,6 +103,7 @@ public:
 };
 
 /// Sends requests; what the modules above see of HTTP. Implemented by `make_client` and by the tests' fakes.
+/// Redirects are answers like others: see `redirect_policy`.
 /// Errors:  transport, timeout, protocol, too_large, cancelled. An HTTP status, whatever it is, is a response
 /// and
 ///          not an error. Errors name method and origin, never path or query (these may hold secrets).
