@@ -26,9 +26,8 @@ void see_owner(database& db, std::string_view kind, std::string_view remote_id, 
     db.run("UPDATE owner SET seen_in=? WHERE kind=? AND remote_id=?", pass, kind, remote_id);
 }
 
-bool is_owner_seen(database& db, std::string_view kind, std::string_view remote_id, std::int64_t pass) {
-    return db.number("SELECT 1 FROM owner WHERE kind=? AND remote_id=? AND seen_in=?", kind, remote_id, pass)
-        .has_value();
+std::optional<std::int64_t> owner_seen_in(database& db, std::string_view kind, std::string_view remote_id) {
+    return db.number("SELECT seen_in FROM owner WHERE kind=? AND remote_id=?", kind, remote_id);
 }
 
 void remove_owner(database& db, std::string_view kind, std::string_view remote_id) {

@@ -27,6 +27,8 @@ struct partial_owner {
     bool decides;  ///< the part may make another owner of it
 };
 
+enum class round_of { all, changes };
+
 class discovery {
 public:
     explicit discovery(pass_context& pass) : pass_(pass), stamp_(pass.pass_id) {}
@@ -115,7 +117,8 @@ private:
             if (full) {
                 target = list.address + "/delta?" + list.select();
             }
-            auto end = co_await follow(std::move(target), list);
+            const auto round = full ? round_of::all : round_of::changes;
+            auto end = co_await follow(std::move(target), list, round);
             if (end) {
                 co_await finish(kind, full, setting, *end);
                 co_return;
@@ -134,7 +137,7 @@ private:
             }
             break;
         }
-        auto end = co_await follow(list.address + "?" + list.select() + "&$top=999", list);
+        auto end = co_await follow(list.address + "?" + list.select() + "&$top=999", list, round_of::all);
         if (!end) {
             fail(end.error(), kind + "s");
             co_return;
@@ -143,7 +146,7 @@ private:
     }
 
     /// All pages from `target` on; the deltaLink, or empty for a plain listing.
-    task<core::result<std::string>> follow(std::string target, owner_list list) {
+    task<core::result<std::string>> follow(std::string target, owner_list list, round_of round) {
         graph::paged_list pages(pass_.graph, directory_call(std::move(target), list.kind + "s"));
         for (;;) {
             const auto page = co_await pages.next();
@@ -153,7 +156,7 @@ private:
             if (*page == nullptr) {
                 co_return pages.delta_link();
             }
-            const auto taken = co_await take(**page, list);
+            const auto taken = co_await take(**page, list, round);
             if (!taken) {
                 co_return taken.error();
             }
@@ -161,7 +164,7 @@ private:
     }
 
     /// Records what a page says; whom it tells only in part is asked for. Errors: of the latter.
-    task<core::result<void>> take(const json& elements, owner_list list) {
+    task<core::result<void>> take(const json& elements, owner_list list, round_of round) {
         answered_ = true;
         std::vector<told_owner> told;
         std::vector<partial_owner> parts;
@@ -192,7 +195,7 @@ private:
         }
         co_await keep_told(list.kind, std::move(told));
         if (!parts.empty()) {
-            co_return co_await complete(std::move(parts), std::move(list));
+            co_return co_await complete(std::move(parts), std::move(list), round);
         }
         co_return core::result<void>();
     }
@@ -215,17 +218,19 @@ private:
         co_await pass_.store.call(std::move(write));
     }
 
-    /// Asks for each owner of whom a page told only a part. Who was told in whole before, in this round, is
-    /// not asked for again if the part changes nothing: a group comes on as many pages as it has members.
-    task<core::result<void>> complete(std::vector<partial_owner> parts, owner_list list) {
-        auto seen = [parts, kind = list.kind, stamp = stamp_](index::database& db) {
+    /// Asks for each owner of whom a page told only a part, unless that changes nothing of an owner who was
+    /// told in whole before: in this round (a group comes on as many pages as it has members), or at any time
+    /// if the round tells changes alone.
+    task<core::result<void>> complete(std::vector<partial_owner> parts, owner_list list, round_of round) {
+        auto known = [parts, kind = list.kind, round, stamp = stamp_](index::database& db) {
             std::vector<bool> out;
             for (const auto& p : parts) {
-                out.push_back(!p.decides && index::is_owner_seen(db, kind, p.id, stamp));
+                const auto seen = index::owner_seen_in(db, kind, p.id);
+                out.push_back(!p.decides && seen && (*seen == stamp || round == round_of::changes));
             }
             return out;
         };
-        const auto whole = co_await pass_.store.call(std::move(seen));
+        const auto whole = co_await pass_.store.call(std::move(known));
         std::vector<told_owner> told;
         for (std::size_t i = 0; i < parts.size(); ++i) {
             sources::owner o;
@@ -319,7 +324,7 @@ private:
             if (*page == nullptr) {
                 co_return core::result<void>();
             }
-            const auto taken = co_await take(**page, all_sites());
+            const auto taken = co_await take(**page, all_sites(), round_of::all);
             if (!taken) {
                 co_return taken.error();
             }
