@@ -1,5 +1,6 @@
 #include <boost/asio/io_context.hpp>
 
+#include "http/decoding_sink.hpp"
 #include "http/exchange.hpp"
 #include "http/gzip.hpp"
 #include "http/pool.hpp"
@@ -88,9 +89,16 @@ task<core::result<response>> client::perform(request r, body_sink* sink) {
     if (!at) {
         co_return at.error();
     }
+    std::optional<decoding_sink> plain;
+    if (sink != nullptr) {
+        sink = &plain.emplace(*sink);
+    }
     auto answer = co_await exchange_with(r, *at, sink);
     if (!answer) {
         co_return answer;
+    }
+    if (auto whole = plain ? plain->finish() : core::result<void>(); !whole) {
+        co_return failure(whole.error().kind, r.verb, *at, whole.error().cause);
     }
     if (auto decoded = decode(*answer, r.max_body_bytes); !decoded) {
         co_return failure(decoded.error().kind, r.verb, *at, decoded.error().cause);

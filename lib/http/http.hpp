@@ -116,8 +116,8 @@ public:
     virtual ~transport() = default;
     virtual task<core::result<response>> send(request r) = 0;
 
-    /// Like send, but the body of a 200 or 206 goes to `sink`, undecoded, never held; for any other status
-    /// the body is in the response. A body shorter than its Content-Length is the error `transport`.
+    /// Like send, but the body of a 200 or 206 goes to `sink`, decoded (gzip), never held; for any other
+    /// status the body is in the response. A body shorter than its Content-Length is the error `transport`.
     virtual task<core::result<response>> download(request r, body_sink& sink) = 0;
 };
 

@@ -224,6 +224,7 @@ private:
                 co_return failure(std::move(*full));
             }
             const auto size = item_.size;
+            file.expect(size);
             std::optional<announced_file> announced;
             if (size >= large_file) {
                 announced.emplace(pass_.promised, file, size);
@@ -394,7 +395,8 @@ private:
             if (gone_ || e.code == graph::paused_code) {
                 co_return e;
             }
-            bool from_start = e.http_status == 416 || e.kind == error_kind::content_changed;
+            bool from_start = e.http_status == 416 || e.kind == error_kind::content_changed ||
+                              (file.is_encoded() && core::is_transient(e.kind));
             if (needs_look(e) && fresh_addresses < most_fresh_addresses) {
                 ++fresh_addresses;
                 const auto seen = co_await look_again();
