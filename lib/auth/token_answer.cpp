@@ -121,6 +121,17 @@ std::optional<std::uint64_t> number_of(const json& value) {
     return std::nullopt;
 }
 
+// Above 0; decimals count for nothing.
+std::optional<std::uint64_t> seconds_of(const json& value) {
+    auto out = number_of(value);
+    if (value.is_number_float()) {
+        const auto seconds = value.get<double>();
+        constexpr double most = 1e15;
+        out = seconds >= 1 ? static_cast<std::uint64_t>(std::min(seconds, most)) : 0;
+    }
+    return out == 0 ? std::nullopt : out;
+}
+
 // "AADSTS7000215: Invalid client secret" -> 7000215
 std::optional<std::uint64_t> code_in(std::string_view description) {
     constexpr std::string_view mark = "AADSTS";
@@ -234,11 +245,21 @@ core::result<token_answer> parse_token(std::string_view body) {
     }
     // A header made of it must stay one line.
     bool plain = std::all_of(out.value.begin(), out.value.end(), [](char c) { return c > 0x20 && c < 0x7f; });
-    auto at = parsed.find("expires_in");
-    auto life = at == parsed.end() ? std::nullopt : number_of(*at);
-    if (!plain || !life || *life == 0) {
-        bad.cause = plain ? "the login service's answer holds no usable expires_in"
-                          : "the login service's access_token holds impossible characters";
+    if (!plain) {
+        bad.cause = "the login service's access_token holds impossible characters";
+        return bad;
+    }
+    const auto* told = core::member(parsed, "expires_in");
+    if (told == nullptr) {
+        out.life = untold_life;
+        return out;
+    }
+    const auto life = seconds_of(*told);
+    if (!life) {
+        // Asked again it would say the same.
+        bad.kind = core::error_kind::auth_refused;
+        bad.cause = "the login service's answer holds an expires_in that is no number of seconds";
+        bad.hint = "check endpoints.login and whether a proxy changes the answers";
         return bad;
     }
     constexpr std::uint64_t longest = 7 * core::seconds_a_day;

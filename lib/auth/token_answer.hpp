@@ -28,7 +28,12 @@ struct login_failure {
     next_step next = next_step::give_up;
 };
 
-/// Reads a 200 of the token endpoint or of IMDS (where numbers are strings). Errors: protocol.
+/// Of a token whose answer does not tell how long it is good, which RFC 6749 (5.1) allows. Entra's live an
+/// hour or more.
+inline constexpr std::chrono::minutes untold_life{5};
+
+/// Reads a 200 of the token endpoint or of IMDS (where numbers are strings). Errors: protocol; auth_refused,
+/// if the token's life is nonsense.
 core::result<token_answer> parse_token(std::string_view body);
 
 /// Judges any other answer of the token endpoint (contract 1.5). Never fails; the texts hold no trace ids.

@@ -115,7 +115,8 @@ task<core::result<token_answer>> ask(std::shared_ptr<shared_state> s, std::share
     }
     if (answer->status == 200) {
         auto parsed = parse_token(answer->body);
-        *next = next_step::back_off;
+        const bool refused = !parsed && parsed.error().kind == core::error_kind::auth_refused;
+        *next = refused ? next_step::give_up : next_step::back_off;
         co_return parsed;
     }
     bool metadata = s->who.kind == credential_kind::managed_identity;

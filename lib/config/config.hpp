@@ -91,7 +91,7 @@ struct stage_settings {
 };
 
 /// Shell-like patterns over names, ASCII case ignored: selected is what an include matches and no exclude
-/// does.
+/// does. Patterns are also taken as they stand in an address: "My%20Team" is "My Team" as well.
 struct selection {
     selection() = default;
     std::vector<std::string> include{"*"};

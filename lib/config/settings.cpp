@@ -101,8 +101,31 @@ std::string_view to_string(log_level level) {
     return "info";
 }
 
+namespace {
+
+/// "a%20b" -> "a b"; what is no escape stays.
+std::string without_escapes(std::string_view pattern) {
+    std::string out;
+    for (std::size_t i = 0; i < pattern.size(); ++i) {
+        unsigned value = 0;
+        const auto* first = pattern.data() + i + 1;
+        if (pattern[i] == '%' && i + 2 < pattern.size() &&
+            std::from_chars(first, first + 2, value, 16).ptr == first + 2) {
+            out += static_cast<char>(value);
+            i += 2;
+        } else {
+            out += pattern[i];
+        }
+    }
+    return out;
+}
+
+}  // namespace
+
 bool selection::selects(std::string_view name) const {
-    const auto matches = [name](const std::string& pattern) { return core::glob_match(pattern, name); };
+    const auto matches = [name](const std::string& pattern) {
+        return core::glob_match(pattern, name) || core::glob_match(without_escapes(pattern), name);
+    };
     return std::any_of(include.begin(), include.end(), matches) &&
            std::none_of(exclude.begin(), exclude.end(), matches);
 }

@@ -1,5 +1,6 @@
 #include "graph/client.hpp"
 
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "auth/encoding.hpp"
@@ -43,6 +44,7 @@ struct hop {
     hop() = default;
     std::string url;
     bool authorised = false;  ///< on the Graph host
+    http::redirect_policy redirects;
     http::body_sink* sink = nullptr;
     std::string used_token;
     permit leave;
@@ -62,82 +64,34 @@ public:
 
     task<core::result<http::response>> send(call c) override {
         auto work = std::make_shared<hop>();
-        work->url = rules_.absolute(c.target);
-        work->authorised = !c.preauthenticated && rules_.is_graph(work->url);
-        if (!work->authorised) {
-            if (auto allowed = rules_.check_download(work->url); !allowed) {
-                co_return allowed.error().on(c.object);
-            }
-        }
-        auto request = std::make_shared<const call>(std::move(c));
-        const auto attempts = request->max_attempts == 0 ? options_.max_attempts : request->max_attempts;
-        retry_state retries(attempts, request->idempotent);
-        auto answer = co_await run(request, work, retries);
-        co_return answer;
+        const auto attempts = c.max_attempts == 0 ? options_.max_attempts : c.max_attempts;
+        co_return co_await run_through(std::move(c), work, attempts);
     }
 
     task<core::result<nlohmann::json>> get_json(call c) override {
-        std::string object = c.object;
-        auto answer = co_await send(std::move(c));
-        if (!answer) {
-            co_return answer.error();
-        }
-        auto parsed = parse_object(answer->body);
-        if (!parsed) {
-            co_return told(parsed.error(), *answer, object);
-        }
-        co_return std::move(*parsed->value);
+        const std::function read = [](std::string_view body) -> core::result<nlohmann::json> {
+            auto parsed = parse_object(body);
+            if (!parsed) {
+                return parsed.error();
+            }
+            return std::move(*parsed->value);
+        };
+        return get_readable(std::move(c), read);
     }
 
     task<core::result<page>> get_page(call c) override {
-        std::string object = c.object;
-        const bool flat = c.flat;
-        auto answer = co_await send(std::move(c));
-        if (!answer) {
-            co_return answer.error();
-        }
-        auto parsed = flat ? parse_flat_page(answer->body, rules_) : parse_page(answer->body, rules_);
-        if (!parsed) {
-            co_return told(parsed.error(), *answer, object);
-        }
-        co_return std::move(*parsed);
+        const std::function read = [this, flat = c.flat](std::string_view body) {
+            return flat ? parse_flat_page(body, rules_) : parse_page(body, rules_);
+        };
+        return get_readable(std::move(c), read);
     }
 
     task<core::result<http::response>> download(call c, http::body_sink& sink) override {
         counting_sink counted(sink, stats_.bytes_received);
         auto work = std::make_shared<hop>();
-        work->url = rules_.absolute(c.target);
         work->sink = &counted;
-        auto request = std::make_shared<const call>(std::move(c));
-        constexpr int most_redirects = 5;
-        for (int hops = 0; hops <= most_redirects; ++hops) {
-            // Only the first hop may be Graph's: a redirect never gets a token.
-            work->authorised = hops == 0 && !request->preauthenticated && rules_.is_graph(work->url);
-            if (!work->authorised) {
-                if (auto allowed = rules_.check_download(work->url); !allowed) {
-                    co_return allowed.error().on(request->object);
-                }
-            }
-            // One attempt: the caller knows how far it got and resumes by Range.
-            retry_state retries(1, request->idempotent);
-            auto answer = co_await run(request, work, retries);
-            if (!answer || !http::is_redirect(answer->status)) {
-                co_return answer;
-            }
-            auto location = answer->fields.find("Location");
-            if (!location) {
-                core::error bad(core::error_kind::protocol, "a redirect without a Location");
-                co_return std::move(bad).on(request->object);
-            }
-            auto from = http::parse_url(work->url);
-            auto next = from ? http::resolve_location(*from, *location) : from.error();
-            if (!next) {
-                co_return next.error().on(request->object);
-            }
-            work->url = std::move(*next);
-        }
-        core::error bad(core::error_kind::protocol, "the download is redirected in a circle");
-        co_return std::move(bad).on(request->object);
+        // One attempt: the caller knows how far it got and resumes by Range.
+        co_return co_await run_through(std::move(c), work, 1);
     }
 
     bool is_own(std::string_view link) const override { return rules_.is_graph(rules_.absolute(link)); }
@@ -160,6 +114,74 @@ private:
         e.object = object;
         e.request_id = scrub(answer.fields.find("request-id").value_or(""));
         return e;
+    }
+
+    /// Asks until the answer can be read. What a gateway puts in its place once is not there the next time; a
+    /// link that leads astray is.
+    template <class Read>
+    task<core::result<Read>> get_readable(call c, std::function<core::result<Read>(std::string_view)> read) {
+        constexpr unsigned most_readings = 3;
+        retry_state readings(most_readings, c.verb == http::method::get);
+        for (;;) {
+            auto answer = co_await send(c);
+            if (!answer) {
+                co_return answer.error();
+            }
+            auto made = read(answer->body);
+            if (made) {
+                co_return std::move(*made);
+            }
+            verdict unread;
+            unread.why = told(made.error(), *answer, c.object);
+            unread.retry = unread.why.operation == following ? retry_class::never : retry_class::transient;
+            const auto step = readings.next(unread, clock_.random());
+            if (step.what == retry_state::action::give_up) {
+                co_return std::move(unread.why);
+            }
+            ++stats_.retries;
+            stats_.waited_for_service += step.pause;
+            co_await clock_.sleep_until(clock_.now() + step.pause);
+        }
+    }
+
+    /// Turns the hop into the one that a redirect asks for. The token goes on to Graph alone. Errors:
+    /// protocol.
+    core::result<void> follow(const call& c, hop& h, const http::response& answer) const {
+        const auto refused = [&](core::error e) {
+            e.operation = following;
+            e.http_status = answer.status;
+            return std::move(e).on(c.object);
+        };
+        if (!http::is_followed(c.verb, answer.status)) {
+            return refused(
+                {core::error_kind::protocol, "a redirect in answer to a request that changes something"}
+            );
+        }
+        const auto from = http::parse_url(h.url);
+        auto to = from ? h.redirects.next(*from, answer) : from.error();
+        if (!to) {
+            return refused(to.error());
+        }
+        const bool within = h.authorised && rules_.is_graph(*to);
+        if (h.authorised && !within && h.sink == nullptr) {
+            // What it would answer there is not for us to trust, and not for it to see.
+            const auto host = http::parse_url(*to)->host;
+            core::error e(
+                core::error_kind::protocol,
+                "the service redirects to " + host + ", which is not the Graph host"
+            );
+            e.hint = "check endpoints.graph and whether a proxy changes the answers";
+            return refused(std::move(e));
+        }
+        const bool is_address = h.sink != nullptr && (answer.status == 302 || answer.status == 303);
+        h.authorised = within && !is_address;
+        if (!h.authorised) {
+            if (auto allowed = rules_.check_download(*to); !allowed) {
+                return refused(allowed.error());
+            }
+        }
+        h.url = std::move(*to);
+        return {};
     }
 
     http::request build(const call& c, const hop& h) const {
@@ -265,6 +287,28 @@ private:
         }
         stats_.answered += answer && !core::is_transient(out.why.kind) ? 1 : 0;
         return out;
+    }
+
+    /// The call through all its redirects.
+    task<core::result<http::response>> run_through(call c, std::shared_ptr<hop> h, unsigned attempts) {
+        h->url = rules_.absolute(c.target);
+        h->authorised = !c.preauthenticated && rules_.is_graph(h->url);
+        if (!h->authorised) {
+            if (auto allowed = rules_.check_download(h->url); !allowed) {
+                co_return allowed.error().on(c.object);
+            }
+        }
+        const auto request = std::make_shared<const call>(std::move(c));
+        retry_state retries(attempts, request->idempotent);
+        for (;;) {
+            auto answer = co_await run(request, h, retries);
+            if (!answer || !http::is_redirect(answer->status)) {
+                co_return answer;
+            }
+            if (auto led = follow(*request, *h, *answer); !led) {
+                co_return led.error();
+            }
+        }
     }
 
     // One hop, with its retries.

@@ -117,18 +117,22 @@ class client {
 public:
     virtual ~client() = default;
 
-    /// Any status below 400 is a success. JSON errors become typed errors. An absolute `target` on another
-    /// host never gets any authorisation; nor does one that is `preauthenticated`.
+    /// Any status below 300 is a success. JSON errors become typed errors. An absolute `target` on another
+    /// host never gets any authorisation; nor does one that is `preauthenticated`. Redirects are followed: of
+    /// Graph within its host, and a GET's by any status, others by 307 and 308 (contract 2.4).
+    /// Errors besides: protocol (a redirect that leads elsewhere or nowhere).
     virtual task<core::result<http::response>> send(call c) = 0;
 
-    /// A JSON object. Errors besides: protocol (no object, HTML), too_large.
+    /// A JSON object. Errors besides: protocol (no object, HTML), too_large. A GET that is answered with
+    /// something else is tried again twice.
     virtual task<core::result<nlohmann::json>> get_json(call c) = 0;
 
-    /// A page of a collection. Refuses links that leave the Graph host (protocol).
+    /// A page of a collection, as `get_json` does it. Refuses links that leave the Graph host (protocol).
     virtual task<core::result<page>> get_page(call c) = 0;
 
-    /// The body of a 200/206 goes to `sink`. A `target` on the Graph host is authorised and follows its
-    /// redirect without Authorization; an absolute URL on another host (pre-authenticated) never gets any.
+    /// The body of a 200/206 goes to `sink`. A `target` on the Graph host is authorised. Its 302 leads to a
+    /// pre-authenticated address and is followed without Authorization; where the whole request is redirected
+    /// (301, 307, 308) that goes on within the Graph host. A URL on another host never gets any.
     /// One attempt only (besides pauses for throttling, one renewal of a token and refusals that are now and
     /// then a hiccup): the caller resumes by Range. Errors of a pre-authenticated URL come as they are: 401,
     /// 403, 404 there usually mean that it has expired.

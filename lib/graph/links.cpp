@@ -33,7 +33,7 @@ bool has_suffix(std::string_view host, std::string_view suffix) {
 
 core::error refusal(std::string cause) {
     core::error e(core::error_kind::protocol, std::move(cause));
-    e.operation = "follow link";
+    e.operation = following;
     return e;
 }
 
@@ -55,6 +55,10 @@ link_rules::link_rules(std::string graph_url, std::vector<std::string> download_
 
 std::string link_rules::absolute(std::string_view target) const {
     return target.starts_with('/') ? graph_url_ + std::string(target) : std::string(target);
+}
+
+bool link_rules::is_url(std::string_view text) {
+    return http::parse_url(text).has_value() && is_plain(text);
 }
 
 bool link_rules::is_graph(std::string_view url) const {

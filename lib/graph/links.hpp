@@ -8,6 +8,9 @@
 
 namespace m365stage::graph {
 
+/// What failures to follow a link name as their operation.
+inline constexpr std::string_view following = "follow link";
+
 /// Decides which URLs are Graph's own, which are file hosts', and which are refused.
 class link_rules {
 public:
@@ -16,6 +19,9 @@ public:
 
     /// The absolute URL of a call's target: relative ones are completed, absolute ones stay untouched.
     std::string absolute(std::string_view target) const;
+
+    /// True for what is an absolute URL at all, as it stands: no blanks, no names of users in it.
+    static bool is_url(std::string_view text);
 
     /// True if a token may be sent there: scheme, host and port are Graph's.
     bool is_graph(std::string_view url) const;

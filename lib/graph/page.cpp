@@ -18,9 +18,9 @@ core::error no_text(const char* name) {
 
 core::result<std::string> checked(std::string link, const char* name, const link_rules& rules) {
     if (!link.empty() && !rules.is_graph(link)) {
-        core::error bad(
-            core::error_kind::protocol, std::string(name) + " leaves the Graph host and was refused"
-        );
+        const char* why = link_rules::is_url(link) ? " leaves the Graph host" : " is malformed";
+        core::error bad(core::error_kind::protocol, std::string(name) + why + " and was refused");
+        bad.operation = following;
         bad.hint = "check endpoints.graph and whether a proxy changes the answers";
         return bad;
     }

@@ -1,9 +1,9 @@
 #include <boost/asio/io_context.hpp>
 
+#include "http/decoding_sink.hpp"
 #include "http/exchange.hpp"
 #include "http/gzip.hpp"
 #include "http/pool.hpp"
-#include "http/redirect.hpp"
 #include "http/text.hpp"
 #include "http/wire.hpp"
 
@@ -34,7 +34,7 @@ private:
     void add_defaults(request& r, bool is_download) const;
     bool goes_through_proxy(const url_parts& at) const { return !proxy_.host.empty() && !bypasses_proxy(at); }
     task<core::result<response>> perform(request r, body_sink* sink);
-    task<core::result<response>> one_hop(const request& r, const url_parts& at, body_sink* sink);
+    task<core::result<response>> exchange_with(const request& r, const url_parts& at, body_sink* sink);
     task<core::result<void>> connect(pool::lease& l, const request& r, const url_parts& at);
 
     client_options options_;
@@ -85,31 +85,28 @@ core::result<void> decode(response& answer, std::uint64_t max_bytes) {
 
 task<core::result<response>> client::perform(request r, body_sink* sink) {
     add_defaults(r, sink != nullptr);
-    redirect_policy policy;
-    for (;;) {
-        auto at = parse_url(r.url);
-        if (!at) {
-            co_return std::move(at).error();
-        }
-        auto answer = co_await one_hop(r, *at, sink);
-        if (!answer) {
-            co_return answer;
-        }
-        const bool may_follow = r.follow_redirects && (r.verb == method::get || r.verb == method::head);
-        if (may_follow && is_redirect(answer->status)) {
-            if (auto next = policy.follow(r, *at, *answer); !next) {
-                co_return failure(next.error().kind, r.verb, *at, next.error().cause);
-            }
-            continue;
-        }
-        if (auto decoded = decode(*answer, r.max_body_bytes); !decoded) {
-            co_return failure(decoded.error().kind, r.verb, *at, decoded.error().cause);
-        }
+    const auto at = parse_url(r.url);
+    if (!at) {
+        co_return at.error();
+    }
+    std::optional<decoding_sink> plain;
+    if (sink != nullptr) {
+        sink = &plain.emplace(*sink);
+    }
+    auto answer = co_await exchange_with(r, *at, sink);
+    if (!answer) {
         co_return answer;
     }
+    if (auto whole = plain ? plain->finish() : core::result<void>(); !whole) {
+        co_return failure(whole.error().kind, r.verb, *at, whole.error().cause);
+    }
+    if (auto decoded = decode(*answer, r.max_body_bytes); !decoded) {
+        co_return failure(decoded.error().kind, r.verb, *at, decoded.error().cause);
+    }
+    co_return answer;
 }
 
-task<core::result<response>> client::one_hop(const request& r, const url_parts& at, body_sink* sink) {
+task<core::result<response>> client::exchange_with(const request& r, const url_parts& at, body_sink* sink) {
     const bool absolute = at.scheme == "http" && goes_through_proxy(at);
     auto head = make_head(r, at, absolute ? target_form::absolute : target_form::origin);
     if (!head) {

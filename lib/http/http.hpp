@@ -72,8 +72,6 @@ struct request {
     timeouts limits;
     std::uint64_t max_body_bytes =
         16u << 20;  ///< of an answer that is kept in memory (`send`, errors of `download`)
-    /// Follow up to 5 redirects of GET and HEAD. `Authorization` and cookies go to the same origin only.
-    bool follow_redirects = false;
     /// False: not sent a second time where the first may have arrived, not even if a connection that was kept
     /// turns out to be closed.
     bool repeatable = true;
@@ -104,6 +102,7 @@ public:
 };
 
 /// Sends requests; what the modules above see of HTTP. Implemented by `make_client` and by the tests' fakes.
+/// Redirects are answers like others: see `redirect_policy`.
 /// Errors:  transport, timeout, protocol, too_large, cancelled. An HTTP status, whatever it is, is a response
 /// and
 ///          not an error. Errors name method and origin, never path or query (these may hold secrets).
@@ -116,8 +115,8 @@ public:
     virtual ~transport() = default;
     virtual task<core::result<response>> send(request r) = 0;
 
-    /// Like send, but the body of a 200 or 206 goes to `sink`, undecoded, never held; for any other status
-    /// the body is in the response. A body shorter than its Content-Length is the error `transport`.
+    /// Like send, but the body of a 200 or 206 goes to `sink`, decoded (gzip), never held; for any other
+    /// status the body is in the response. A body shorter than its Content-Length is the error `transport`.
     virtual task<core::result<response>> download(request r, body_sink& sink) = 0;
 };
 

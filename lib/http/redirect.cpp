@@ -27,6 +27,11 @@ bool is_redirect(int status) {
     return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
 }
 
+bool is_followed(method verb, int status) {
+    const bool keeps_method = status == 307 || status == 308;
+    return keeps_method || (is_redirect(status) && (verb == method::get || verb == method::head));
+}
+
 core::result<std::string> resolve_location(const url_parts& from, std::string_view location) {
     location = location.substr(0, location.find('#'));
     if (has_scheme(location)) {
@@ -49,16 +54,16 @@ core::result<std::string> resolve_location(const url_parts& from, std::string_vi
     return base + path.substr(0, path.rfind('/') + 1) + std::string(location);
 }
 
-core::result<void> redirect_policy::follow(request& r, const url_parts& from, const response& answer) {
+core::result<std::string> redirect_policy::next(const url_parts& from, const response& answer) {
     const auto location = answer.fields.find("Location");
     if (!location || location->empty()) {
         return refuse("HTTP " + std::to_string(answer.status) + " without Location");
     }
-    auto next = resolve_location(from, *location);
-    if (!next) {
-        return next.error();
+    auto target = resolve_location(from, *location);
+    if (!target) {
+        return target.error();
     }
-    const auto to = parse_url(*next);
+    const auto to = parse_url(*target);
     if (!to) {
         return refuse("Location is " + to.error().cause);
     }
@@ -72,13 +77,7 @@ core::result<void> redirect_policy::follow(request& r, const url_parts& from, co
     if (visited_.size() > max_redirects) {
         return refuse("more than " + std::to_string(max_redirects) + " in a row");
     }
-    if (to->origin() != from.origin()) {
-        for (std::string_view name : {"Authorization", "Cookie", "Proxy-Authorization"}) {
-            r.fields.erase(name);
-        }
-    }
-    r.url = std::move(*next);
-    return {};
+    return target;
 }
 
 }  // namespace m365stage::http

@@ -22,6 +22,14 @@ void upsert_owner(database& db, const owner_row& o, std::int64_t pass) {
     );
 }
 
+void see_owner(database& db, std::string_view kind, std::string_view remote_id, std::int64_t pass) {
+    db.run("UPDATE owner SET seen_in=? WHERE kind=? AND remote_id=?", pass, kind, remote_id);
+}
+
+std::optional<std::int64_t> owner_seen_in(database& db, std::string_view kind, std::string_view remote_id) {
+    return db.number("SELECT seen_in FROM owner WHERE kind=? AND remote_id=?", kind, remote_id);
+}
+
 void remove_owner(database& db, std::string_view kind, std::string_view remote_id) {
     db.run("DELETE FROM owner WHERE kind=? AND remote_id=?", kind, remote_id);
 }

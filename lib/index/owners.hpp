@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,10 @@ struct owner_row {
 };
 
 void upsert_owner(database& db, const owner_row& o, std::int64_t pass);
+/// Notes that an owner is there, of whom no more was told; nothing if nobody knows it.
+void see_owner(database& db, std::string_view kind, std::string_view remote_id, std::int64_t pass);
+/// The pass that saw it last; nullopt: nobody knows it.
+std::optional<std::int64_t> owner_seen_in(database& db, std::string_view kind, std::string_view remote_id);
 void remove_owner(database& db, std::string_view kind, std::string_view remote_id);
 
 /// After a complete listing: removes owners of that kind that it did not bring.

@@ -62,8 +62,7 @@ public:
     }
 
     bool is_sparse(const json& element, const index::stream& s) const override {
-        return s.ids_only && element.is_object() && !element.contains("@removed") &&
-               !element.contains("start");
+        return s.ids_only && element.is_object() && !is_removed(element) && !element.contains("start");
     }
 
     std::optional<index::item_change> parse_item(const json& element, const index::stream& s) const override {

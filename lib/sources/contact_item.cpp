@@ -39,7 +39,7 @@ std::optional<index::item_change> parse_contact_folder(const json& element) {
 }
 
 bool is_sparse_contact(const json& element) {
-    return element.is_object() && !element.contains("@removed") &&
+    return element.is_object() && !is_removed(element) &&
            !(element.contains("displayName") && element.contains("emailAddresses") &&
              element.contains("createdDateTime"));
 }

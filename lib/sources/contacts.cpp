@@ -168,7 +168,7 @@ public:
         if (!s.is_main()) {
             return is_sparse_contact(element);
         }
-        return element.is_object() && !element.contains("@removed") && !is_root_element(element) &&
+        return element.is_object() && !is_removed(element) && !is_root_element(element) &&
                !(element.contains("displayName") && element.contains("parentFolderId"));
     }
 
@@ -270,7 +270,7 @@ private:
 
     static bool tells_folders(const json& elements) {
         return std::any_of(elements.begin(), elements.end(), [](const json& e) {
-            return e.is_object() && !e.contains("@removed");
+            return e.is_object() && !is_removed(e);
         });
     }
 
@@ -300,7 +300,7 @@ private:
         if (page->next_link.empty()) {
             std::vector<std::string> ids;
             for (const auto& e : *page->value) {
-                if (member(e, "@removed") == nullptr && !is_root_element(e) && !text(e, "id").empty()) {
+                if (!is_removed(e) && !is_root_element(e) && !text(e, "id").empty()) {
                     ids.push_back(text(e, "id"));
                 }
             }
@@ -323,7 +323,7 @@ private:
         const auto id = text(folder, "id");
         bool told = false;
         for (auto e = elements.begin(); e != elements.end();) {
-            const bool same = e->is_object() && text(*e, "id") == id && !e->contains("@removed");
+            const bool same = e->is_object() && text(*e, "id") == id && !is_removed(*e);
             told = told || same;
             e = same ? elements.erase(e) : e + 1;
         }

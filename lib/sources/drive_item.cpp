@@ -117,7 +117,7 @@ std::optional<index::item_change> parse_drive_item(const flat_value& element) {
         return std::nullopt;
     }
     // Tombstones carry the facet; feeds of other services mark with @removed (contract 4.2): both are taken.
-    if (element.member("deleted") || element.member("@removed")) {
+    if (element.member("deleted") || is_removed(element)) {
         c.removed = true;
         return c;
     }

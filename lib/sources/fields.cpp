@@ -13,6 +13,14 @@ bool is_true(const json& object, std::string_view key) {
     return value != nullptr && *value == true;
 }
 
+bool is_removed(const json& element) {
+    return member(element, "@removed") != nullptr;
+}
+
+bool is_removed(const graph::flat_value& element) {
+    return static_cast<bool>(element.member("@removed"));
+}
+
 json chosen(const json& object, std::span<const char* const> names) {
     json out = json::object();
     for (const char* key : names) {

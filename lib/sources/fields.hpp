@@ -8,6 +8,7 @@
 #include "async/task.hpp"
 #include "core/members.hpp"
 #include "graph/client.hpp"
+#include "graph/flat_json.hpp"
 
 namespace m365stage::sources {
 
@@ -15,6 +16,10 @@ using core::member;
 using core::text;
 
 bool is_true(const nlohmann::json& object, std::string_view key);
+
+/// True for what a feed tells of as gone (contract 4.2). A mark that is null is none.
+bool is_removed(const nlohmann::json& element);
+bool is_removed(const graph::flat_value& element);
 
 /// An object of those members that are there.
 nlohmann::json chosen(const nlohmann::json& object, std::span<const char* const> names);

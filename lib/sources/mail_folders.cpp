@@ -27,7 +27,7 @@ std::size_t hash_of(const json& element) {
 }
 
 bool is_live(const json& element) {
-    return element.is_object() && !element.contains("@removed") && !text(element, "id").empty();
+    return element.is_object() && !is_removed(element) && !text(element, "id").empty();
 }
 
 bool is_search(const json& element) {

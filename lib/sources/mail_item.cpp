@@ -116,14 +116,14 @@ std::optional<index::item_change> parse_mail_folder(const json& element) {
 }
 
 bool is_sparse_message(const json& element) {
-    return element.is_object() && !element.contains("@removed") &&
+    return element.is_object() && !is_removed(element) &&
            !std::all_of(always_told.begin(), always_told.end(), [&](const char* key) {
                return element.contains(key);
            });
 }
 
 bool is_sparse_message(const flat_value& element) {
-    return element.is_object() && !element.has("@removed") &&
+    return element.is_object() && !is_removed(element) &&
            !std::all_of(always_told.begin(), always_told.end(), [&](const char* key) {
                return element.has(key);
            });
@@ -153,7 +153,7 @@ std::optional<index::item_change> parse_message(const flat_value& element, const
     if (c.remote_id.empty()) {
         return std::nullopt;
     }
-    c.removed = static_cast<bool>(element.member("@removed"));
+    c.removed = is_removed(element);
     if (c.removed) {
         return c;
     }

@@ -23,7 +23,7 @@ constexpr std::size_t most_mailboxes = 2000;
 
 bool has_folders(const json& page) {
     return std::any_of(page.begin(), page.end(), [](const json& one) {
-        return one.is_object() && !is_root_element(one) && !one.contains("@removed");
+        return one.is_object() && !is_root_element(one) && !is_removed(one);
     });
 }
 
@@ -70,7 +70,7 @@ task<core::result<void>> known_folders::name_them(
     for (auto& one : page) {
         const auto hash = std::hash<std::string>()(text(one, "id"));
         for (const auto& k : found->second) {
-            if (k.id_hash == hash && one.is_object() && !one.contains("@removed")) {
+            if (k.id_hash == hash && one.is_object() && !is_removed(one)) {
                 one["wellKnownName"] = k.name;
             }
         }

@@ -125,7 +125,7 @@ std::optional<index::item_change> change_of(const json& element) {
     if (c.remote_id.empty()) {
         return std::nullopt;
     }
-    c.removed = member(element, "@removed") != nullptr;
+    c.removed = is_removed(element);
     return c;
 }
 

@@ -47,7 +47,7 @@ std::optional<index::item_change> parse_task_list(const json& element) {
 }
 
 bool is_sparse_task(const json& element) {
-    return element.is_object() && !element.contains("@removed") &&
+    return element.is_object() && !is_removed(element) &&
            !(element.contains("title") && element.contains("status") && element.contains("createdDateTime"));
 }
 

@@ -189,7 +189,7 @@ public:
         if (!s.is_main()) {
             return is_sparse_task(element);
         }
-        return element.is_object() && !element.contains("@removed") && !is_root_element(element) &&
+        return element.is_object() && !is_removed(element) && !is_root_element(element) &&
                !element.contains("displayName");
     }
 

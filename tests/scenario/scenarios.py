@@ -34,6 +34,7 @@ import cases.page  # noqa: F401
 import cases.mishaps  # noqa: F401
 import cases.clock  # noqa: F401
 import cases.bad_input  # noqa: F401
+import cases.odd_answers  # noqa: F401
 from harness import Failed, Skipped
 
 

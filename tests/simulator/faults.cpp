@@ -102,6 +102,9 @@ json fault_engine::list() const {
 }
 
 bool fault_engine::matches(fault& f, const request& r, std::string_view service) {
+    if (r.is_moved && std::string_view(f.kind->name) == "redirect") {
+        return false;
+    }
     if (!f.method.empty() && f.method != r.method) {
         return false;
     }

@@ -14,6 +14,9 @@
 /// Requests and responses as the handlers see them; only server.cpp knows Beast.
 namespace m365stage::sim {
 
+/// In front of a path: what was redirected within a host.
+inline constexpr std::string_view moved_prefix = "/moved";
+
 struct request {
     std::string method;
     std::string target;  ///< as sent: path and query
@@ -26,6 +29,7 @@ struct request {
     bool secure = true;
     bool files = false;  ///< came to the file host's port
     bool is_batch_part = false;
+    bool is_moved = false;  ///< made again where the fault `redirect` led within this host
 
     /// The value of a header by its lower-case name; several are joined with ", ".
     std::string header(std::string_view name) const;

@@ -39,6 +39,10 @@ enum class port_kind { graph, files, plain };
 void to_request(http::request<http::string_body>& in, request& out, port_kind kind, bool secure) {
     out.method = std::string(in.method_string());
     out.target = std::string(in.target());
+    if (out.target.starts_with(moved_prefix)) {
+        out.target.erase(0, moved_prefix.size());
+        out.is_moved = true;
+    }
     auto question = out.target.find('?');
     out.path = out.target.substr(0, question);
     out.query = question == std::string::npos ? "" : out.target.substr(question + 1);

@@ -5,78 +5,29 @@
 
 #include "async/group.hpp"
 #include "core/log.hpp"
+#include "graph/errors.hpp"
 #include "graph/paging.hpp"
-#include "http/http.hpp"
 #include "index/containers.hpp"
 #include "index/owners.hpp"
 #include "sources/fields.hpp"
-#include "tree/names.hpp"
+#include "sync/run/owner_list.hpp"
 
 namespace m365stage::sync {
 namespace {
 
 using core::error_kind;
 using nlohmann::json;
+using sources::member;
 using sources::text;
 
-std::optional<sources::owner> user_of(const json& element) {
-    sources::owner o;
-    o.kind = "user";
-    o.id = text(element, "id");
-    o.name = text(element, "userPrincipalName");
-    // Guests have no drive and no mailbox here; userType may be null (contract 5.1).
-    if (o.id.empty() || o.name.empty() || text(element, "userType") == "Guest") {
-        return std::nullopt;
-    }
-    o.path = "users/" + tree::owner_segment(o.name, o.id);
-    return o;
-}
+/// An owner of whom a page told only a part.
+struct partial_owner {
+    partial_owner(std::string i, bool d) : id(std::move(i)), decides(d) {}
+    std::string id;
+    bool decides;  ///< the part may make another owner of it
+};
 
-std::optional<sources::owner> group_of(const json& element) {
-    sources::owner o;
-    o.kind = "group";
-    o.id = text(element, "id");
-    o.name = text(element, "mailNickname");
-    const auto types = element.is_object() ? element.find("groupTypes") : element.end();
-    const bool unified = types != element.end() && types->is_array() &&
-                         std::find(types->begin(), types->end(), json("Unified")) != types->end();
-    if (o.id.empty() || o.name.empty() || !unified) {
-        return std::nullopt;
-    }
-    o.path = "groups/" + tree::owner_segment(o.name, o.id);
-    return o;
-}
-
-/// A site by its address; personal sites belong to their users, `/search` is no site (contract 5.1, Q94).
-std::optional<sources::owner> site_of(const json& element) {
-    sources::owner o;
-    o.kind = "site";
-    o.id = text(element, "id");
-    const auto url = text(element, "webUrl");
-    const auto personal = element.is_object() ? element.find("isPersonalSite") : element.end();
-    const bool is_personal = personal != element.end() && *personal == true;
-    auto parts = http::parse_url(url);
-    if (o.id.empty() || !parts || is_personal || url.find("/personal/") != std::string::npos) {
-        return std::nullopt;
-    }
-    std::string path = parts->target.substr(0, parts->target.find_first_of("?#"));
-    if (path == "/search" && text(element, "name").empty()) {
-        return std::nullopt;
-    }
-    o.name = parts->host + (path == "/" ? std::string() : path);
-    o.path = "sites/" + tree::owner_segment(parts->host, o.id);
-    for (std::size_t at = 1; at < path.size();) {
-        const auto end = std::min(path.find('/', at), path.size());
-        if (end > at) {
-            const auto name = path.substr(at, end - at);
-            o.path += "/" + tree::owner_segment(http::percent_decode(name).value_or(name), o.id);
-        }
-        at = end + 1;
-    }
-    return o;
-}
-
-using reader = std::optional<sources::owner> (*)(const json&);
+enum class round_of { all, changes };
 
 class discovery {
 public:
@@ -85,14 +36,9 @@ public:
     task<std::optional<core::error>> run() {
         for (const auto& kind : pass_.options.owner_kinds) {
             if (kind == "user") {
-                co_await directory(
-                    "user", "/v1.0/users", "id,userPrincipalName,displayName,userType,accountEnabled",
-                    &user_of
-                );
+                co_await directory(all_users());
             } else if (kind == "group") {
-                co_await directory(
-                    "group", "/v1.0/groups", "id,displayName,mailNickname,groupTypes", &group_of
-                );
+                co_await directory(all_groups());
             } else {
                 co_await sites();
             }
@@ -151,7 +97,8 @@ private:
     }
 
     /// Users or groups: by delta, by listing where the service offers no delta.
-    task<void> directory(std::string kind, std::string base, std::string select, reader read) {
+    task<void> directory(owner_list list) {
+        const auto kind = list.kind;
         const std::string setting = "delta:" + kind;
         auto stored = [setting](index::database& db) { return index::setting(db, setting).value_or(""); };
         std::string cursor = co_await pass_.store.call(std::move(stored));
@@ -162,9 +109,10 @@ private:
             const bool full = cursor.empty();
             std::string target = cursor;
             if (full) {
-                target = base + "/delta?$select=" + select;
+                target = list.address + "/delta?" + list.select();
             }
-            auto end = co_await follow(std::move(target), kind, read);
+            const auto round = full ? round_of::all : round_of::changes;
+            auto end = co_await follow(std::move(target), list, round);
             if (end) {
                 co_await finish(kind, full, setting, *end);
                 co_return;
@@ -183,7 +131,7 @@ private:
             }
             break;
         }
-        auto end = co_await follow(base + "?$select=" + select + "&$top=999", kind, read);
+        auto end = co_await follow(list.address + "?" + list.select() + "&$top=999", list, round_of::all);
         if (!end) {
             fail(end.error(), kind + "s");
             co_return;
@@ -192,8 +140,8 @@ private:
     }
 
     /// All pages from `target` on; the deltaLink, or empty for a plain listing.
-    task<core::result<std::string>> follow(std::string target, std::string kind, reader read) {
-        graph::paged_list pages(pass_.graph, directory_call(std::move(target), kind + "s"));
+    task<core::result<std::string>> follow(std::string target, owner_list list, round_of round) {
+        graph::paged_list pages(pass_.graph, directory_call(std::move(target), list.kind + "s"));
         for (;;) {
             const auto page = co_await pages.next();
             if (!page) {
@@ -202,35 +150,131 @@ private:
             if (*page == nullptr) {
                 co_return pages.delta_link();
             }
-            co_await take(**page, kind, read);
+            const auto taken = co_await take(**page, list, round);
+            if (!taken) {
+                co_return taken.error();
+            }
         }
     }
 
-    task<void> take(const json& elements, std::string kind, reader read) {
+    /// Records what a page says; whom it tells only in part is asked for. Errors: of the latter.
+    task<core::result<void>> take(const json& elements, owner_list list, round_of round) {
         answered_ = true;
-        std::vector<sources::owner> found;
-        std::vector<std::string> removed;
+        std::vector<told_owner> told;
+        std::vector<partial_owner> parts;
         for (const auto& element : elements) {
-            auto o = read(element);
-            const bool gone = element.is_object() && element.contains("@removed");
-            if (o && !gone) {
-                found.push_back(std::move(*o));
-            } else if (!text(element, "id").empty()) {
-                removed.push_back(text(element, "id"));
+            auto one = list.read(element);
+            if (one.who.id.empty()) {
+                continue;
+            }
+            if (sources::is_removed(element)) {
+                one.what = telling::gone;
+            }
+            // The last one counts.
+            std::erase_if(parts, [&](const partial_owner& p) {
+                return p.id == one.who.id && one.what != telling::partial;
+            });
+            if (one.what == telling::partial) {
+                const bool decides =
+                    std::any_of(list.deciding.begin(), list.deciding.end(), [&](const std::string& name) {
+                        return member(element, name) != nullptr;
+                    });
+                parts.emplace_back(one.who.id, decides);
+            } else {
+                if (one.what == telling::gone) {
+                    asked_alone_.erase(list.kind + one.who.id);
+                }
+                told.push_back(std::move(one));
             }
         }
-        auto write = [found = std::move(found), removed = std::move(removed), kind,
-                      stamp = stamp_](index::database& db) {
+        co_await keep_told(list.kind, std::move(told));
+        if (!parts.empty()) {
+            co_return co_await complete(std::move(parts), std::move(list), round);
+        }
+        co_return core::result<void>();
+    }
+
+    task<void> keep_told(std::string kind, std::vector<told_owner> told) {
+        auto write = [told = std::move(told), kind, stamp = stamp_](index::database& db) {
             index::database::transaction t(db);
-            for (const auto& o : found) {
-                index::upsert_owner(db, {o.kind, o.id, o.name, o.path}, stamp);
-            }
-            for (const auto& id : removed) {
-                index::remove_owner(db, kind, id);
+            for (const auto& [what, o] : told) {
+                if (what == telling::ours) {
+                    index::upsert_owner(db, {o.kind, o.id, o.name, o.path}, stamp);
+                } else if (what == telling::partial) {
+                    index::see_owner(db, kind, o.id, stamp);
+                } else {
+                    index::remove_owner(db, kind, o.id);
+                }
             }
             t.commit();
         };
         co_await pass_.store.call(std::move(write));
+    }
+
+    /// Asks for each owner of whom a page told only a part, unless that changes nothing of an owner who was
+    /// told in whole before: in this round (a group comes on as many pages as it has members), or at any time
+    /// if the round tells changes alone.
+    task<core::result<void>> complete(std::vector<partial_owner> parts, owner_list list, round_of round) {
+        auto known = [parts, kind = list.kind, round, stamp = stamp_](index::database& db) {
+            std::vector<bool> out;
+            for (const auto& p : parts) {
+                const auto seen = index::owner_seen_in(db, kind, p.id);
+                out.push_back(!p.decides && seen && (*seen == stamp || round == round_of::changes));
+            }
+            return out;
+        };
+        const auto whole = co_await pass_.store.call(std::move(known));
+        std::vector<told_owner> told;
+        for (std::size_t i = 0; i < parts.size(); ++i) {
+            sources::owner o;
+            o.kind = list.kind;
+            o.id = parts[i].id;
+            const bool again = !asked_alone_.insert(list.kind + o.id).second && !parts[i].decides;
+            if (whole[i] || again) {
+                continue;
+            }
+            told_owner one(telling::partial, std::move(o));
+            if (!list.address.empty()) {
+                auto answer = co_await ask_alone(one.who.id, list);
+                if (!answer) {
+                    co_return answer.error();
+                }
+                one = std::move(*answer);
+            }
+            told.push_back(std::move(one));
+        }
+        co_await keep_told(list.kind, std::move(told));
+        co_return core::result<void>();
+    }
+
+    /// What the service says of one owner. `partial`: no more than that it was there just now, or is not
+    /// there any more, which the feed will tell.
+    task<core::result<told_owner>> ask_alone(std::string id, owner_list list) {
+        const auto target = list.address + "/" + sources::segment(id) + "?" + list.select();
+        auto answer = co_await pass_.graph.get_json(directory_call(target, list.kind + " " + id));
+        sources::owner known;
+        known.kind = list.kind;
+        known.id = id;
+        told_owner nothing(telling::partial, std::move(known));
+        if (!answer) {
+            auto e = answer.error();
+            if (e.kind == error_kind::not_found) {
+                co_return nothing;
+            }
+            // Said of one owner; said of the list it would begin that anew, or do without its feed.
+            const bool of_lists = e.kind == error_kind::bad_request || e.kind == error_kind::unsupported ||
+                                  e.kind == error_kind::resync;
+            if (of_lists) {
+                co_return graph::as_unclear(std::move(e));
+            }
+            co_return e;
+        }
+        auto one = list.read(*answer);
+        if (one.who.id != id) {
+            core::error e(error_kind::protocol, "the answer is about somebody else");
+            co_return std::move(e).on(list.kind + " " + id);
+        }
+        co_return one;
     }
 
     task<void> finish(std::string kind, bool full, std::string setting, std::string cursor) {
@@ -272,7 +316,10 @@ private:
             if (*page == nullptr) {
                 co_return core::result<void>();
             }
-            co_await take(**page, "site", &site_of);
+            const auto taken = co_await take(**page, all_sites(), round_of::all);
+            if (!taken) {
+                co_return taken.error();
+            }
         }
     }
 
@@ -435,7 +482,8 @@ private:
     std::int64_t stamp_;  ///< of this pass: marks what it saw and listed
     std::optional<core::error> failure_;
     bool sites_complete_ = false;
-    bool answered_ = false;  ///< a list was answered: the service is there
+    bool answered_ = false;                        ///< a list was answered: the service is there
+    std::unordered_set<std::string> asked_alone_;  ///< kind and id: of whom a list told only a part
     std::vector<index::owner_row> queue_;
     std::size_t next_ = 0;
 };

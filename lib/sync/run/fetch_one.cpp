@@ -259,6 +259,7 @@ private:
         if (full) {
             co_return failure(std::move(*full));
         }
+        file.expect(item_.size);
         std::optional<announced_file> announced;
         if (item_.size >= large_file) {
             announced.emplace(pass_.promised, file, item_.size);
@@ -403,7 +404,8 @@ private:
             if (gone_ || e.code == graph::paused_code) {
                 co_return e;
             }
-            bool from_start = e.http_status == 416 || e.kind == error_kind::content_changed;
+            bool from_start = e.http_status == 416 || e.kind == error_kind::content_changed ||
+                              (file.is_encoded() && core::is_transient(e.kind));
             if (needs_look(e) && fresh_addresses < most_fresh_addresses) {
                 ++fresh_addresses;
                 const auto seen = co_await look_again();

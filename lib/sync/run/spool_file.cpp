@@ -13,6 +13,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/this_coro.hpp>
 #include "async/event.hpp"
+#include "http/decoding_sink.hpp"
 #include "http/range.hpp"
 
 namespace m365stage::sync {
@@ -87,6 +88,12 @@ task<core::result<void>> spool_file::begin(const http::response& head) {
     const std::string etag(head.fields.find("ETag").value_or(""));
     web_page_ = head.fields.find("Content-Type").value_or("").starts_with("text/html");
     if (head.status == 206) {
+        if (http::is_encoded(head.fields)) {
+            core::error e(
+                core::error_kind::content_changed, "a part of a compressed body is no part of the file"
+            );
+            co_return e;
+        }
         const auto range = head.fields.find("Content-Range").value_or("");
         const auto total = http::range_total(range).value_or(-1);
         const bool told = !version_.empty() && !etag.empty();
@@ -108,8 +115,9 @@ task<core::result<void>> spool_file::begin(const http::response& head) {
         }
     }
     version_ = etag;
+    encoded_ = http::is_encoded(head.fields);
     announce(head);
-    total_ = head.fields.find("Content-Encoding") ? -1 : announced_;
+    total_ = encoded_ ? -1 : announced_;
     co_return core::result<void>();
 }
 
@@ -137,6 +145,13 @@ std::span<std::byte> spool_file::room() {
 
 task<core::result<void>> spool_file::filled(std::size_t bytes) {
     buffer_.size += bytes;
+    if (encoded_ && received() > most_decoded_) {
+        core::error e(
+            core::error_kind::too_large,
+            "the compressed content becomes more than " + std::to_string(most_decoded_) + " bytes"
+        );
+        co_return e;
+    }
     // What is whole goes to the disk together with all else that `finish` does there.
     if (!buffer_.is_full() || received() == announced_) {
         co_return core::result<void>();
@@ -167,6 +182,11 @@ task<core::result<void>> spool_file::write(std::span<const std::byte> bytes) {
 
 std::int64_t spool_file::received() const {
     return shared_->written + static_cast<std::int64_t>(buffer_.size);
+}
+
+void spool_file::expect(std::int64_t size, std::int64_t bearable) {
+    constexpr std::int64_t most = std::int64_t{1} << 50;
+    most_decoded_ = std::max(bearable, 2 * std::min(size, most));
 }
 
 task<core::result<void>> spool_file::wait_for_writer() {
@@ -222,7 +242,7 @@ task<core::result<void>> spool_file::restart() {
     shared_->fd = tree::unique_fd();  // create() truncates
     version_.clear();
     total_ = -1;
-    unproven_ = false;
+    encoded_ = unproven_ = false;
     co_return core::result<void>();
 }
 

@@ -19,6 +19,8 @@ using async::task;
 /// destruction.
 class spool_file final : public http::body_sink {
 public:
+    static constexpr std::int64_t usual_bearable = std::int64_t{1} << 30;
+
     spool_file(const tree::stage_root& root, async::worker& disk, std::string name);
     ~spool_file() override;
 
@@ -33,6 +35,13 @@ public:
     /// True if it was put together from several answers and nothing in them says that they are of one version
     /// (contract Q46): file hosts give an ETag mostly, not always.
     bool is_unproven() const { return unproven_; }
+
+    /// How large the content is said to be. A compressed answer that becomes more than twice of that and more
+    /// than `bearable` is refused: nothing else would end it before the disk is full.
+    void expect(std::int64_t size, std::int64_t bearable = usual_bearable);
+
+    /// True if what has come was compressed: where it ends says nothing of where to resume.
+    bool is_encoded() const { return encoded_; }
 
     /// True if the answer said that it is a web page.
     bool is_web_page() const { return web_page_; }
@@ -73,6 +82,8 @@ private:
     std::int64_t announced_ = -1;  ///< where the answer at hand ends, if it says
     std::int64_t total_ = -1;      ///< bytes of the whole, if an answer told
     std::string version_;          ///< ETag of the first answer; a resumed part must have the same
+    std::int64_t most_decoded_ = usual_bearable;  ///< bytes of a compressed answer's content
+    bool encoded_ = false;
     bool unproven_ = false;
     bool web_page_ = false;
 };

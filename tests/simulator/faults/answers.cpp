@@ -122,7 +122,11 @@ void expired_url(const json& p, const request&, response& out) {
 
 void redirect(const json& p, const request& r, response& out) {
     out = empty_response(p.value("status", 302));
-    out.set("Location", p.value("to", "https://evil.example") + r.target);
+    std::string to = p.value("to", "https://evil.example");
+    if (to == "here") {
+        to = r.origin() + std::string(moved_prefix);
+    }
+    out.set("Location", to + r.target);
 }
 
 void ok_html(const json&, const request&, response& out) {
@@ -155,7 +159,8 @@ void add_answer_faults(std::vector<fault_kind>& out) {
     add("invalid_request", "400 invalidRequest that passes", {}, invalid_request);
     add("payload_read", "'IO error during request payload read'", {{"status", "400"}}, payload_read);
     add("expired_url", "401 of the file host", {{"status", "401, 403 or 404"}}, expired_url);
-    add("redirect", "a redirect to another host", {{"to", "origin"}, {"status", "302"}}, redirect);
+    add("redirect", "a redirect to another host, or within this one",
+        {{"to", "origin, or here"}, {"status", "302"}}, redirect);
     add("ok_html", "200 with an HTML page (a captive portal)", {}, ok_html);
 }
 

@@ -25,13 +25,29 @@ TEST_SUITE("auth") {
 
     TEST_CASE("answer: a 200 that is no token is a protocol error") {
         for (std::string body :
-             {"", "<html>sign in to the guest network</html>", "[]", "{}", R"({"access_token":"x"})",
-              R"({"access_token":"x","expires_in":0})", R"({"access_token":"x\r\nEvil: 1","expires_in":5})",
-              R"({"access_token":7,"expires_in":5})", R"({"access_token":"x","expires_in":"5s"})"}) {
+             {"", "<html>sign in to the guest network</html>", "[]", "{}", R"({"expires_in":3599})",
+              R"({"access_token":"x\r\nEvil: 1","expires_in":5})", R"({"access_token":7,"expires_in":5})"}) {
             CAPTURE(body);
             auto got = auth::parse_token(body);
             REQUIRE(got.has_error());
             CHECK(got.error().kind == error_kind::protocol);
+        }
+    }
+
+    TEST_CASE("answer: a token whose life is not told is used for a short one, and one of nonsense not at all"
+    ) {
+        for (const char* untold : {R"({"access_token":"x"})", R"({"access_token":"x","expires_in":null})"}) {
+            CHECK(auth::parse_token(untold).value().life == 5min);
+        }
+        CHECK(auth::parse_token(R"({"access_token":"x","expires_in":3599.9})").value().life == 3599s);
+        CHECK(auth::parse_token(R"({"access_token":"x","expires_in":1e300})").value().life == 7 * 24h);
+        for (const char* nonsense :
+             {"0", "-1", "0.5", "-1e300", "\"5s\"", "\"-5\"", "\"0\"", "\"\"", "true", "{}"}) {
+            CAPTURE(nonsense);
+            const auto got =
+                auth::parse_token(R"({"access_token":"x","expires_in":)" + std::string(nonsense) + "}");
+            REQUIRE(got.has_error());
+            CHECK(got.error().kind == error_kind::auth_refused);
         }
     }
 

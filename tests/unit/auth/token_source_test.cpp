@@ -173,6 +173,22 @@ TEST_SUITE("auth") {
         CHECK(down.net.requests.size() == 5);
     }
 
+    TEST_CASE("source: a token whose life is nonsense is not asked for again, HTML in its place is") {
+        world w;
+        w.net.respond = [](const http::request&) {
+            return answer(200, R"({"access_token":"x","expires_in":-1})");
+        };
+        CHECK(w.get().error().kind == error_kind::auth_refused);
+        CHECK(w.net.requests.size() == 1);
+        world portal;
+        portal.net.script(answer(200, "<html>"));
+        portal.net.script(answer(200, R"({"access_token":"x"})"));
+        CHECK(portal.get()->value == "x");
+        portal.clock.advance(std::chrono::minutes(5));
+        portal.net.script(answer(200, token_json("two", 3600)));
+        CHECK(portal.get()->value == "two");
+    }
+
     TEST_CASE("source: Retry-After of the login service is obeyed") {
         world w;
         w.net.script(answer(429, "", "Retry-After", "77"));

@@ -155,6 +155,25 @@ TEST_SUITE("config") {
         CHECK(s.api.token_file == "/etc/m365stage/api-token");
     }
 
+    TEST_CASE("values: a site is selected by its address as people read it, and as a browser shows it") {
+        selection sites;
+        const auto includes = [&](const char* pattern) {
+            sites.include = {pattern};
+            return sites.selects("contoso.sharepoint.com/sites/My Team");
+        };
+        CHECK(includes("contoso.sharepoint.com/sites/My Team"));
+        CHECK(includes("contoso.sharepoint.com/sites/My%20Team"));
+        CHECK(includes("*/my%20*"));
+        CHECK_FALSE(includes("*/My%2"));
+        CHECK_FALSE(includes("*/My%zzTeam"));
+        CHECK_FALSE(includes("*/MyTeam%"));
+        sites.include = {"*"};
+        sites.exclude = {"*/My%20Team"};
+        CHECK_FALSE(sites.selects("contoso.sharepoint.com/sites/My Team"));
+        sites.exclude = {"*/100%"};
+        CHECK_FALSE(sites.selects("contoso.sharepoint.com/sites/100%"));
+    }
+
     TEST_CASE("values: the cloud decides the endpoints unless they are overridden") {
         const auto with_cloud = [](const std::string& cloud, const std::string& more = "") {
             return accepted(

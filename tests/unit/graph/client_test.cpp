@@ -347,8 +347,8 @@ TEST_SUITE("graph") {
               R"({"value":[],"@odata.nextLink":"http://graph.example/v1.0"})",
               R"({"value":[],"@odata.nextLink":"https://graph.example@evil.example/"})",
               R"({"value":[],"@odata.deltaLink":"https://graph.example:444/"})",
-              R"({"value":[],"@odata.deltaLink":"/v1.0/d"})", R"({"value":[],"@odata.nextLink":7})", R"({})",
-              R"({"value":{}})", "<html>", ""}) {
+              R"({"value":[],"@odata.deltaLink":"/v1.0/d"})",
+              R"({"value":[],"@odata.nextLink":"https://graph.example/a b"})"}) {
             CAPTURE(bad);
             w.net.script(answer(200, bad));
             auto got = w.clock.run(w.client->get_page(w.call("/v1.0/d")));
@@ -356,6 +356,133 @@ TEST_SUITE("graph") {
             CHECK(got.error().kind == error_kind::protocol);
             CHECK(core::describe(got.error()).find("evil.example/v1.0") == std::string::npos);
         }
+    }
+
+    TEST_CASE("page: a link that is malformed is told from one that leads elsewhere") {
+        world w;
+        const auto cause = [&](const char* link) {
+            w.net.script(answer(200, std::string(R"({"value":[],"@odata.nextLink":")") + link + "\"}"));
+            return w.clock.run(w.client->get_page(w.call("/v1.0/d"))).error().cause;
+        };
+        CHECK(cause("https://graph.example/a b") == "@odata.nextLink is malformed and was refused");
+        CHECK(cause("/v1.0/d") == "@odata.nextLink is malformed and was refused");
+        CHECK(cause("https://evil.example/") == "@odata.nextLink leaves the Graph host and was refused");
+    }
+
+    TEST_CASE("page: an answer that is none is asked for again, twice, with pauses") {
+        for (const bool flat : {false, true}) {
+            world w;
+            auto list = w.call("/v1.0/d");
+            list.flat = flat;
+            w.net.script(answer(200, "null"));
+            w.net.script(answer(200, "<html>sign in</html>"));
+            w.net.script(answer(200, R"({"value":[]})"));
+            CHECK(w.clock.run(w.client->get_page(list)).has_value());
+            CHECK(w.clock.seconds_passed() == doctest::Approx(0.5 + 1));
+            CHECK(w.client->stats().retries == 2);
+        }
+        for (const char* bad :
+             {"{}", R"({"value":{}})", R"({"value":[],"@odata.nextLink":7})", R"({"value":[)", ""}) {
+            CAPTURE(bad);
+            world w;
+            w.net.respond = [&](const http::request&) { return answer(200, bad); };
+            const auto got = w.clock.run(w.client->get_page(w.call("/v1.0/d")));
+            REQUIRE(got.has_error());
+            CHECK(got.error().kind == error_kind::protocol);
+            CHECK(got.error().object == "users/ann");
+            CHECK(w.net.requests.size() == 3);
+        }
+    }
+
+    TEST_CASE("client: what was changed is not changed again because the answer is unreadable") {
+        world w;
+        w.net.script(answer(200, "<html>"));
+        auto post = w.call("/v1.0/x");
+        post.verb = http::method::post;
+        CHECK(w.clock.run(w.client->get_json(post)).error().kind == error_kind::protocol);
+        w.net.script(answer(200, ""));
+        w.net.script(answer(200, "{}"));
+        CHECK(w.clock.run(w.client->get_json(w.call("/v1.0/x"))).has_value());
+    }
+
+    // Contract 2.4, 308.
+    TEST_CASE("client: a redirect within the Graph host is followed with method, body and token") {
+        for (const int status : {301, 302, 303, 307, 308}) {
+            CAPTURE(status);
+            world w;
+            w.net.script(answer(status, "", "Location", "https://graph.example/v1.0/y?a=b"));
+            w.net.script(answer(status, "", "Location", "/v1.0/z"));
+            w.net.script(answer(200, R"({"value":[{"id":1}]})"));
+            const auto got = w.clock.run(w.client->get_page(w.call("/v1.0/x")));
+            REQUIRE(got.has_value());
+            CHECK(got->value->size() == 1);
+            CHECK(w.net.requests[1].what.url == "https://graph.example/v1.0/y?a=b");
+            CHECK(w.net.requests[2].what.url.ends_with("/v1.0/z"));
+            CHECK(w.net.field(2, "Authorization") == "Bearer token-1");
+            CHECK(w.net.field(2, "Accept") == "application/json;odata.metadata=minimal");
+
+            auto post = w.call("/v1.0/x");
+            post.verb = http::method::post;
+            post.body = "{}";
+            w.net.script(answer(status, "", "Location", "/v1.0/y"));
+            w.net.script(answer(201, R"({"id":1})"));
+            const auto made = w.clock.run(w.client->send(post));
+            if (status < 307) {
+                CHECK(made.error().kind == error_kind::protocol);
+                CHECK(w.net.requests.size() == 4);
+            } else {
+                REQUIRE(made.has_value());
+                CHECK(made->status == 201);
+                CHECK(w.net.requests[4].what.verb == http::method::post);
+                CHECK(w.net.requests[4].what.body == "{}");
+            }
+        }
+    }
+
+    TEST_CASE("client: a redirect to another host is refused by name, and nothing is sent there") {
+        for (const char* to :
+             {"https://evil.example/v1.0/x?secret=1", "http://graph.example/v1.0/x",
+              "https://graph.example:8443/v1.0/x", "https://graph.example@evil.example/", "", "https://"}) {
+            CAPTURE(to);
+            world w;
+            w.net.script(answer(308, "", "Location", to));
+            const auto got = w.clock.run(w.client->get_json(w.call("/v1.0/x")));
+            REQUIRE(got.has_error());
+            CHECK(got.error().kind == error_kind::protocol);
+            CHECK(got.error().http_status == 308);
+            CHECK(got.error().object == "users/ann");
+            CHECK(core::describe(got.error()).find("secret") == std::string::npos);
+            CHECK(w.net.requests.size() == 1);
+        }
+        world w;
+        w.net.script(answer(302, "", "Location", "https://evil.example/"));
+        const auto got = w.clock.run(w.client->get_json(w.call("/v1.0/x")));
+        CHECK(got.error().cause == "the service redirects to evil.example, which is not the Graph host");
+    }
+
+    TEST_CASE("client: redirects end, in a circle and without one") {
+        world w;
+        int number = 0;
+        w.net.respond = [&](const http::request&) {
+            return answer(302, "", "Location", "/v1.0/" + std::to_string(++number));
+        };
+        CHECK(w.clock.run(w.client->send(w.call("/v1.0/x"))).error().kind == error_kind::protocol);
+        CHECK(w.net.requests.size() == 6);
+        w.net.respond = [&](const http::request&) { return answer(302, "", "Location", "/v1.0/x"); };
+        CHECK(w.clock.run(w.client->send(w.call("/v1.0/x"))).error().kind == error_kind::protocol);
+        CHECK(w.net.requests.size() <= 8);
+    }
+
+    TEST_CASE("client: an upload goes on where its address leads, without a token") {
+        world w;
+        w.net.script(answer(307, "", "Location", "https://other.sharepoint.com/up?tempauth=y"));
+        w.net.script(answer(201, "{}"));
+        auto put = w.call("https://contoso.sharepoint.com/up?tempauth=x", graph::service::sharepoint);
+        put.verb = http::method::put;
+        put.body = "12345";
+        CHECK(w.clock.run(w.client->send(put))->status == 201);
+        CHECK(w.net.requests[1].what.body == "12345");
+        CHECK(w.net.field(1, "Authorization") == "(none)");
     }
 
     TEST_CASE("paging: a list is read to its end, and a part is never taken for the whole") {
@@ -438,8 +565,23 @@ TEST_SUITE("graph") {
         CHECK(w.net.field(0, "Authorization") == "Bearer token-1");
         CHECK(w.net.field(1, "Authorization") == "(none)");
         CHECK(w.net.field(1, "Accept") == "*/*");
-        CHECK_FALSE(w.net.requests[0].what.follow_redirects);
         CHECK(w.client->stats().bytes_received == 7);
+    }
+
+    TEST_CASE("download: the token goes on within the Graph host where the whole request does, and no further"
+    ) {
+        for (const int status : {301, 307, 308}) {
+            world w;
+            w.net.script(answer(status, "", "Location", "/v2.0/content"));
+            w.net.script(answer(302, "", "Location", "https://contoso.sharepoint.com/f"));
+            w.net.script(answer(307, "", "Location", "https://graph.example/back"));
+            w.net.script(answer(200, "content"));
+            text_sink sink;
+            CHECK(w.clock.run(w.client->download(w.call("/v1.0/content"), sink)).has_value());
+            CHECK(w.net.field(1, "Authorization") == "Bearer token-1");
+            CHECK(w.net.field(2, "Authorization") == "(none)");
+            CHECK(w.net.field(3, "Authorization") == "(none)");
+        }
     }
 
     TEST_CASE("download: a 400 that passes is asked again, nothing else is") {
@@ -559,6 +701,6 @@ TEST_SUITE("graph") {
             return answer(302, "", "Location", "https://a.example/");
         };
         CHECK(w.clock.run(w.client->download(w.call("/v1.0/f"), sink)).error().kind == error_kind::protocol);
-        CHECK(w.net.requests.size() == 7);
+        CHECK(w.net.requests.size() == 3);
     }
 }

@@ -177,6 +177,75 @@ TEST_SUITE("http: faults") {
         CHECK(kept->body.find("\r\nAccept-Encoding: gzip\r\n") != std::string::npos);
     }
 
+    TEST_CASE("downloads: what is compressed although identity was asked for is decoded on the way") {
+        const std::string text(3'000'000, 'z');
+        for (const std::string& packed : {gzipped(text), gzipped(text.substr(1)) + gzipped("z")}) {
+            client_fixture f(always(answer(packed, "Content-Encoding: gzip\r\n")));
+            memory_sink sink;
+            auto r = hasty(f);
+            r.limits = {};
+            REQUIRE(f.download(r, sink));
+            CHECK(sink.bytes == text);
+            CHECK(sink.largest <= 64u << 10);
+            CHECK(sink.coding == "gzip");
+            CHECK(sink.length == "");
+        }
+        client_fixture plain(always(answer("text", "Content-Encoding: identity\r\n")));
+        client_fixture empty(always(answer("", "Content-Encoding: gzip\r\n")));
+        memory_sink sink;
+        REQUIRE(plain.download(plain.get("/"), sink));
+        CHECK(sink.length == "4");
+        REQUIRE(empty.download(empty.get("/"), sink));
+        CHECK(sink.bytes == "text");
+    }
+
+    TEST_CASE("downloads: what is compressed fills the place that the sink gives") {
+        struct small_sink final : http::body_sink {
+            http::task<core::result<void>> begin(const http::response&) override {
+                co_return core::result<void>();
+            }
+            http::task<core::result<void>> write(std::span<const std::byte>) override {
+                co_return core::error(error_kind::internal, "there was room");
+            }
+            std::span<std::byte> room() override { return std::as_writable_bytes(std::span(place)); }
+            http::task<core::result<void>> filled(std::size_t n) override {
+                text.append(place.data(), n);
+                co_return core::result<void>();
+            }
+            std::array<char, 100> place{};
+            std::string text;
+        };
+        std::string text;
+        for (int i = 0; i < 20'000; ++i) {
+            text += std::to_string(i * 7919);
+        }
+        client_fixture f(always(answer(gzipped(text), "Content-Encoding: x-gzip\r\n")));
+        small_sink sink;
+        REQUIRE(f.download(f.get("/"), sink));
+        CHECK(sink.text == text);
+    }
+
+    TEST_CASE("downloads: what is compressed and damaged, short or of another coding is no content") {
+        const auto packed = gzipped(std::string(100'000, 'z') + "end");
+        struct row {
+            std::string body;
+            const char* coding;
+            error_kind kind;
+        };
+        for (const row& r :
+             {row{packed.substr(0, packed.size() - 4), "gzip", error_kind::transport},
+              row{"plain text", "gzip", error_kind::protocol},
+              row{packed + "plain text", "gzip", error_kind::protocol},
+              row{packed, "br", error_kind::protocol}, row{packed, "gzip, gzip", error_kind::protocol}}) {
+            CAPTURE(r.body.size());
+            client_fixture f(always(answer(r.body, std::string("Content-Encoding: ") + r.coding + "\r\n")));
+            memory_sink sink;
+            const auto got = f.download(f.get("/"), sink);
+            REQUIRE_FALSE(got);
+            CHECK(got.error().kind == r.kind);
+        }
+    }
+
     TEST_CASE("the error body of a download is in the response, the sink sees nothing") {
         client_fixture f(always(answer("{}", "", "404 Not Found")));
         memory_sink sink;

@@ -22,6 +22,8 @@ public:
     http::task<core::result<void>> begin(const http::response& head) override {
         ++begun;
         status = head.status;
+        coding = head.fields.find("Content-Encoding").value_or("");
+        length = head.fields.find("Content-Length").value_or("");
         co_return core::result<void>();
     }
     http::task<core::result<void>> write(std::span<const std::byte> piece) override {
@@ -32,7 +34,7 @@ public:
     int begun = 0;
     int status = 0;
     std::size_t largest = 0;
-    std::string bytes;
+    std::string bytes, coding, length;
 };
 
 /// A TLS server with a script, and a client that trusts it.

@@ -50,7 +50,7 @@ json folder(const char* id) {
 
 /// The ids that a page of the folder list has in the end.
 core::result<std::vector<std::string>> listed(paged_graph& graph) {
-    graph.pages["feed"] = paged_graph::given(json::array({folder("A"), folder("D")}), "");
+    graph.pages.try_emplace("feed", json::array({folder("A"), folder("D")}), "");
     index::container c;
     c.kind = "contacts";
     c.owner_kind = "user";
@@ -91,6 +91,19 @@ TEST_SUITE("sources") {
         REQUIRE(ids.has_value());
         // The default folder, which the feed tells of as well, is known as such.
         CHECK(*ids == std::vector<std::string>{"D contacts", "A", "B", "C"});
+    }
+
+    TEST_CASE("contacts: folders whose mark of removal is null are folders") {
+        paged_graph graph;
+        auto nested = folder("B");
+        nested["@removed"] = nullptr;
+        graph.pages["/A/childFolders"] = paged_graph::given(json::array({nested}), "");
+        auto top = folder("A"), standard = folder("D");
+        top["@removed"] = standard["@removed"] = nullptr;
+        graph.pages["feed"] = paged_graph::given(json::array({top, standard}), "");
+        const auto ids = listed(graph);
+        REQUIRE(ids.has_value());
+        CHECK(*ids == std::vector<std::string>{"D contacts", "A", "B"});
     }
 
     TEST_CASE("contacts: a list of nested folders that goes in a circle is an error, not a short list") {
