@@ -259,7 +259,7 @@ int carry_out(
 
 int run_restore(const global_options& global, restore_arguments& a) {
     // The credential of the backup app need not be on the machine that restores.
-    auto settings = config::load(global.config_file, config::file_checks::off);
+    auto settings = config::load(global.config_file, config::file_checks::restore);
     if (!settings) {
         return fail(settings.error());
     }
