@@ -1,0 +1,111 @@
+#include "daemon/hook_words.hpp"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <string_view>
+
+namespace m365stage::daemon {
+namespace {
+
+enum class option_kind { flag, word, words };
+
+struct hook_option {
+    std::string_view name;
+    option_kind takes;
+};
+
+// Of the hooks, and those of every command. None of them is a word that stands in a status or in a job's
+// name.
+constexpr std::array options{
+    hook_option{"--job", option_kind::words},    hook_option{"--level", option_kind::words},
+    hook_option{"--status", option_kind::words}, hook_option{"--jobid", option_kind::word},
+    hook_option{"--max-age", option_kind::word}, hook_option{"--timeout", option_kind::word},
+    hook_option{"--on-owed", option_kind::word}, hook_option{"--config", option_kind::word},
+    hook_option{"--json", option_kind::flag},    hook_option{"--help", option_kind::flag},
+    hook_option{"-h", option_kind::flag},        hook_option{"--version", option_kind::flag},
+};
+
+/// The option that this argument is, or begins as "--name=value".
+const hook_option* option_of(std::string_view argument) {
+    const auto name = argument.substr(0, argument.find('='));
+    const auto* at =
+        std::find_if(options.begin(), options.end(), [&](const auto& o) { return o.name == name; });
+    return at == options.end() ? nullptr : at;
+}
+
+using words = std::vector<std::string>;
+
+/// Where the hook's own arguments begin; the end if this is no hook.
+words::iterator after_hook(words& all) {
+    auto at = std::find(all.begin(), all.end(), "hook");
+    return std::find_if(at, all.end(), [](const std::string& word) {
+        return word == "before-job" || word == "after-job" || word == "job-ended";
+    });
+}
+
+}  // namespace
+
+words join_hook_words(words arguments) {
+    const auto command = after_hook(arguments);
+    if (command == arguments.end()) {
+        return arguments;
+    }
+    const bool tolerant = *command == "after-job";
+    words out(arguments.begin(), command + 1);
+    for (auto at = command + 1; at != arguments.end();) {
+        const auto* option = option_of(*at);
+        if (option == nullptr) {
+            if (!tolerant) {
+                out.push_back(*at);
+            }
+            ++at;
+            continue;
+        }
+        const auto equals = at->find('=');
+        std::optional<std::string> value;
+        if (equals != std::string::npos) {
+            value = at->substr(equals + 1);
+        }
+        ++at;
+        while (at != arguments.end() && option_of(*at) == nullptr && option->takes != option_kind::flag) {
+            if (option->takes == option_kind::word && value) {
+                break;
+            }
+            value = value && !value->empty() ? *value + " " + *at : *at;
+            ++at;
+        }
+        const std::string name(option->name);
+        if (name == "--status" && value.value_or("").empty()) {
+            value = unknown_status;
+        }
+        if (name == "--level" && value.value_or("").empty()) {
+            continue;  // as if it was not asked for
+        }
+        out.push_back(value ? name + "=" + *value : name);
+    }
+    return out;
+}
+
+std::string status_to_tell(std::string text) {
+    constexpr std::size_t longest = 200;  // as the service takes it (api/fields.hpp)
+    std::replace_if(
+        text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; },
+        ' '
+    );
+    const auto first = text.find_first_not_of(' ');
+    if (first == std::string::npos) {
+        return unknown_status;
+    }
+    text = text.substr(first, text.find_last_not_of(' ') - first + 1);
+    if (text.size() > longest) {
+        auto end = longest;
+        while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) {
+            --end;
+        }
+        text.resize(end);
+    }
+    return text;
+}
+
+}  // namespace m365stage::daemon
