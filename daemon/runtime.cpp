@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "core/log.hpp"
+#include "sync/rebuild.hpp"
 
 namespace m365stage::daemon {
 namespace {
@@ -217,6 +218,9 @@ core::result<std::unique_ptr<stage>> stage::open(const config::settings& s) {
     auto st = std::make_unique<stage>();
     st->root = std::move(*root);
     st->lock = std::move(*lock);
+    if (auto there = sync::require_index(*st->root); !there) {
+        return there.error();
+    }
     try {
         const names_new_threads name("m365-index");
         st->store = std::make_unique<index::store>(s.stage.root + "/index.db");
