@@ -123,7 +123,7 @@ void check_credential(check_report& report, const std::string& who, const config
         case config::proof_kind::certificate:
             break;
     }
-    const auto end = auth::certificate_end(app.proof_file);
+    const auto end = auth::certificate_end(app.proof_file, who);
     if (!end) {
         report.fail(what, end.error());
         return;

@@ -78,6 +78,7 @@ void configure_log(const config::log_settings& s) {
 
 auth::credential credential_of(const config::settings& s, const config::app_settings& app) {
     auth::credential c;
+    c.section = s.restore_app && &app == &*s.restore_app ? "restore_app" : "app";
     c.kind = kind_of(app.proof);
     c.login_url = s.endpoints.login;
     c.graph_url = s.endpoints.graph;
