@@ -36,18 +36,38 @@ const hook_option* option_of(std::string_view argument) {
 
 using words = std::vector<std::string>;
 
-/// Where the hook's own arguments begin; the end if this is no hook.
-words::iterator after_hook(words& all) {
-    auto at = std::find(all.begin(), all.end(), "hook");
-    return std::find_if(at, all.end(), [](const std::string& word) {
-        return word == "before-job" || word == "after-job" || word == "job-ended";
-    });
+/// The first word from `at` on that is neither an option of every command nor its value.
+words::iterator next_command(words& all, words::iterator at) {
+    while (at != all.end()) {
+        const auto* option = option_of(*at);
+        if (option == nullptr) {
+            return at;
+        }
+        const bool takes_next = option->takes != option_kind::flag && at->find('=') == std::string::npos;
+        ++at;
+        if (takes_next && at != all.end()) {
+            ++at;
+        }
+    }
+    return at;
+}
+
+/// The word that says which hook it is; the end if this is none.
+words::iterator find_hook(words& all) {
+    const auto first = next_command(all, all.begin());
+    if (first == all.end() || *first != "hook") {
+        return all.end();
+    }
+    const auto which = next_command(all, first + 1);
+    const bool known =
+        which != all.end() && (*which == "before-job" || *which == "after-job" || *which == "job-ended");
+    return known ? which : all.end();
 }
 
 }  // namespace
 
 words join_hook_words(words arguments) {
-    const auto command = after_hook(arguments);
+    const auto command = find_hook(arguments);
     if (command == arguments.end()) {
         return arguments;
     }

@@ -123,7 +123,7 @@ def lost_index(options):
         w.sim.forget_requests()
         for empty in (True, False):
             lose(empty)
-            for command in ("sync", "verify", "check"):
+            for command in ("sync", "verify", "check", "status", "ls"):
                 out = stage.run(command)
                 line = next((x for x in out.told().splitlines() if "index rebuild" in x), "")
                 check(out.exit == 5 and path in line, f"{command} ended with {out.exit}: {out.told()}")

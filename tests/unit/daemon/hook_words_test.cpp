@@ -67,7 +67,8 @@ TEST_SUITE("daemon") {
             words{"hook", "after-job", "--jobid=7", "--status=OK"}
         );
         for (const char* line :
-             {"hook before-job now --jobid=7", "sync --only a b", "ls hook", "hook", "history after-job"}) {
+             {"hook before-job now --jobid=7", "sync --only a b", "ls hook", "hook", "history after-job",
+              "export --from hook --to after-job a", "--config hook ls after-job --what"}) {
             CAPTURE(line);
             CHECK(daemon::join_hook_words(split(line)) == split(line));
         }
