@@ -64,6 +64,24 @@ words::iterator find_hook(words& all) {
     return known ? which : all.end();
 }
 
+/// The option's value: what is behind its '=' and the words that follow, as many as it takes. `at` moves on.
+std::optional<std::string> take_value(const hook_option& option, words::iterator& at, words::iterator end) {
+    std::optional<std::string> value;
+    if (const auto equals = at->find('='); equals != std::string::npos) {
+        value = at->substr(equals + 1);
+    }
+    ++at;
+    const bool full = option.takes == option_kind::flag || (option.takes == option_kind::word && value);
+    while (!full && at != end && option_of(*at) == nullptr) {
+        value = value && !value->empty() ? *value + " " + *at : *at;
+        ++at;
+        if (option.takes == option_kind::word) {
+            break;
+        }
+    }
+    return value;
+}
+
 }  // namespace
 
 words join_hook_words(words arguments) {
@@ -82,25 +100,14 @@ words join_hook_words(words arguments) {
             ++at;
             continue;
         }
-        const auto equals = at->find('=');
-        std::optional<std::string> value;
-        if (equals != std::string::npos) {
-            value = at->substr(equals + 1);
-        }
-        ++at;
-        while (at != arguments.end() && option_of(*at) == nullptr && option->takes != option_kind::flag) {
-            if (option->takes == option_kind::word && value) {
-                break;
-            }
-            value = value && !value->empty() ? *value + " " + *at : *at;
-            ++at;
-        }
         const std::string name(option->name);
-        if (name == "--status" && value.value_or("").empty()) {
-            value = unknown_status;
+        auto value = take_value(*option, at, arguments.end());
+        const bool blank = value.value_or("").empty();
+        if (blank && name == "--level") {
+            continue;  // as if it was not there
         }
-        if (name == "--level" && value.value_or("").empty()) {
-            continue;  // as if it was not asked for
+        if (blank && name == "--status") {
+            value = unknown_status;
         }
         out.push_back(value ? name + "=" + *value : name);
     }

@@ -42,6 +42,8 @@ TEST_SUITE("daemon") {
                       "--level=Virtual Full", "--json"}},
                  row{"hook --config c.yaml before-job --job a --jobid 7 --max-age 1h",
                      {"hook", "--config", "c.yaml", "before-job", "--job=a", "--jobid=7", "--max-age=1h"}},
+                 row{"hook job-ended --jobid 7 8 --json=x --status OK",
+                     {"hook", "job-ended", "--jobid=7", "8", "--json=x", "--status=OK"}},
                  row{"hook after-job --jobid 7 --status Canceled --config c.yaml",
                      {"hook", "after-job", "--jobid=7", "--status=Canceled", "--config=c.yaml"}},
              }) {
