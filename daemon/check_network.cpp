@@ -39,7 +39,7 @@ std::optional<std::chrono::seconds> skew_of(const http::response& r) {
 /// Any HTTP answer means: there, and its certificate is good.
 bool check_reachable(
     check_report& report, boost::asio::io_context& io, http::transport& transport, const std::string& what,
-    const std::string& url
+    const std::string& url, const std::string& proxy
 ) {
     http::request request;
     request.url = url;
@@ -52,7 +52,9 @@ bool check_reachable(
         std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start);
     if (!answer) {
         auto e = answer.error();
-        if (e.hint.empty()) {
+        if (!proxy.empty() && e.hint.empty()) {
+            e.hint = "all of it goes through endpoints.proxy " + proxy + ": see first that this answers";
+        } else if (e.hint.empty()) {
             e.hint = "check network, DNS, endpoints.proxy, firewall and endpoints.ca_file";
         }
         report.fail(what, core::describe(e), "", core::exit_code::unreachable);
@@ -111,10 +113,12 @@ void check_app(
         login = check_reachable(
             report, io, *(*c)->transport, "login service",
             settings.endpoints.login + "/" + http::percent_encode(settings.tenant.id) +
-                "/v2.0/.well-known/openid-configuration"
+                "/v2.0/.well-known/openid-configuration",
+            settings.endpoints.proxy
         );
         check_reachable(
-            report, io, *(*c)->transport, "Microsoft Graph", settings.endpoints.graph + "/v1.0/organization"
+            report, io, *(*c)->transport, "Microsoft Graph", settings.endpoints.graph + "/v1.0/organization",
+            settings.endpoints.proxy
         );
     }
     if (!login && app.proof != config::proof_kind::managed_identity) {

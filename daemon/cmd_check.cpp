@@ -14,6 +14,7 @@
 #include "daemon/index_access.hpp"
 #include "daemon/lock_holder.hpp"
 #include "daemon/progress.hpp"
+#include "sync/rebuild.hpp"
 
 namespace m365stage::daemon {
 
@@ -84,6 +85,27 @@ std::optional<config::settings> check_configuration(check_report& report, const 
     return without ? std::optional(std::move(*without)) : std::nullopt;
 }
 
+/// The files of restore_app are missed by `restore` alone, so they may well be kept elsewhere until one is
+/// due. False: they can't be used.
+bool check_restore_files(check_report& report, const std::string& file) {
+    const auto settings = config::load(file, config::file_checks::restore);
+    if (settings) {
+        return true;
+    }
+    bool usable = true;
+    std::istringstream problems(settings.error().cause);
+    for (std::string line; std::getline(problems, line);) {
+        if (line.find(": restore_app.") != std::string::npos) {
+            report.warn(
+                "restore_app: credential", line,
+                "'m365stage restore' is refused with it; nothing else needs it"
+            );
+            usable = false;
+        }
+    }
+    return usable;
+}
+
 void check_credential(check_report& report, const std::string& who, const config::app_settings& app) {
     const auto what = who + ": credential";
     switch (app.proof) {
@@ -101,7 +123,7 @@ void check_credential(check_report& report, const std::string& who, const config
         case config::proof_kind::certificate:
             break;
     }
-    const auto end = auth::certificate_end(app.proof_file);
+    const auto end = auth::certificate_end(app.proof_file, who);
     if (!end) {
         report.fail(what, end.error());
         return;
@@ -122,7 +144,10 @@ void check_disk(check_report& report, const config::stage_settings& stage) {
     struct statvfs st{};
     if (::statvfs(stage.root.c_str(), &st) != 0) {
         const int code = errno;
-        if (code == ENOENT) {
+        const auto obstacle = code == ENOENT ? tree::why_no_root(stage.root) : std::string();
+        if (!obstacle.empty()) {
+            report.fail("disk", stage.root + ": " + std::strerror(code), obstacle, core::exit_code::local);
+        } else if (code == ENOENT) {
             report.warn(
                 "disk", stage.root + " is not there yet",
                 "the first pass makes it, if its parent can be written"
@@ -158,6 +183,12 @@ void check_disk(check_report& report, const config::stage_settings& stage) {
 
 void check_index(check_report& report, const config::stage_settings& stage) {
     const auto file = stage.root + "/index.db";
+    if (const auto root = tree::stage_root::open_copy(stage.root)) {
+        if (const auto there = sync::require_index(**root); !there) {
+            report.fail("index", there.error());
+            return;
+        }
+    }
     if (::access(file.c_str(), F_OK) != 0 && errno == ENOENT) {
         report.warn(
             "index", "there is none yet",
@@ -213,8 +244,11 @@ void print_json(const check_report& report) {
 
 int run_check(const global_options& global) {
     check_report report;
-    if (const auto settings = check_configuration(report, global.config_file)) {
+    if (auto settings = check_configuration(report, global.config_file)) {
         check_credential(report, "app", settings->app);
+        if (settings->restore_app && !check_restore_files(report, global.config_file)) {
+            settings->restore_app.reset();
+        }
         if (settings->restore_app) {
             check_credential(report, "restore_app", *settings->restore_app);
         }

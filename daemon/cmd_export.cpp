@@ -95,7 +95,7 @@ void add_export(CLI::App& app, const global_options& global, runner& run) {
     command->add_option("--from", a->asked.from, "folder that the backup system restored")->required();
     command->add_option("--to", a->to, "folder for the files; made if it is not there")->required();
     command->add_option(
-        "--select", a->asked.select, "only what matches, e.g. 'users/ann@*/onedrive/Reports'"
+        "--select", a->asked.select, "only what matches and lies below, e.g. 'users/ann@*/onedrive/Reports'"
     );
     command->add_option("--mail", a->mail, "mail as files, or as one mbox for each folder")
         ->check(CLI::IsMember({"eml", "mbox"}))

@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "api/documents.hpp"
+#include "core/glob.hpp"
 #include "daemon/command.hpp"
 #include "daemon/index_access.hpp"
 #include "daemon/progress.hpp"
@@ -39,7 +40,7 @@ void print(const index::held_container& h) {
         std::printf("  %s\n", path.c_str());
     }
     if (h.held > static_cast<std::int64_t>(h.examples.size())) {
-        std::printf("  ... all of them: m365stage ls --json '%s/*' (state held)\n", h.key.c_str());
+        std::printf("  ... all of them: m365stage ls --json '%s' (state held)\n", h.key.c_str());
     }
 }
 
@@ -83,7 +84,7 @@ int print_approved(const global_options& global, const nlohmann::json& held) {
     return static_cast<int>(core::exit_code::done);
 }
 
-int run_approve(const global_options& global, const std::string& key) {
+int approve_one(const global_options& global, const std::string& key) {
     auto settings = config::load(global.config_file, config::file_checks::off);
     if (settings && service_answers(settings->api.socket)) {
         // The service begins that pass at once.
@@ -104,6 +105,33 @@ int run_approve(const global_options& global, const std::string& key) {
     return print_approved(global, api::held_document(*approved));
 }
 
+/// The containers with held deletions that the pattern selects. What can't be found out, or fits nothing, is
+/// taken for the name of one: the error says why it is none.
+std::vector<std::string> held_keys(const global_options& global, const std::string& written) {
+    const core::path_pattern wanted(written);
+    std::vector<std::string> out;
+    if (auto opened = open_index::open(global, index::database::mode::read_only)) {
+        for (const auto& h : index::held_containers(*opened->db, 0, tree::local_name)) {
+            if (wanted.selects(h.key)) {
+                out.push_back(h.key);
+            }
+        }
+    }
+    if (out.empty()) {
+        out.push_back(wanted.text());
+    }
+    return out;
+}
+
+int run_approve(const global_options& global, const std::string& written) {
+    int code = static_cast<int>(core::exit_code::done);
+    for (const auto& key : held_keys(global, written)) {
+        const int one = approve_one(global, key);
+        code = code == 0 ? one : code;
+    }
+    return code;
+}
+
 }  // namespace
 
 void add_guard(CLI::App& app, const global_options& global, runner& run) {
@@ -118,7 +146,8 @@ void add_guard(CLI::App& app, const global_options& global, runner& run) {
         command->add_subcommand("approve", "let the next pass do the held deletions of a container");
     approve->footer(approve_help);
     auto key = std::make_shared<std::string>();
-    approve->add_option("CONTAINER", *key, "name as 'guard list' prints it")->required();
+    approve->add_option("CONTAINER", *key, "name as 'guard list' prints it, or what lies above, or a pattern")
+        ->required();
     approve->callback([&global, &run, key] {
         run = [&global, key] { return guarded([&] { return run_approve(global, *key); }); };
     });

@@ -7,6 +7,7 @@
 #include "core/duration.hpp"
 #include "core/time.hpp"
 #include "daemon/command.hpp"
+#include "daemon/hook_words.hpp"
 #include "daemon/progress.hpp"
 #include "daemon/service_client.hpp"
 #include "http/http.hpp"
@@ -121,7 +122,8 @@ int before_job(const global_options& global, const hook_arguments& a) {
 
 /// Tells the service what became of a job.
 int tell(const global_options& global, const hook_arguments& a, const char* what, const std::string& done) {
-    const auto socket = socket_of(global);
+    // A mistake in the configuration since the job began must not keep its lease alive.
+    const auto socket = config::load_socket(global.config_file);
     if (!socket) {
         return refuse("", socket.error());
     }
@@ -149,7 +151,7 @@ void add_hook(CLI::App& app, const global_options& global, runner& run) {
     auto a = std::make_shared<hook_arguments>();
     auto* before = command->add_subcommand("before-job", "bring the tree up to date, then hold it still");
     before->footer(hook_help);
-    before->add_option("--job", a->job, "Bareos' %n")->required();
+    before->add_option("--job", a->job, "Bareos' %n; its words need no quotes")->required();
     before->add_option("--level", a->level, "Bareos' %l");
     before->add_option("--max-age", a->max_age, "a tree this fresh is fresh enough; 0s: a new pass")
         ->capture_default_str();
@@ -160,19 +162,21 @@ void add_hook(CLI::App& app, const global_options& global, runner& run) {
     before->callback([&global, &run, a] { run = [&global, a] { return before_job(global, *a); }; });
     auto* after = command->add_subcommand("after-job", "the files have been read: let the tree move again");
     after->callback([&global, &run, a] {
+        a->status = status_to_tell(a->status);
         run = [&global, a] { return tell(global, *a, "read", " has read the tree; it may move again"); };
     });
     auto* ended =
         command->add_subcommand("job-ended", "the Director's word: only now the job counts as saved");
     ended->callback([&global, &run, a] {
+        a->status = status_to_tell(a->status);
         run = [&global, a] { return tell(global, *a, "ended", " ended: " + a->status); };
     });
     for (auto* sub : {before, after, ended}) {
         sub->add_option("--jobid", a->job_id, "Bareos' %i")->required();
     }
-    for (auto* sub : {after, ended}) {
-        sub->add_option("--status", a->status, "Bareos' %e")->required();
-    }
+    // The lease ends whether or not the status is known; only the Director's word is nothing without it.
+    after->add_option("--status", a->status, "Bareos' %e; its words need no quotes");
+    ended->add_option("--status", a->status, "Bareos' %e; its words need no quotes")->required();
 }
 
 }  // namespace m365stage::daemon

@@ -10,7 +10,9 @@ namespace m365stage::daemon {
 namespace {
 
 constexpr const char* ls_help =
-    "PATTERN is matched against whole paths below tree/: '*' stands for anything, also for '/'.\n"
+    "PATTERN is matched against whole paths below tree/: '*' stands for anything, also for '/'. It selects "
+    "what it\n"
+    "matches and everything below, so 'users/ann@contoso.com' or a folder's name are patterns, too.\n"
     "States: staged; pending (to be fetched), spooled (fetched, to be put into the tree), failed (with the "
     "reason),\n"
     "held (removed in Microsoft 365, kept by the guard). With --json: one object a line.\n\n"

@@ -259,7 +259,7 @@ int carry_out(
 
 int run_restore(const global_options& global, restore_arguments& a) {
     // The credential of the backup app need not be on the machine that restores.
-    auto settings = config::load(global.config_file, config::file_checks::off);
+    auto settings = config::load(global.config_file, config::file_checks::restore);
     if (!settings) {
         return fail(settings.error());
     }
@@ -305,7 +305,7 @@ void add_restore(CLI::App& app, const global_options& global, runner& run) {
     auto a = std::make_shared<restore_arguments>();
     command->add_option("--from", a->asked.from, "folder that the backup system restored")->required();
     command->add_option(
-        "--select", a->asked.select, "only what matches, e.g. 'users/ann@*/onedrive/Reports'"
+        "--select", a->asked.select, "only what matches and lies below, e.g. 'users/ann@*/onedrive/Reports'"
     );
     command->add_option(
         "--to", a->asked.to, "another place: users/NAME@DOMAIN[/FOLDER], sites/HOST/PATH, ..."

@@ -180,7 +180,10 @@ int run_sync(const global_options& global, const sync_arguments& arguments) {
 void add_sync(CLI::App& app, const global_options& global, runner& run) {
     auto* command = app.add_subcommand("sync", "one pass: bring the tree up to date, then end");
     auto arguments = std::make_shared<sync_arguments>();
-    command->add_option("--only", arguments->only, "only containers whose name matches, e.g. 'users/ann@*'");
+    command->add_option(
+        "--only", arguments->only,
+        "only what matches and lies below, e.g. 'users/ann@contoso.com' or '*/mail'"
+    );
     command->callback([&global, &run, arguments] {
         run = [&global, arguments] { return run_sync(global, *arguments); };
     });

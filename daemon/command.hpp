@@ -1,6 +1,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <functional>
 #include <string>
 
@@ -32,6 +33,9 @@ void add_hook(CLI::App& app, const global_options& global, runner& run);
 void add_lease(CLI::App& app, const global_options& global, runner& run);
 void add_jobs(CLI::App& app, const global_options& global, runner& run);
 void add_index(CLI::App& app, const global_options& global, runner& run);
+
+/// A whole number from `least` on; `what` says in an error what it is: "the number of a generation".
+CLI::Validator whole_number(std::int64_t least, std::string what);
 
 /// Prints an error as one line on stderr ("m365stage: ...") and returns its exit code. A configuration error
 /// may have a line for each problem.

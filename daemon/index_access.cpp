@@ -6,12 +6,20 @@
 #include <cstdio>
 #include <cstring>
 
+#include "sync/rebuild.hpp"
+
 namespace m365stage::daemon {
 
 core::result<open_index> open_index::open(const global_options& global, index::database::mode mode) {
     auto settings = config::load(global.config_file, config::file_checks::off);
     if (!settings) {
         return settings.error();
+    }
+    if (const auto root = tree::stage_root::open_copy(settings->stage.root)) {
+        if (const auto there = sync::require_index(**root);
+            there.has_error() && there.error().kind == core::error_kind::index) {
+            return there.error();
+        }
     }
     const auto file = settings->stage.root + "/index.db";
     struct stat st{};

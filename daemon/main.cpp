@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <boost/version.hpp>
 #include <csignal>
 #include <iostream>
@@ -13,6 +14,7 @@
 
 #include "core/log.hpp"
 #include "daemon/command.hpp"
+#include "daemon/hook_words.hpp"
 
 namespace m365stage::daemon {
 namespace {
@@ -31,7 +33,32 @@ constexpr const char* description =
     "permission;\n"
     "4 Microsoft 365 unreachable; 5 local disk or index; 6 held by the guard; 7 timed out or busy.";
 
+/// The command line names no command that there is: CLI11 misses one, and does not tell what stands there
+/// instead. Empty: that was not the reason.
+std::string unknown_command(const CLI::App& app) {
+    const CLI::App* at = &app;
+    while (!at->get_subcommands().empty()) {
+        at = at->get_subcommands().front();
+    }
+    std::string known;
+    for (const auto* command : at->get_subcommands([](const CLI::App*) { return true; })) {
+        known += (known.empty() ? "" : ", ") + command->get_name();
+    }
+    const auto words = app.remaining(true);
+    if (words.empty() || known.empty()) {
+        return {};
+    }
+    const auto& first = words.front();
+    return std::string("unknown ") + (first.starts_with('-') ? "option" : "command") + " '" + first +
+           "'; expected one of " + known + (at == &app ? "" : " behind " + at->get_name());
+}
+
 int usage_error(const CLI::App& app, const CLI::ParseError& e) {
+    if (dynamic_cast<const CLI::RequiredError*>(&e) != nullptr) {
+        if (const auto told = unknown_command(app); !told.empty()) {
+            return fail(core::error(core::error_kind::usage, told));
+        }
+    }
     // CLI11 has exit codes of its own; help and version are no errors.
     return app.exit(e, std::cout, std::cerr) == 0 ? 0 : static_cast<int>(core::exit_code::usage);
 }
@@ -60,7 +87,9 @@ int run(int argc, char** argv) {
     add_restore(app, global, chosen);
     add_export(app, global, chosen);
     try {
-        app.parse(argc, argv);
+        auto words = join_hook_words(std::vector<std::string>(argv + std::min(argc, 1), argv + argc));
+        std::reverse(words.begin(), words.end());  // as CLI11 takes them
+        app.parse(std::move(words));
     } catch (const CLI::ParseError& e) {
         return usage_error(app, e);
     }

@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "core/log.hpp"
+#include "sync/rebuild.hpp"
 
 namespace m365stage::daemon {
 namespace {
@@ -77,6 +78,7 @@ void configure_log(const config::log_settings& s) {
 
 auth::credential credential_of(const config::settings& s, const config::app_settings& app) {
     auth::credential c;
+    c.section = s.restore_app && &app == &*s.restore_app ? "restore_app" : "app";
     c.kind = kind_of(app.proof);
     c.login_url = s.endpoints.login;
     c.graph_url = s.endpoints.graph;
@@ -223,6 +225,9 @@ core::result<std::unique_ptr<stage>> stage::open(const config::settings& s) {
     auto st = std::make_unique<stage>();
     st->root = std::move(*root);
     st->lock = std::move(*lock);
+    if (auto there = sync::require_index(*st->root); !there) {
+        return there.error();
+    }
     try {
         const names_new_threads name("m365-index");
         st->store = std::make_unique<index::store>(s.stage.root + "/index.db");

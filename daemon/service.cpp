@@ -24,11 +24,6 @@ std::int64_t held_deletions(index::database& db) {
     return db.number("SELECT sum(guard_held) FROM container").value_or(0);
 }
 
-/// The pass could not know what was wanted of it: nothing is wrong with the service.
-bool is_mistaken(const sync::pass_summary& s) {
-    return s.failure && s.failure->kind == error_kind::usage;
-}
-
 void log_end(const sync::pass_summary& s, const std::string& only) {
     if (s.failure) {
         return;  // told with the time of the next try
@@ -225,7 +220,7 @@ void staging_service::ended(sync::pass_summary summary) {
     auto& count = summary.outcome == "complete"   ? complete_
                   : summary.outcome == "degraded" ? degraded_
                                                   : failed_;
-    if (is_mistaken(summary)) {
+    if (summary.mistaken) {
         core::log(core::log_level::warning, core::describe(*summary.failure));
     } else if (++count; summary.failure) {
         note_trouble(*summary.failure);
@@ -243,7 +238,9 @@ void staging_service::ended(sync::pass_summary summary) {
     if (summary.kept_back || summary.whole) {
         kept_back_ = summary.kept_back;
     }
-    last_ = summary;
+    if (!summary.mistaken) {
+        last_ = summary;
+    }
     for (const auto& t : run->served) {
         t->result = summary;
     }

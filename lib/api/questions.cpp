@@ -66,12 +66,11 @@ core::result<question> ask_containers(const request& r) {
     if (auto good = fields.finish(); !good) {
         return good.error();
     }
-    return question([=](index::database& db) {
+    return question([=, only = core::path_pattern(pattern)](index::database& db) {
         json rows = json::array();
         json next;
         for (const auto& c : index::containers(db)) {
-            const bool wanted = c.key > after && (pattern.empty() || core::glob_match(pattern, c.key)) &&
-                                (!noteworthy || is_noteworthy(c));
+            const bool wanted = c.key > after && only.selects(c.key) && (!noteworthy || is_noteworthy(c));
             if (!wanted) {
                 continue;
             }

@@ -56,10 +56,12 @@ bool fits(std::string_view pattern, std::string_view path, std::string_view& arg
 response unknown_path(const std::string& path) {
     core::error e(core::error_kind::not_found, "there is nothing here");
     e.object = path;
+    constexpr std::string_view base = "/api/v1/";
     std::string known;
-    for (const auto& r : table) {
-        if (r.path.starts_with("/api/v1/") && known.find(r.path) == std::string::npos) {
-            known.append(known.empty() ? "" : ", ").append(r.path.substr(8));
+    for (const auto* r = table.begin(); r != table.end(); ++r) {
+        const auto same = [r](const row& other) { return other.path == r->path; };
+        if (r->path.starts_with(base) && std::none_of(table.begin(), r, same)) {
+            known.append(known.empty() ? "" : ", ").append(r->path.substr(base.size()));
         }
     }
     e.hint = "there are /, /healthz, /readyz, /metrics, and below /api/v1/: " + known;

@@ -40,7 +40,7 @@ core::error file_error(const std::string& path, std::string cause, std::string h
 
 core::error system_failure(const std::string& path, int number) {
     std::string hint =
-        number == EACCES ? "the service user must be able to read it" : "check the path in app";
+        number == EACCES ? "the service user must be able to read it" : "check the path in {app}";
     return file_error(path, std::system_category().message(number), std::move(hint));
 }
 
@@ -54,7 +54,7 @@ core::result<std::string> read_secret_file(const std::string& path) {
     }
     struct stat facts{};
     if (::fstat(file.get(), &facts) != 0 || !S_ISREG(facts.st_mode)) {
-        return file_error(path, "it is not a regular file", "check the path in app");
+        return file_error(path, "it is not a regular file", "check the path in {app}");
     }
     constexpr std::size_t largest = 1u << 20;
     std::string text;
@@ -82,10 +82,20 @@ core::result<std::string> read_secret_file(const std::string& path) {
     return text;
 }
 
-core::result<std::chrono::system_clock::time_point> certificate_end(const std::string& pem_file) {
+core::error name_section(core::error e, const std::string& section) {
+    constexpr std::string_view place = "{app}";
+    if (const auto at = e.hint.find(place); at != std::string::npos) {
+        e.hint.replace(at, place.size(), section);
+    }
+    return e;
+}
+
+core::result<std::chrono::system_clock::time_point> certificate_end(
+    const std::string& pem_file, const std::string& section
+) {
     auto pem = read_secret_file(pem_file);
     if (!pem) {
-        return pem.error();
+        return name_section(pem.error(), section);
     }
     auto end = end_of_certificate(*pem);
     if (!end) {

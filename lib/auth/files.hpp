@@ -11,4 +11,7 @@ namespace m365stage::auth {
 /// file); never the content.
 core::result<std::string> read_secret_file(const std::string& path);
 
+/// Hints of this module say "{app}" where the section of the configuration belongs that has the credential.
+core::error name_section(core::error e, const std::string& section);
+
 }  // namespace m365stage::auth

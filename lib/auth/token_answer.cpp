@@ -25,7 +25,7 @@ constexpr std::string_view check_clock =
     "check this machine's clock (chronyc tracking): the login service refuses "
     "assertions from the past or the future";
 constexpr std::string_view check_app =
-    "check app.client_id and tenant.id: the app registration is not in this tenant";
+    "check {app}.client_id and tenant.id: the app registration is not in this tenant";
 constexpr std::string_view check_certificate =
     "upload this certificate to the app registration (Certificates & secrets); if it is there, try "
     "certificate_algorithm RS256";
@@ -68,7 +68,7 @@ constexpr std::array codes{
     code_row{700022, next_step::give_up, check_scope},
     code_row{700023, next_step::give_up, check_scope},
     code_row{500011, next_step::give_up, check_scope},
-    code_row{900144, next_step::give_up, "check app.client_id and tenant.id"},
+    code_row{900144, next_step::give_up, "check {app}.client_id and tenant.id"},
     code_row{
         9001023, next_step::give_up, "tenant.id must name your tenant, not common, organizations or consumers"
     },
@@ -316,7 +316,7 @@ login_failure judge_metadata(int status, std::string_view body) {
     if (out.why.cause.empty()) {
         out.why.cause = "the metadata service refused the request";
     }
-    out.why.hint = "check that the managed identity (app.managed_identity) is assigned to this machine";
+    out.why.hint = "check that the managed identity ({app}.managed_identity) is assigned to this machine";
     return out;
 }
 

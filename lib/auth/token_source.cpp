@@ -51,6 +51,7 @@ struct shared_state {
 };
 
 core::error named(core::error e, const credential& who) {
+    e = name_section(std::move(e), who.section);
     if (!e.object.empty()) {
         e.cause = e.object + ": " + e.cause;  // a file of the credential
     }

@@ -24,10 +24,11 @@ enum class credential_kind { secret, certificate, federated_token, managed_ident
 struct credential {
     credential() = default;
     credential_kind kind = credential_kind::secret;
-    std::string login_url;  ///< "https://login.microsoftonline.com"
-    std::string graph_url;  ///< "https://graph.microsoft.com"; the scope is this + "/.default"
-    std::string tenant;     ///< GUID or verified domain
-    std::string client_id;  ///< for a managed identity: empty for the system-assigned one
+    std::string section = "app";  ///< of the configuration that it is from, for what errors say
+    std::string login_url;        ///< "https://login.microsoftonline.com"
+    std::string graph_url;        ///< "https://graph.microsoft.com"; the scope is this + "/.default"
+    std::string tenant;           ///< GUID or verified domain
+    std::string client_id;        ///< for a managed identity: empty for the system-assigned one
     std::string secret_file;
     std::string certificate_file;    ///< PEM with certificate and private key
     bool certificate_rs256 = false;  ///< RS256 + x5t (SHA-1) instead of PS256 + x5t#S256 (contract 1.2)
@@ -67,8 +68,10 @@ struct token_facts {
 };
 std::optional<token_facts> decode_token(const std::string& access_token);
 
-/// When the certificate in this PEM file ends. Errors: usage (file missing, no certificate, key does not
-/// fit).
-core::result<std::chrono::system_clock::time_point> certificate_end(const std::string& pem_file);
+/// When the certificate in this PEM file ends; `section`: of the configuration that names it. Errors: usage
+/// (file missing, no certificate, key does not fit).
+core::result<std::chrono::system_clock::time_point> certificate_end(
+    const std::string& pem_file, const std::string& section
+);
 
 }  // namespace m365stage::auth

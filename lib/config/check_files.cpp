@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 
 #include "config/decode.hpp"
 
@@ -15,8 +16,8 @@ namespace {
 enum class protection { none, owner_only };
 
 bool is_credential_of_systemd(const std::string& path) {
-    const char* folder = std::getenv("CREDENTIALS_DIRECTORY");
-    return folder != nullptr && *folder != '\0' && path.starts_with(std::string(folder) + "/");
+    const auto folder = credential_folder();
+    return folder && path.starts_with(*folder + "/");
 }
 
 std::string what_is_wrong(const std::string& path, protection wanted) {
@@ -54,12 +55,17 @@ public:
         if (!path.starts_with('/')) {
             return;  // not configured, or reported already
         }
-        const std::string what = what_is_wrong(path, wanted);
-        if (!what.empty()) {
-            const node* parent = document_.find(in);
-            const node* value = parent == nullptr ? nullptr : parent->find(key);
-            problems_.add(value == nullptr ? 0 : value->line, in + "." + key, what);
+        std::string what = what_is_wrong(path, wanted);
+        if (what.empty()) {
+            return;
         }
+        const node* parent = document_.find(in);
+        const node* value = parent == nullptr ? nullptr : parent->find(key);
+        if (value != nullptr && names_credential_folder(value->text) && !credential_folder()) {
+            what += "; " + std::string(credential_variable) + " is not set, so it was looked for in " +
+                    std::filesystem::path(path).parent_path().string();
+        }
+        problems_.add(value == nullptr ? 0 : value->line, in + "." + key, what);
     }
 
     void check_app(const std::string& in, const app_settings& app) {
@@ -85,14 +91,18 @@ private:
 
 }  // namespace
 
-void check_files(const node& document, const settings& values, problem_list& problems) {
+void check_files(const node& document, const settings& values, file_checks which, problem_list& problems) {
+    if (which == file_checks::off) {
+        return;
+    }
     file_checker checker(document, problems);
-    checker.check_app("app", values.app);
-    if (values.restore_app) {
+    checker.check("endpoints", "ca_file", values.endpoints.ca_file, protection::none);
+    if (which == file_checks::backup) {
+        checker.check_app("app", values.app);
+        checker.check("api", "token_file", values.api.token_file, protection::owner_only);
+    } else if (values.restore_app) {
         checker.check_app("restore_app", *values.restore_app);
     }
-    checker.check("endpoints", "ca_file", values.endpoints.ca_file, protection::none);
-    checker.check("api", "token_file", values.api.token_file, protection::owner_only);
 }
 
 }  // namespace m365stage::config

@@ -179,9 +179,13 @@ struct settings {
     bool operator==(const settings&) const = default;
 };
 
-/// Whether the files that the configuration names must be there and well protected. Commands that only talk
-/// to the service need its socket's path, not its secrets.
-enum class file_checks { on, off };
+/// Which of the files that the configuration names must be there and well protected: those that a command
+/// uses. Of the two apps each needs its own credential alone, and the other's need not be on the machine.
+enum class file_checks {
+    backup,   ///< of `app`; ca_file, token_file
+    restore,  ///< of `restore_app`; ca_file
+    off,      ///< none: who only talks to the service needs its socket's path, not its secrets
+};
 
 /// The longest configuration file that is read.
 constexpr std::size_t longest_file_bytes = std::size_t{1} << 20;
@@ -190,12 +194,16 @@ constexpr std::size_t longest_file_bytes = std::size_t{1} << 20;
 /// Errors:  usage, and nothing else. `cause` holds one line for each problem found (at most 20), each as
 ///          "FILE:LINE: key.path: what is wrong; expected ...": print it line by line. No secret is ever
 ///          quoted.
-core::result<settings> load(const std::string& path, file_checks checks = file_checks::on);
+core::result<settings> load(const std::string& path, file_checks checks = file_checks::backup);
 
 /// The same for text in memory; `name` stands for the file in messages.
 core::result<settings> parse(
-    std::string_view text, const std::string& name, file_checks checks = file_checks::on
+    std::string_view text, const std::string& name, file_checks checks = file_checks::backup
 );
+
+/// The API's socket as the file names it, whatever else in it may be wrong: for words to a running service
+/// that must not be lost. Errors: usage (the file can't be read, or is no YAML mapping).
+core::result<std::string> load_socket(const std::string& path);
 
 /// The JSON Schema that configurations are checked against, as in schema/config.schema.json.
 std::string_view schema_text();

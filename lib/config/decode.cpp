@@ -189,14 +189,11 @@ void decode_tenant(const section& s, tenant_settings& out) {
 /// person or a backup job runs have no such variable: they look where the units load from, beside the
 /// configuration.
 void secret_path(const section& s, const std::string& name, std::string& out) {
-    constexpr std::string_view variable = "${CREDENTIALS_DIRECTORY}";
     s.text(name, out);
-    if (!out.starts_with(variable)) {
-        return;
+    if (names_credential_folder(out)) {
+        const auto folder = credential_folder().value_or(s.folder() + "/credentials");
+        out = folder + out.substr(credential_variable.size());
     }
-    const char* given = std::getenv("CREDENTIALS_DIRECTORY");
-    const std::string folder = given != nullptr && *given != '\0' ? given : s.folder() + "/credentials";
-    out = folder + out.substr(variable.size());
 }
 
 void decode_proof(const section& s, app_settings& out) {
@@ -340,6 +337,13 @@ void decode_stage(const section& s, stage_settings& out) {
         );
     }
     s.size("spool_max_bytes", out.spool_max_bytes);
+    constexpr std::uint64_t least_spool = std::uint64_t{1} << 20;  // as in the schema, which knows no units
+    if (out.spool_max_bytes < least_spool) {
+        s.problem(
+            "spool_max_bytes",
+            "is too small: nothing could be fetched; expected a size such as 64MiB or 10GiB, 1MiB at least"
+        );
+    }
     s.size("min_free_bytes", out.min_free_bytes);
     s.flag("index_copy", out.index_copy);
 }
@@ -389,6 +393,15 @@ void decode_api(const section& s, api_settings& out) {
 }
 
 }  // namespace
+
+std::optional<std::string> credential_folder() {
+    const char* given = std::getenv("CREDENTIALS_DIRECTORY");
+    return given != nullptr && *given != '\0' ? std::optional<std::string>(given) : std::nullopt;
+}
+
+bool names_credential_folder(std::string_view written) {
+    return written.starts_with(credential_variable);
+}
 
 settings decode(const node& document, problem_list& problems) {
     settings out;

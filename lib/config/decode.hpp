@@ -12,6 +12,12 @@ namespace m365stage::config {
 settings decode(const node& document, problem_list& problems);
 
 /// Reports files that are named but missing, unreadable, or secret and readable by others.
-void check_files(const node& document, const settings& values, problem_list& problems);
+void check_files(const node& document, const settings& values, file_checks which, problem_list& problems);
+
+/// What the path of a secret may begin with: systemd's folder for the credentials of a unit.
+inline constexpr std::string_view credential_variable = "${CREDENTIALS_DIRECTORY}";
+bool names_credential_folder(std::string_view written);
+/// That folder; nullopt: systemd did not start this.
+std::optional<std::string> credential_folder();
 
 }  // namespace m365stage::config

@@ -89,13 +89,24 @@ core::result<settings> parse(std::string_view text, const std::string& name, fil
     }
     check_schema(document, problems);
     settings values = decode(document, problems);
-    if (checks == file_checks::on) {
-        check_files(document, values, problems);
-    }
+    check_files(document, values, checks, problems);
     if (!problems.empty()) {
         return failed(problems.text());
     }
     return values;
+}
+
+core::result<std::string> load_socket(const std::string& path) {
+    const auto text = read_file(path);
+    if (text.has_error()) {
+        return text.error();
+    }
+    problem_list problems(path);
+    const node document = read_yaml(*text, problems);
+    if (document.type != node_type::map) {
+        return failed(problems.empty() ? path + ": no mapping; expected a configuration" : problems.text());
+    }
+    return decode(document, problems).api.socket;
 }
 
 core::result<settings> load(const std::string& path, file_checks checks) {

@@ -239,9 +239,11 @@ private:
         for (const json& required : schema.value("required", json::array())) {
             const std::string name = required.get<std::string>();
             if (value.find(name) == nullptr) {
-                const std::string full = key.empty() ? name : key + "." + name;
+                const bool top = key.empty();  // also of an empty file, whose only line is the first
                 problems_.add(
-                    value.line, full, "the key is missing; expected " + expected(*child(schema, name))
+                    top ? std::max(1, value.line) : value.line, top ? name : key + "." + name,
+                    std::string("the key is missing") + (top ? " at the top level" : "") + "; expected " +
+                        expected(*child(schema, name))
                 );
             }
         }

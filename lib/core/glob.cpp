@@ -47,4 +47,16 @@ bool glob_match(std::string_view pattern, std::string_view text) {
     return p == pattern.size();
 }
 
+path_pattern::path_pattern(std::string_view written) {
+    while (written.size() > 1 && written.ends_with('/')) {
+        written.remove_suffix(1);
+    }
+    text_ = written;
+    below_ = text_ + "/*";
+}
+
+bool path_pattern::selects(std::string_view path) const {
+    return text_.empty() || glob_match(text_, path) || glob_match(below_, path);
+}
+
 }  // namespace m365stage::core

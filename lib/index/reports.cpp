@@ -152,7 +152,8 @@ core::result<held_container> approve_guard(database& db, std::string_view key) {
 std::vector<pass_row> last_passes(database& db, int limit) {
     std::vector<pass_row> out;
     db.query(
-        "SELECT id, started_at, finished_at, outcome, generation, numbers FROM pass ORDER BY id DESC LIMIT ?",
+        "SELECT id, started_at, finished_at, outcome, generation, numbers FROM pass WHERE outcome IS NOT ? "
+        "ORDER BY id DESC LIMIT ?",
         [&](row r) {
             pass_row p;
             p.id = r.integer(0);
@@ -163,7 +164,7 @@ std::vector<pass_row> last_passes(database& db, int limit) {
             p.numbers = r.text(5);
             out.push_back(std::move(p));
         },
-        limit
+        mistaken_pass, limit
     );
     return out;
 }

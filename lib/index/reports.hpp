@@ -115,6 +115,8 @@ struct pass_row {
     std::string outcome;  ///< complete | degraded | failed; empty: running or interrupted
     std::string numbers;  ///< JSON
 };
+/// Outcome of a pass that was asked for something that is not there. It tells nothing and is not shown.
+inline constexpr std::string_view mistaken_pass = "mistaken";
 /// The last passes, newest first.
 std::vector<pass_row> last_passes(database& db, int limit);
 

@@ -16,9 +16,9 @@ constexpr int batch_rows = 200;
 class path_filter {
 public:
     explicit path_filter(std::string_view pattern)
-        : pattern_(pattern), prefix_(pattern.substr(0, pattern.find_first_of("*?"))) {}
+        : pattern_(pattern), prefix_(pattern_.text().substr(0, pattern_.text().find_first_of("*?"))) {}
 
-    bool matches(std::string_view path) const { return pattern_.empty() || core::glob_match(pattern_, path); }
+    bool matches(std::string_view path) const { return pattern_.selects(path); }
 
     bool may_hold_matches(std::string_view folder) const {
         const auto n = std::min(folder.size(), prefix_.size());
@@ -29,7 +29,8 @@ public:
     }
 
 private:
-    std::string_view pattern_, prefix_;
+    core::path_pattern pattern_;
+    std::string prefix_;
 };
 
 /// A row of `item` with its row of `pending`.

@@ -247,9 +247,25 @@ task<core::result<std::optional<remote_event>>> calendar_folder::find(
     co_return found;
 }
 
+task<core::result<std::optional<remote_event>>> calendar_folder::find_same(const json& event) {
+    auto same = co_await find("", text(event, "iCalUId"));
+    if (!same) {
+        co_return same.error();
+    }
+    const auto fingerprint = event_fingerprint(event);
+    const bool equal =
+        *same && ((*same)->change_key == text(event, "changeKey") || (*same)->fingerprint == fingerprint);
+    if (!equal) {
+        const auto at = by_fingerprint_.find(fingerprint);
+        *same = at == by_fingerprint_.end() ? std::nullopt : std::optional(at->second);
+    }
+    co_return same;
+}
+
 task<core::result<void>> calendar_folder::list_events() {
     by_transaction_.clear();
     by_uid_.clear();
+    by_fingerprint_.clear();
     auto call = home_->calls.events(id_, path_);
     const auto take = [this](const json& element) {
         remote_event there;
@@ -258,6 +274,9 @@ task<core::result<void>> calendar_folder::list_events() {
         there.fingerprint = event_fingerprint(element);
         if (const auto transaction = text(element, "transactionId"); !transaction.empty()) {
             by_transaction_[transaction] = there;
+        }
+        if (!writable_) {
+            by_fingerprint_[there.fingerprint] = there;
         }
         by_uid_[text(element, "iCalUId")] = there;
     };

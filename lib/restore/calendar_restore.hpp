@@ -55,6 +55,9 @@ public:
 
     /// The event that was made with this transactionId, or has this iCalUId; lists the calendar once.
     task<core::result<std::optional<remote_event>>> find(std::string transaction, std::string uid);
+    /// An event that is as this one; the service gives those that it makes itself new ids at any time.
+    /// Requires: not `writable`.
+    task<core::result<std::optional<remote_event>>> find_same(const nlohmann::json& event);
     void forget_content() { listed_.reset(); }
 
 private:
@@ -75,6 +78,7 @@ private:
     bool usual_ = false, writable_ = true, created_ = false;
     async::once listed_;
     std::map<std::string, remote_event> by_transaction_, by_uid_;
+    std::map<std::string, remote_event> by_fingerprint_;  ///< of a calendar that nobody can write
 };
 
 /// The owner that --to names: "users/x@y[/calendar][/name]", "groups/nick[/calendar]".

@@ -96,11 +96,6 @@ private:
         }
         entry_.target = into_.home().target;
         entry_.parent = into_.id();
-        if (!into_.writable()) {
-            entry_.state = outcome::skipped;
-            entry_.detail = "the service itself fills this calendar";
-            co_return core::result<void>();
-        }
         auto look = [this] { return examine(with_.tree.root(), o_.path); };
         auto examined = co_await with_.disk.run(std::move(look));
         if (!examined) {
@@ -119,7 +114,22 @@ private:
         co_return core::result<void>();
     }
 
+    /// Birthdays, holidays: what is there is back, what is not nobody but the service can put there.
+    task<core::result<void>> look_for_it() {
+        const auto there = co_await into_.find_same(event_);
+        if (!there) {
+            co_return there.error();
+        }
+        entry_.state = *there ? outcome::present : outcome::skipped;
+        entry_.id = *there ? (*there)->id : std::string();
+        entry_.detail = *there ? "" : "the service itself fills this calendar, and this is not in it";
+        co_return core::result<void>();
+    }
+
     task<core::result<void>> put() {
+        if (!into_.writable()) {
+            co_return co_await look_for_it();
+        }
         auto made = co_await create_or_find();
         if (!made || entry_.state == outcome::skipped || entry_.state == outcome::present) {
             co_return made;

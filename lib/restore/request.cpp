@@ -6,23 +6,11 @@
 #include "core/hash.hpp"
 
 namespace m365stage::restore {
-namespace {
-
-/// A pattern as it is compared: "mail/Inbox/", as shells complete it, means the folder.
-std::string folder_of(std::string pattern) {
-    while (pattern.size() > 1 && pattern.ends_with('/')) {
-        pattern.pop_back();
-    }
-    return pattern;
-}
-
-}  // namespace
-
 std::string request::tag(const std::string& tree) const {
     std::string text = tree;
     auto add = [&text](const std::string& part) { text += '\0' + part; };
     for (const auto& pattern : select) {
-        add("select " + folder_of(pattern));
+        add("select " + core::path_pattern(pattern).text());
     }
     add("to " + to);
     add(in_place ? "in place" : "into " + into);
@@ -31,9 +19,8 @@ std::string request::tag(const std::string& tree) const {
 }
 
 bool request::selects(const std::string& path) const {
-    return select.empty() || std::any_of(select.begin(), select.end(), [&](const std::string& asked) {
-               const auto pattern = folder_of(asked);
-               return core::glob_match(pattern, path) || core::glob_match(pattern + "/*", path);
+    return select.empty() || std::any_of(select.begin(), select.end(), [&](const std::string& pattern) {
+               return !pattern.empty() && core::path_pattern(pattern).selects(path);
            });
 }
 

@@ -20,6 +20,7 @@ struct pass_summary {
     pass_counters counters;
     graph::statistics service;           ///< of this pass
     std::optional<core::error> failure;  ///< what ended it early
+    bool mistaken = false;               ///< nothing fits what it was asked for: nothing else is wrong
 };
 
 /// One pass: recover, discover, enumerate, fetch, apply, close (lib/README.md, "How a pass works").

@@ -25,8 +25,15 @@ core::result<rebuild_outcome> rebuild_index(
     index::database& db, const tree::stage_root& root, tree::verify_log& log, bool read_content
 );
 
-/// Puts a finished new index in the place of the old one, which is kept under the returned name (empty: there
-/// was none). Paths below stage.root. Requires: nobody has either open. Errors: disk.
+/// Refuses an index that was lost: not there, or without a byte, beside a tree that is. To begin with a new
+/// one would download everything again, and save it again with the next backup. Changes nothing. Errors:
+/// index (with the two ways out), disk.
+core::result<void> require_index(const tree::stage_root& root);
+
+/// Puts a finished new index in the place of the old one, which is kept with its log under the returned name
+/// (empty: there was none). Cut off at any point, the old one is whole where it was or under that name, and
+/// if none is in its place `require_index` says so. Paths below stage.root. Requires: nobody has either open.
+/// Errors: disk.
 core::result<std::string> replace_index(const tree::stage_root& root, const std::string& fresh);
 
 }  // namespace m365stage::sync

@@ -49,7 +49,42 @@ int open_folder(int at, const std::string& path) {
     return fd;
 }
 
+/// What is missing or in the way of the root itself is the disk's fault, not an object's that may come and
+/// go.
+core::error as_disk(core::error e) {
+    e.kind = core::error_kind::disk;
+    return e;
+}
+
+std::string advice_without_root(const std::string& path) {
+    namespace fs = std::filesystem;
+    for (fs::path at = path; at != at.parent_path(); at = at.parent_path()) {
+        std::error_code ec;
+        if (fs::is_symlink(fs::symlink_status(at, ec)) && !fs::exists(at, ec)) {
+            return at.string() + " is a link to " + fs::read_symlink(at, ec).string() +
+                   ", which is not there: is its disk mounted?";
+        }
+    }
+    return "stage.root is not there and can't be made: is its disk mounted, and may this user write there?";
+}
+
 }  // namespace
+
+std::string why_no_root(const std::string& path) {
+    namespace fs = std::filesystem;
+    for (fs::path at = path;; at = at.parent_path()) {
+        std::error_code ec;
+        const auto status = fs::status(at, ec);
+        if (!fs::exists(status) && !fs::is_symlink(fs::symlink_status(at, ec)) && at != at.parent_path()) {
+            continue;
+        }
+        struct statvfs st{};
+        const bool room = ::statvfs(at.c_str(), &st) == 0 && st.f_blocks > 0;  // /proc has no blocks
+        return room && fs::is_directory(status) && ::access(at.c_str(), W_OK | X_OK) == 0
+                   ? std::string()
+                   : advice_without_root(path);
+    }
+}
 
 unique_fd& unique_fd::operator=(unique_fd&& other) noexcept {
     std::swap(fd_, other.fd_);
@@ -97,7 +132,10 @@ core::result<std::unique_ptr<stage_root>> stage_root::open(const std::string& pa
     }
     root->root_ = unique_fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!root->root_) {
-        return root->fail("open", "", errno);
+        const int code = errno;
+        auto e = as_disk(root->fail("open", "", code));
+        e.hint = code == ENOENT ? advice_without_root(path) : e.hint;
+        return e;
     }
     struct stat top{};
     if (::fstat(root->root_.get(), &top) != 0) {
@@ -109,7 +147,7 @@ core::result<std::unique_ptr<stage_root>> stage_root::open(const std::string& pa
     }
     for (const char* folder : {"tree", "spool"}) {
         if (auto made = root->make_folder(folder); !made) {
-            return made.error();
+            return as_disk(made.error());
         }
     }
     struct stat tree{};

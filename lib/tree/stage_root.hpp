@@ -50,10 +50,14 @@ struct file_facts {
     bool folder = false, regular = false;
 };
 
+/// Why `stage_root::open` could not make a root that is not there yet, as advice; empty: it most likely can.
+/// Makes nothing.
+std::string why_no_root(const std::string& path);
+
 /// stage.root: tree/, spool/ and the barrier that makes both durable. All paths are relative to it, with '/'
 /// between names; they may be longer than PATH_MAX. No path ever follows a symbolic link out of the root.
-/// Errors:  `disk`, with the path and what to do; ENOENT comes as `not_found`, EEXIST as `conflict`.
-/// Threads: any; the object has no state that changes.
+/// Errors:  `disk`, with the path and what to do; ENOENT comes as `not_found`, EEXIST as `conflict`, but not
+/// of the root itself. Threads: any; the object has no state that changes.
 class stage_root {
 public:
     /// Makes the folders if they are missing and checks that tree/ and spool/ are on one file system. In a

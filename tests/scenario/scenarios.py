@@ -22,6 +22,7 @@ import cases.mail_extremes  # noqa: F401
 import cases.kills  # noqa: F401
 import cases.power  # noqa: F401
 import cases.service  # noqa: F401
+import cases.command_line  # noqa: F401
 import cases.restore  # noqa: F401
 import cases.columns  # noqa: F401
 import cases.restore_records  # noqa: F401

@@ -14,6 +14,7 @@ namespace {
 using namespace m365stage::sim;
 
 struct command_line {
+    bool help = false;
     std::string dir;
     server::options net;
     seed_options seed;
@@ -33,6 +34,10 @@ command_line parse(int argc, char** argv) {
     for (int i = 1; i < argc; ++i) {
         std::string name = argv[i];
         std::string value;
+        if (name == "--help" || name == "-h") {
+            c.help = true;
+            return c;
+        }
         auto eq = name.find('=');
         if (eq != std::string::npos && name != "--import") {
             value = name.substr(eq + 1);
@@ -114,6 +119,10 @@ void announce(const world& w, const server& s) {
 int main(int argc, char** argv) {
     try {
         command_line c = parse(argc, argv);
+        if (c.help) {
+            std::fputs(usage, stdout);
+            return 0;
+        }
         world w(c.dir, c.seed);
         for (const auto& [label, folder] : c.imports) {
             import_folder(w, label, folder);

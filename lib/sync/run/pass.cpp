@@ -7,6 +7,7 @@
 #include "core/glob.hpp"
 #include "core/log.hpp"
 #include "index/containers.hpp"
+#include "index/reports.hpp"
 #include "sync/run/apply.hpp"
 #include "sync/run/close.hpp"
 #include "sync/run/discover.hpp"
@@ -37,8 +38,9 @@ public:
             return rows;
         };
         const auto rows = co_await pass_.store.call(std::move(read));
+        const core::path_pattern wanted(pass_.options.only);
         for (const auto& [id, key] : rows) {
-            if (pass_.options.only.empty() || core::glob_match(pass_.options.only, key)) {
+            if (wanted.selects(key)) {
                 queue_.push_back(id);
             }
         }
@@ -153,6 +155,13 @@ core::error matches_nothing(const std::string& only) {
     return e;
 }
 
+/// How the table of passes has it. That nothing fits a pattern tells nothing of the service or of the tree,
+/// so nobody is shown it (index::last_passes); its number stays taken, since owners remember in which pass
+/// they were seen.
+std::string recorded_outcome(const pass_summary& s) {
+    return s.mistaken ? std::string(index::mistaken_pass) : s.outcome;
+}
+
 graph::statistics since(const graph::statistics& before, graph::statistics now) {
     now.requests -= before.requests;
     now.retries -= before.retries;
@@ -189,6 +198,7 @@ task<pass_summary> run_pass(
         co_await steps(pass, summary);
         if (!options.only.empty() && pass.counters.containers == 0) {
             summary.failure = matches_nothing(options.only);
+            summary.mistaken = true;
         }
     } catch (const core::fatal& f) {
         summary.failure = f.why();
@@ -205,7 +215,7 @@ task<pass_summary> run_pass(
     auto end = [&summary, id = pass.pass_id, now, budget = graph.budget_memory()](index::database& db) {
         db.run(
             "UPDATE pass SET finished_at=?, outcome=?, generation=?, numbers=? WHERE id=?", now,
-            summary.outcome, summary.generation, numbers(summary), id
+            recorded_outcome(summary), summary.generation, numbers(summary), id
         );
         // Three months of quarter-hourly passes are enough to look back at.
         constexpr std::int64_t kept_passes = 10'000;

@@ -127,13 +127,14 @@ TEST_SUITE("auth") {
 
     TEST_CASE("certificate_end: is the certificate's own, and a missing file is named") {
         temp_dir dir;
-        auto end = auth::certificate_end(dir.file("app.pem", identity().certificate + identity().key));
+        auto end = auth::certificate_end(dir.file("app.pem", identity().certificate + identity().key), "app");
         REQUIRE(end.has_value());
         CHECK(std::chrono::system_clock::to_time_t(*end) == 1'900'000'000);
-        auto missing = auth::certificate_end(dir.path("none.pem"));
+        auto missing = auth::certificate_end(dir.path("none.pem"), "restore_app");
         REQUIRE(missing.has_error());
         CHECK(missing.error().kind == core::error_kind::usage);
         CHECK(missing.error().object == dir.path("none.pem"));
+        CHECK(missing.error().hint == "check the path in restore_app");
     }
 
     TEST_CASE("base64: url alphabet out, both alphabets in, with and without padding") {

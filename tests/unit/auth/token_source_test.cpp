@@ -81,6 +81,21 @@ TEST_SUITE("auth") {
         }
     }
 
+    TEST_CASE("source: what a person has to mend is named in the section of the app that signs in") {
+        world w;
+        for (const std::string section : {"app", "restore_app"}) {
+            CAPTURE(section);
+            w.who.section = section;
+            w.source = auth::make_token_source(w.net, w.who, w.clock);
+            w.net.script(answer(400, login_error("unauthorized_client", 700016, "Application not found.")));
+            CHECK(w.get().error().hint.find("check " + section + ".client_id and tenant.id") == 0);
+            w.who.secret_file = w.dir.path("none");
+            w.source = auth::make_token_source(w.net, w.who, w.clock);
+            CHECK(w.get().error().hint == "check the path in " + section);
+            w.who.secret_file = w.dir.path("secret");
+        }
+    }
+
     TEST_CASE("source: 32 callers share one renewal and its result") {
         world w;
         w.net.latency = std::chrono::milliseconds(500);

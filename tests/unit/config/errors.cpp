@@ -61,7 +61,18 @@ TEST_SUITE("config") {
              "\"0640\")"},
             {"stage: { spool_max_bytes: 5GB }\n",
              "c.yaml:5: stage.spool_max_bytes: is \"5GB\"; expected a size in bytes, or such as 64MiB or "
-             "10GiB"},
+             "10GiB, 1MiB at least"},
+            {"stage: { spool_max_bytes: 0 }\n",
+             "c.yaml:5: stage.spool_max_bytes: is the number 0; expected a size in bytes, or such as 64MiB "
+             "or "
+             "10GiB, 1MiB at least"},
+            {"stage: { spool_max_bytes: 1023KiB }\n",
+             "c.yaml:5: stage.spool_max_bytes: is too small: nothing could be fetched; expected a size such "
+             "as "
+             "64MiB or 10GiB, 1MiB at least"},
+            {"limits: { mailbox_concurrency: 0 }\n",
+             "c.yaml:5: limits.mailbox_concurrency: is the number 0; expected a whole number from 1 to 16"},
+            {"lease: { max_duration: 0s }\n", "c.yaml:5: lease.max_duration: is 0; expected at least 1s"},
             {"stage: { spool_max_bytes: 9999999999TiB }\n",
              "c.yaml:5: stage.spool_max_bytes: is \"9999999999TiB\"; expected a size in bytes, or such as "
              "64MiB or "
@@ -126,8 +137,10 @@ TEST_SUITE("config") {
 
     TEST_CASE("errors: an empty file lacks everything that is required") {
         const std::string expected =
-            "c.yaml: tenant: the key is missing; expected a mapping with some of cloud, id\n"
-            "c.yaml: app: the key is missing; expected a mapping with some of certificate_algorithm, "
+            "c.yaml:1: tenant: the key is missing at the top level; expected a mapping with some of cloud, "
+            "id\n"
+            "c.yaml:1: app: the key is missing at the top level; expected a mapping with some of "
+            "certificate_algorithm, "
             "certificate_file, "
             "client_id, client_secret_file, federated_token_file, managed_identity";
         CHECK(problems("") == expected);

@@ -43,6 +43,34 @@ TEST_SUITE("core") {
         }
     }
 
+    TEST_CASE("glob: a pattern over paths selects what it matches and everything below") {
+        using m365stage::core::path_pattern;
+        struct row {
+            const char* pattern;
+            const char* path;
+            bool selected;
+        };
+        const row rows[] = {
+            {"users/ann@x", "users/ann@x", true},
+            {"users/ann@x", "users/ann@x/onedrive/a.txt", true},
+            {"users/ann@x/", "users/ann@x/onedrive", true},
+            {"users/ann@x//", "users/ann@x", true},
+            {"users/ann@x", "users/ann@x.org/onedrive", false},
+            {"users/ann@x/onedrive/a", "users/ann@x/onedrive", false},
+            {"Users/ANN@x", "users/ann@x/onedrive", true},
+            {"users/*/mail", "users/ann@x/mail/Inbox/m.eml", true},
+            {"users/*/mail", "users/ann@x/mailing", false},
+            {"*.docx", "users/ann@x/onedrive/a.docx", true},
+            {"", "anything", true},
+            {"/", "anything", false},
+        };
+        for (const row& r : rows) {
+            CAPTURE(r.pattern);
+            CAPTURE(r.path);
+            CHECK(path_pattern(r.pattern).selects(r.path) == r.selected);
+        }
+    }
+
     TEST_CASE("glob: many stars over a long text take no exponential time") {
         std::string pattern;
         for (int i = 0; i < 50; ++i) {

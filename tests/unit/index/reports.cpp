@@ -86,7 +86,23 @@ TEST_SUITE("index") {
         CHECK(h.listed("USERS/ann/onedrive/fold*/A.txt") == paths{"staged users/ann/onedrive/folder/a.txt"});
         CHECK(h.listed("*.exe") == paths{"failed users/ann/onedrive/virus.exe"});
         CHECK(h.listed("sites/*").empty());
-        CHECK(h.listed("users/ann/onedrive/folder") == paths{"staged users/ann/onedrive/folder"});
+    }
+
+    TEST_CASE("ls: a folder's or a container's name selects all below it, with or without a slash at its end"
+    ) {
+        hand_made h;
+        const paths folder{
+            "staged users/ann/onedrive/folder", "staged users/ann/onedrive/folder/a.txt",
+            "pending users/ann/onedrive/folder/new.txt"
+        };
+        CHECK(h.listed("users/ann/onedrive/folder") == folder);
+        CHECK(h.listed("users/*/FOLDER/") == folder);
+        for (const char* above : {"users/ann/onedrive", "users/ann/onedrive/", "users/ann", "Users"}) {
+            CAPTURE(above);
+            CHECK(h.listed(above) == h.listed());
+        }
+        CHECK(h.listed("users/an").empty());
+        CHECK(h.listed("users/ann/onedrive/fold").empty());
     }
 
     TEST_CASE("ls: size and hash are of what is in the tree") {

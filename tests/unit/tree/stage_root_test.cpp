@@ -65,6 +65,32 @@ TEST_SUITE("tree") {
         CHECK_FALSE(s.root().look("tree/" + segment).has_value());
     }
 
+    TEST_CASE(
+        "stage_root: a root that can't be there is the disk's fault, and the reason is told beforehand too"
+    ) {
+        const test::temp_folder folder;
+        const auto dangling = folder.path() + "/link";
+        REQUIRE(::symlink("/not/mounted", dangling.c_str()) == 0);
+        for (const auto& path : {dangling, dangling + "/below", std::string("/proc/x")}) {
+            CAPTURE(path);
+            const auto opened = tree::stage_root::open(path, tree::root_options());
+            REQUIRE(opened.has_error());
+            CHECK(opened.error().kind == core::error_kind::disk);
+            CHECK(opened.error().hint.find("mounted") != std::string::npos);
+            CHECK_FALSE(tree::why_no_root(path).empty());
+        }
+        CHECK(tree::why_no_root(dangling).find("/not/mounted") != std::string::npos);
+        const auto fresh = folder.path() + "/a/b";
+        CHECK(tree::why_no_root(fresh).empty());
+        CHECK(tree::stage_root::open(fresh, tree::root_options()).has_value());
+        std::ofstream(folder.path() + "/file") << "x";
+        CHECK_FALSE(tree::why_no_root(folder.path() + "/file/root").empty());
+        // A file where tree/ has to be.
+        std::filesystem::remove_all(fresh + "/tree");
+        std::ofstream(fresh + "/tree") << "x";
+        CHECK(tree::stage_root::open(fresh, tree::root_options()).error().kind == core::error_kind::disk);
+    }
+
     TEST_CASE("stage_root: the lock is exclusive, names its holder and ends with the descriptor") {
         temp_stage s;
         auto other = tree::stage_root::open(s.root().path(), tree::root_options());
