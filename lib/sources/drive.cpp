@@ -245,6 +245,7 @@ private:
             }
             out.not_covered.push_back(reason_of(e));
             out.complete = false;
+            out.refused = e;
             co_return out;
         }
         const auto main_id = text(*main, "id");
@@ -278,6 +279,7 @@ private:
             }
             out.not_covered.push_back(reason_of(e));
             out.complete = false;
+            out.refused = e;
             co_return out;
         }
         for (const auto& drive : *list) {

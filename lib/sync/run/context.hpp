@@ -16,6 +16,7 @@
 #include "index/store.hpp"
 #include "sources/source.hpp"
 #include "sync/plan/settle.hpp"
+#include "sync/run/permission.hpp"
 #include "sync/run/room.hpp"
 #include "sync/tree_gate.hpp"
 #include "tree/stage_root.hpp"
@@ -114,6 +115,7 @@ struct pass_context {
     std::vector<std::unique_ptr<sources::source>> sources;
 
     pass_counters counters;
+    permission_tally permissions;
     std::int64_t pass_id = 0;
     /// Of this pass; a row exists once something changed. A lease that is given meanwhile closes it, and what
     /// comes after the lease begins another one.
