@@ -153,6 +153,7 @@ void staging_service::adopt(std::shared_ptr<stage> st) {
             db.number("SELECT max(finished_at) FROM pass WHERE outcome IN ('complete', 'degraded')")
                 .value_or(0);
         held_ = held_deletions(db);
+        no_room_ = index::count_without_room(db);
         index::bound_leases(db, gate_.clock.now() + settings_.lease.max_duration.count());
         leases_ = index::active_leases(db, 0);  // also those whose time went by while nobody looked
     } catch (const core::fatal& f) {
@@ -163,6 +164,7 @@ void staging_service::adopt(std::shared_ptr<stage> st) {
         core::log(core::log_level::info, "job " + l.job_id + " (" + l.holder + ") holds the tree still");
     }
     stage_ = std::move(st);
+    disk_free_.reset();
     ++stages_;
     changed_.notify_all();
 }
@@ -237,8 +239,9 @@ void staging_service::ended(sync::pass_summary summary) {
             last_success_at_ = gate_.clock.now();
         }
     }
-    if (!summary.failure) {
+    if (summary.ended) {
         held_ = summary.held;
+        no_room_ = summary.no_room;
     }
     if (summary.kept_back || summary.whole) {
         kept_back_ = summary.kept_back;
