@@ -19,9 +19,9 @@ using nlohmann::json;
 constexpr const char* hook_help =
     "For the RunScript resources of a Bareos job; README.md shows them. A script may be run twice for one "
     "job.\n"
-    "before-job: 0 the tree stands still; 1 something is owed and --on-owed is fail; 3 sign-in refused;\n"
-    "4 Microsoft 365 unreachable; 5 disk, index, or the service does not run; 6 held by the guard; 7 timed "
-    "out.";
+    "before-job: 0 the tree stands still; 1 something is owed or not up to date and --on-owed is fail;\n"
+    "3 sign-in or permission refused; 4 Microsoft 365 unreachable; 5 disk, index, or the service does not\n"
+    "run; 6 held by the guard; 7 timed out.";
 
 struct hook_arguments {
     hook_arguments() = default;
@@ -176,7 +176,8 @@ void add_hook(CLI::App& app, const global_options& global, runner& run) {
     before->add_option("--max-age", a->max_age, "a tree this fresh is fresh enough; 0s: a new pass")
         ->capture_default_str();
     before->add_option("--timeout", a->timeout, "give up after so long")->capture_default_str();
-    before->add_option("--on-owed", a->on_owed, "what to do if items failed")
+    before
+        ->add_option("--on-owed", a->on_owed, "what to do if items failed, or containers are not up to date")
         ->check(CLI::IsMember({"warn", "fail"}))
         ->capture_default_str();
     before->callback([&global, &run, a] { run = [&global, a] { return before_job(global, *a); }; });

@@ -232,8 +232,12 @@ void staging_service::ended(sync::pass_summary summary) {
     } else if (++count; summary.failure) {
         note_trouble(*summary.failure);
     } else {
-        failures_ = 0;
-        trouble_.reset();
+        // A part of all that there is does not prove that a permission is back.
+        const bool doubtful = !run->only.empty() && trouble_ && trouble_->kind == error_kind::forbidden;
+        if (!doubtful) {
+            failures_ = 0;
+            trouble_.reset();
+        }
         authenticated_ = true;
         if (run->only.empty()) {
             last_success_at_ = gate_.clock.now();
@@ -267,7 +271,7 @@ void staging_service::failed(const core::error& why) {
 void staging_service::note_trouble(const core::error& why) {
     ++failures_;
     if (core::exit_code_for(why.kind) == core::exit_code::auth) {
-        authenticated_ = false;
+        authenticated_ = why.kind == error_kind::forbidden;  // who is told that had signed in
     }
     if (why.kind == error_kind::index) {
         // Opened anew for the next try: meanwhile a person may mend it or put another in its place.
