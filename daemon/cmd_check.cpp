@@ -170,6 +170,12 @@ void check_disk(check_report& report, const config::stage_settings& stage) {
         );
     } else if (free < stage.min_free_bytes) {
         report.fail("disk", detail, "free some space: passes stop below that", core::exit_code::local);
+    } else if (free < sync::room_for_index) {
+        report.fail(
+            "disk", detail,
+            "free some space: backups are refused below " + progress::bytes(sync::room_for_index),
+            core::exit_code::local
+        );
     } else if (free / 2 < stage.min_free_bytes) {
         report.warn("disk", detail, "less than twice that is free");
     } else {

@@ -20,9 +20,9 @@ using nlohmann::json;
 constexpr const char* hook_help =
     "For the RunScript resources of a Bareos job; README.md shows them. A script may be run twice for one "
     "job.\n"
-    "before-job: 0 the tree stands still; 1 something is owed and --on-owed is fail; 3 sign-in refused;\n"
-    "4 Microsoft 365 unreachable; 5 disk, index, or the service does not run; 6 held by the guard; 7 timed "
-    "out.";
+    "before-job: 0 the tree stands still; 1 something is owed or not up to date and --on-owed is fail;\n"
+    "3 sign-in or permission refused; 4 Microsoft 365 unreachable; 5 disk, index, or the service does not\n"
+    "run; 6 held by the guard; 7 timed out.";
 
 struct hook_arguments {
     hook_arguments() = default;
@@ -51,18 +51,40 @@ std::string text(const json& document, const char* name) {
     return found != document.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
+/// Since when the container that waits longest is not up to date.
+std::string oldest_of(const json& stale) {
+    std::string oldest;
+    for (const auto& s : stale) {
+        const auto since = text(s, "since");
+        if (since.empty()) {
+            return "never was";
+        }
+        oldest = oldest.empty() ? since : std::min(oldest, since);
+    }
+    return "since " + oldest;
+}
+
 void report(const json& grant) {
     say("m365stage: generation " + count(grant, "generation") + ", " + count(grant, "items") + " items in " +
         count(grant, "containers") + " containers");
     char percent[32];
     std::snprintf(percent, sizeof percent, "%.2f", grant.value("coverage_percent", 0.0));
-    say(std::string("m365stage: coverage ") + percent + " %, up to date as of " + text(grant, "fresh_at"));
+    const auto stale = grant.value("stale_containers", json::array());
+    const auto coverage = std::string("m365stage: coverage ") + percent + " %, ";
+    if (stale.empty()) {
+        say(coverage + "up to date as of " + text(grant, "fresh_at"));
+    } else {
+        say(coverage + "but " + progress::number(static_cast<std::int64_t>(stale.size())) + " of " +
+            count(grant, "containers") + " containers are not up to date, the oldest " + oldest_of(stale));
+        if (stale.size() < grant.value("containers", std::size_t{0})) {
+            say("m365stage: everything else as of " + text(grant, "fresh_at"));
+        }
+    }
     for (const auto& reason : grant.value("owed_reasons", json::array())) {
         say("m365stage: owed: " + count(reason, "items") + " items (" + text(reason, "reason") +
             "), the oldest since " + text(reason, "oldest"));
     }
     constexpr std::size_t most = 5;
-    const auto stale = grant.value("stale_containers", json::array());
     for (std::size_t i = 0; i < std::min(most, stale.size()); ++i) {
         say("m365stage: not up to date (" + text(stale[i], "reason") + "): " + text(stale[i], "container"));
     }
@@ -156,7 +178,8 @@ void add_hook(CLI::App& app, const global_options& global, runner& run) {
     before->add_option("--max-age", a->max_age, "a tree this fresh is fresh enough; 0s: a new pass")
         ->capture_default_str();
     before->add_option("--timeout", a->timeout, "give up after so long")->capture_default_str();
-    before->add_option("--on-owed", a->on_owed, "what to do if items failed")
+    before
+        ->add_option("--on-owed", a->on_owed, "what to do if items failed, or containers are not up to date")
         ->check(CLI::IsMember({"warn", "fail"}))
         ->capture_default_str();
     before->callback([&global, &run, a] { run = [&global, a] { return before_job(global, *a); }; });

@@ -14,15 +14,17 @@ using nlohmann::json;
 constexpr const char* jobs_help =
     "A job counts as saved when the Director said that it ended well ('hook job-ended'); that its files "
     "were\n"
-    "read is not enough.\n\nExample: m365stage jobs --json";
+    "read is not enough. One whose lease ended before that does not: the tree may have moved under it.\n\n"
+    "Example: m365stage jobs --json";
 constexpr const char* history_help =
     "PATH as 'm365stage ls' prints it. For each version the first saved job that read the tree while it was\n"
-    "the latest one: restore from that job.\n\nExample: m365stage history "
+    "the latest one, and its path in that job: restore it from there.\n\nExample: m365stage history "
     "users/ann@contoso.com/onedrive/a.txt";
 
 std::string progress_of(const index::job_row& j) {
     if (j.ended_at) {
-        return j.saved() ? "saved" : "ended: " + j.status;
+        return j.saved() ? "saved"
+                         : "ended: " + (j.read_whole() ? j.status : j.status + ", " + j.read_status);
     }
     return j.read_at ? "read: " + j.read_status : "reading";
 }
@@ -71,7 +73,7 @@ int run_history(const global_options& global, const std::string& path) {
             std::printf(
                 "generation %lld  %s  %s  %s  %s\n", static_cast<long long>(v.generation),
                 core::format_timestamp(v.at).c_str(), std::string(index::to_string(v.what)).c_str(),
-                v.new_path.value_or(v.old_path.value_or("")).c_str(),
+                v.path.c_str(),
                 v.job ? ("job " + v.job->job_id + " (" + v.job->name + ")").c_str() : "no saved job"
             );
         }

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -48,6 +49,22 @@ void print(const nlohmann::json& s) {
         const char* are = held == 1 ? "deletion is" : "deletions are";
         std::printf("%s %s held: see 'm365stage guard list'\n", n("held").c_str(), are);
     }
+    const auto errors = s.value("errors", nlohmann::json::array()).size();
+    if (errors > 0 && s.value("owed", 0) == 0 && s.value("held", 0) == 0) {
+        std::printf("not everything could be brought up to date: see 'm365stage status'\n");
+    }
+}
+
+/// What failed in a pass of the service; one of our own has told it while it ran.
+void print_errors(const nlohmann::json& pass) {
+    constexpr std::size_t most = 10;
+    const auto errors = pass.value("errors", nlohmann::json::array());
+    for (std::size_t i = 0; i < std::min(most, errors.size()); ++i) {
+        std::fprintf(stderr, "m365stage: %s\n", errors[i].get<std::string>().c_str());
+    }
+    if (errors.size() > most) {
+        std::fprintf(stderr, "m365stage: and more: see 'm365stage status' and the service's log\n");
+    }
 }
 
 /// Who holds the tree still, and what waits for the end of that, as the index has it now.
@@ -95,7 +112,13 @@ int sync_by_service(const global_options& global, const std::string& socket, con
     const nlohmann::json wanted{{"only", only}, {"wait", longest.count()}};
     const auto pass =
         ask_service(socket, "POST", "/api/v1/passes", wanted, longest + std::chrono::minutes(1));
-    return pass ? report(global, *pass) : fail(pass.error());
+    if (!pass) {
+        return fail(pass.error());
+    }
+    if (!global.json) {
+        print_errors(*pass);
+    }
+    return report(global, *pass);
 }
 
 /// Runs the pass until it ends, or until SIGINT or SIGTERM stops it; what is begun is finished at the next

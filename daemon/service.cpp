@@ -148,6 +148,7 @@ void staging_service::adopt(std::shared_ptr<stage> st) {
             db.number("SELECT max(finished_at) FROM pass WHERE outcome IN ('complete', 'degraded')")
                 .value_or(0);
         held_ = held_deletions(db);
+        no_room_ = index::count_without_room(db);
         index::bound_leases(db, gate_.clock.now() + settings_.lease.max_duration.count());
         leases_ = index::active_leases(db, 0);  // also those whose time went by while nobody looked
     } catch (const core::fatal& f) {
@@ -158,6 +159,7 @@ void staging_service::adopt(std::shared_ptr<stage> st) {
         core::log(core::log_level::info, "job " + l.job_id + " (" + l.holder + ") holds the tree still");
     }
     stage_ = std::move(st);
+    disk_free_.reset();
     ++stages_;
     changed_.notify_all();
 }
@@ -225,15 +227,20 @@ void staging_service::ended(sync::pass_summary summary) {
     } else if (++count; summary.failure) {
         note_trouble(*summary.failure);
     } else {
-        failures_ = 0;
-        trouble_.reset();
+        // A part of all that there is does not prove that a permission is back.
+        const bool doubtful = !run->only.empty() && trouble_ && trouble_->kind == error_kind::forbidden;
+        if (!doubtful) {
+            failures_ = 0;
+            trouble_.reset();
+        }
         authenticated_ = true;
         if (run->only.empty()) {
             last_success_at_ = gate_.clock.now();
         }
     }
-    if (!summary.failure) {
+    if (summary.ended) {
         held_ = summary.held;
+        no_room_ = summary.no_room;
     }
     if (summary.kept_back || summary.whole) {
         kept_back_ = summary.kept_back;
@@ -261,7 +268,7 @@ void staging_service::failed(const core::error& why) {
 void staging_service::note_trouble(const core::error& why) {
     ++failures_;
     if (core::exit_code_for(why.kind) == core::exit_code::auth) {
-        authenticated_ = false;
+        authenticated_ = why.kind == error_kind::forbidden;  // who is told that had signed in
     }
     if (why.kind == error_kind::index) {
         // Opened anew for the next try: meanwhile a person may mend it or put another in its place.

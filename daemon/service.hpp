@@ -92,6 +92,9 @@ private:
     async::task<core::result<std::optional<api::lease_grant>>> try_lease(
         const api::lease_request& r, bool share, steady::time_point deadline
     );
+    async::task<std::optional<core::error>> reason_to_refuse(
+        std::shared_ptr<stage> st, const sync::tree_facts& f
+    );
     async::task<core::result<void>> end_early(std::string job_id);
     async::task<core::result<void>> note_read(std::string job_id, std::string status);
     async::task<core::result<void>> note_ended(std::string job_id, std::string status);
@@ -139,12 +142,13 @@ private:
     core::unix_seconds last_success_at_ = 0, next_pass_at_ = 0;
     std::uint64_t complete_ = 0, degraded_ = 0, failed_ = 0;
     bool authenticated_ = false;
-    std::int64_t held_ = 0;   ///< deletions that wait for a person
-    bool kept_back_ = false;  ///< something waits for the end of the leases
+    std::int64_t held_ = 0;     ///< deletions that wait for a person
+    std::int64_t no_room_ = 0;  ///< items that the disk has no room for
+    bool kept_back_ = false;    ///< something waits for the end of the leases
     std::vector<index::lease_row> leases_;
     /// Jobs that wait for a lease; with the Director's word if one has ended meanwhile.
     std::multimap<std::string, std::optional<std::string>> asking_;
-    std::uint64_t disk_free_ = 0;
+    std::optional<std::uint64_t> disk_free_;  ///< nullopt: nobody has looked yet
     bool stopping_ = false;
     std::list<std::weak_ptr<listener>> listeners_;
 };

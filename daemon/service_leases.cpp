@@ -215,8 +215,12 @@ async::task<core::result<std::optional<api::lease_grant>>> staging_service::try_
     if (share && !found.held) {
         co_return answer(std::nullopt);
     }
-    if (found.refused) {
-        co_return answer(*found.refused);
+    auto refused = co_await reason_to_refuse(st, found.facts);
+    if (!refused) {
+        refused = found.refused;
+    }
+    if (refused) {
+        co_return answer(std::move(*refused));
     }
     const bool copy = settings_.stage.index_copy;
     if (!found.held) {
@@ -257,6 +261,22 @@ async::task<core::result<std::optional<api::lease_grant>>> staging_service::try_
     tell("lease taken");
     changed_.notify_all();
     co_return answer(found.grant(given));
+}
+
+/// What /readyz says, from what index and disk say at this moment.
+async::task<std::optional<core::error>> staging_service::reason_to_refuse(
+    std::shared_ptr<stage> st, const sync::tree_facts& f
+) {
+    auto ask = [st] { return st->root->free_bytes(); };
+    const auto free = co_await st->disk->run(std::move(ask));
+    disk_free_ = free ? *free : 0;
+    held_ = f.held;
+    no_room_ = f.no_room;
+    auto why = api::reason_to_refuse(reasons());
+    if (why && why->operation.empty()) {
+        why->operation = "lease";
+    }
+    co_return why;
 }
 
 async::task<core::result<void>> staging_service::job_read(std::string job_id, std::string status) {

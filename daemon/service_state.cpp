@@ -33,7 +33,7 @@ api::service_state staging_service::state() const {
     s.last = last_;
     s.last_success_at = last_success_at_;
     s.next_pass_at = running_ ? 0 : next_pass_at_;
-    s.disk_free_bytes = disk_free_;
+    s.disk_free_bytes = disk_free_.value_or(0);
     s.passes_complete = complete_;
     s.passes_degraded = degraded_;
     s.passes_failed = failed_;
@@ -57,6 +57,7 @@ std::vector<core::error> staging_service::reasons() const {
     f.last_success_at = last_success_at_;
     f.interval = settings_.sync.interval;
     f.held = held_;
+    f.no_room = no_room_;
     if (stage_) {
         f.disk_free = disk_free_;
     }
@@ -119,7 +120,7 @@ async::task<void> staging_service::watch_disk() {
             const auto free = co_await st->disk->run(std::move(look));
             disk_free_ = free ? *free : 0;
         }
-        co_await tick.wait_for(std::chrono::seconds(5));
+        co_await tick.wait_for(std::chrono::seconds(1));
     }
 }
 

@@ -179,6 +179,7 @@ json version_document(const index::version_row& v) {
         {"what", index::to_string(v.what)},
         {"old_path", v.old_path ? json(*v.old_path) : json()},
         {"new_path", v.new_path ? json(*v.new_path) : json()},
+        {"path", v.path},
         {"job", v.job ? job_document(*v.job) : json()}
     };
 }

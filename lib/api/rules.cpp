@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/duration.hpp"
+#include "sync/run/room.hpp"
 
 namespace m365stage::api {
 namespace {
@@ -68,14 +69,30 @@ std::vector<core::error> reasons_against(const readiness_facts& f) {
         ));
     }
     const bool known_full = f.trouble && f.trouble->kind == error_kind::disk;
-    if (f.disk_free && !known_full && *f.disk_free < f.least_free) {
+    if (f.disk_free && !known_full && *f.disk_free < std::max(f.least_free, sync::room_for_index)) {
+        const bool configured = *f.disk_free < f.least_free;
         out.push_back(reason(
             error_kind::disk,
-            std::to_string(*f.disk_free >> 20) + " MiB are free, less than stage.min_free_bytes",
+            std::to_string(*f.disk_free >> 20) + " MiB are free, " +
+                (configured ? "less than stage.min_free_bytes" : "too little to go on with"),
             "free some space in " + f.root
+        ));
+    } else if (f.no_room > 0 && !known_full) {
+        out.push_back(reason(
+            error_kind::disk, "the disk has no room for " + std::to_string(f.no_room) + " items",
+            "free some space in " + f.root + ": see 'm365stage status'"
         ));
     }
     return out;
+}
+
+std::optional<core::error> reason_to_refuse(const std::vector<core::error>& reasons) {
+    const auto found = std::find_if(reasons.begin(), reasons.end(), [](const core::error& e) {
+        const auto code = core::exit_code_for(e.kind);
+        return code == core::exit_code::usage || code == core::exit_code::auth ||
+               code == core::exit_code::local || code == core::exit_code::guard;
+    });
+    return found == reasons.end() ? std::nullopt : std::optional(*found);
 }
 
 lease_step next_step(const tree_look& seen, core::unix_seconds max_age, core::unix_seconds now) {

@@ -33,12 +33,18 @@ struct readiness_facts {
     core::unix_seconds last_success_at = 0;  ///< 0: there was none
     std::chrono::seconds interval{0};        ///< between passes
     std::int64_t held = 0;                   ///< deletions that wait for a person
+    std::int64_t no_room = 0;                ///< items that the disk has no room for
     std::optional<std::uint64_t> disk_free;  ///< nullopt: not known
     std::uint64_t least_free = 0;            ///< stage.min_free_bytes
     std::string root;
 };
 /// Why a backup must not run now, what is worst first; empty: it may.
 std::vector<core::error> reasons_against(const readiness_facts& f);
+
+/// The first of these reasons that holds for a job too whose tree is fresh enough for it, or that shares one
+/// that is held: no sign-in, disk, index, guard. That Microsoft 365 does not answer, or did not for long, is
+/// what `--max-age` decides. So the hook gives nothing that /readyz would not.
+std::optional<core::error> reason_to_refuse(const std::vector<core::error>& reasons);
 
 /// What a job finds that wants to read the tree.
 struct tree_look {

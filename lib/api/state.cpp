@@ -123,7 +123,12 @@ json grant_document(const lease_grant& g) {
     }
     json stale = json::array();
     for (const auto& c : g.stale_containers) {
-        stale.push_back({{"container", c.container}, {"state", c.state}, {"reason", c.reason}});
+        stale.push_back(
+            {{"container", c.container},
+             {"state", c.state},
+             {"reason", c.reason},
+             {"since", time_document(c.since)}}
+        );
     }
     auto out = lease_document(g.lease);
     out.update(json{

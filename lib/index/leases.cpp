@@ -93,9 +93,19 @@ staged_count count_staged(database& db, const backlog& work) {
     return c;
 }
 
+std::int64_t count_without_room(database& db) {
+    return db
+        .number(
+            "SELECT count(*) FROM pending AS p INDEXED BY pending_failed CROSS JOIN item AS i ON "
+            "i.id=p.item_id WHERE p.reason=? AND i.gone_round=0",
+            core::to_string(core::error_kind::disk)
+        )
+        .value_or(0);
+}
+
 bool job_row::saved() const {
     // Bareos' %e ("OK", "OK -- with warnings"), or the letters of its catalog.
-    return status.starts_with("OK") || status == "T" || status == "W";
+    return read_whole() && (status.starts_with("OK") || status == "T" || status == "W");
 }
 
 bool job_row::read_whole() const {

@@ -34,6 +34,9 @@ struct staged_count {
 };
 staged_count count_staged(database& db, const backlog& work);
 
+/// Items that are owed since the disk has no room for them.
+std::int64_t count_without_room(database& db);
+
 /// A Bareos job that asked for the tree to be held still.
 struct job_row {
     job_row() = default;
@@ -46,10 +49,11 @@ struct job_row {
     std::optional<unix_seconds> ended_at;
     std::string status;  ///< the Director's word; empty: not known yet
 
-    /// The Director said that it ended well: only then its files are known to be in the storage.
-    bool saved() const;
     /// The tree did not move while it read.
     bool read_whole() const;
+    /// It did, and the Director said that it ended well: only then its files are known to be in the storage,
+    /// and to be those of its generation.
+    bool saved() const;
 };
 /// Newest first.
 std::vector<job_row> jobs(database& db, std::int64_t limit);

@@ -263,6 +263,7 @@ private:
             }
             out.not_covered.push_back(reason_of(e));
             out.complete = false;
+            out.refused = e;
             co_return out;
         }
         const auto main_id = text(*main, "id");
@@ -297,6 +298,7 @@ private:
             }
             out.not_covered.push_back(reason_of(e));
             out.complete = false;
+            out.refused = e;
             co_return out;
         }
         for (const auto& drive : *list) {

@@ -109,6 +109,7 @@ task<core::result<owner_listing>> list_mailbox(
     }
     out.not_covered.push_back(kind + ": " + reason_of(e));
     out.complete = false;
+    out.refused = e;
     co_return out;
 }
 

@@ -31,7 +31,8 @@ struct owner_listing {
     owner_listing() = default;
     std::vector<index::found_container> containers;
     std::vector<std::string> not_covered;  ///< what the service does not serve of this owner, and why
-    bool complete = true;  ///< false: containers that are not listed may be there all the same
+    bool complete = true;                ///< false: containers that are not listed may be there all the same
+    std::optional<core::error> refused;  ///< why none could be listed, if the service refused it
 };
 
 /// "ErrorAccessDenied: the app may not read it".

@@ -1,5 +1,6 @@
 #include "sync/lease.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "index/containers.hpp"
@@ -48,13 +49,14 @@ tree_facts facts_of_tree(index::database& db) {
     for (const auto& g : f.owed_reasons) {
         f.owed += g.items;
     }
+    f.no_room = index::count_without_room(db);
     for (const auto& h : index::held_containers(db, 0, tree::local_name)) {
         f.held += h.approved ? 0 : h.held;
     }
     for (const auto& c : index::containers(db)) {
         ++f.containers;
         if (c.state != "departed" && !c.error_kind.empty()) {
-            f.stale_containers.push_back({c.key, c.state, c.error_kind});
+            f.stale_containers.push_back({c.key, c.state, c.error_kind, c.completed_at.value_or(0)});
         }
     }
     f.uncovered = index::not_covered(db);
@@ -70,23 +72,19 @@ std::optional<core::error> refusal(index::database& db, const tree_facts& facts,
             "the next pass finishes it: see 'm365stage status'"
         );
     }
-    if (facts.held > 0) {
-        return refused(
-            error_kind::guard, std::to_string(facts.held) + " deletions are held by the guard",
-            "see 'm365stage guard list'"
-        );
-    }
-    for (const auto& g : facts.owed_reasons) {
-        if (g.reason == core::to_string(error_kind::disk)) {
-            return refused(
-                error_kind::disk, "the disk has no room for " + std::to_string(g.items) + " items",
-                "free some space for stage.root: see 'm365stage status'"
-            );
-        }
-    }
     if (fail_on_owed && facts.owed > 0) {
         return refused(
             error_kind::owed, std::to_string(facts.owed) + " items are owed, and --on-owed is fail",
+            "see 'm365stage status'"
+        );
+    }
+    const auto stale =
+        std::count_if(facts.stale_containers.begin(), facts.stale_containers.end(), [](const auto& s) {
+            return s.reason != core::to_string(error_kind::locked);
+        });
+    if (fail_on_owed && stale > 0) {
+        return refused(
+            error_kind::owed, std::to_string(stale) + " containers are not up to date, and --on-owed is fail",
             "see 'm365stage status'"
         );
     }

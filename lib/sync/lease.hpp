@@ -16,14 +16,16 @@ namespace m365stage::sync {
 struct tree_facts {
     tree_facts() = default;
     std::int64_t generation = 0, containers = 0, items = 0, staged = 0, bytes = 0;
-    std::int64_t owed = 0;  ///< items that failed
-    std::int64_t held = 0;  ///< deletions that wait for a person
+    std::int64_t owed = 0;     ///< items that failed
+    std::int64_t no_room = 0;  ///< of those, since the disk has no room for them
+    std::int64_t held = 0;     ///< deletions that wait for a person
     double coverage_percent = 100;
     core::unix_seconds fresh_at = 0;  ///< when the pass began that brought the tree up to date
     std::vector<index::failing_group> owed_reasons;
     /// A container whose last round failed, or that the service does not serve now.
     struct stale {
         std::string container, state, reason;
+        core::unix_seconds since = 0;  ///< when it was last up to date; 0: never
     };
     std::vector<stale> stale_containers;
     std::vector<index::uncovered> uncovered;
@@ -31,8 +33,10 @@ struct tree_facts {
 };
 tree_facts facts_of_tree(index::database& db);
 
-/// Why a backup must not read the tree as it is; nullopt: it may.
-/// Kinds: busy (cut off in the middle of a step), guard, and owed if `fail_on_owed`.
+/// Why a backup must not read the tree as it is; nullopt: it may, as far as the tree goes
+/// (`api::reasons_against` judges the rest, for this and for /readyz). Kinds: busy (cut off in the middle of
+/// a step), and owed if `fail_on_owed`: then nothing may be owed, and no container out of date but those that
+/// the service has locked, which it serves to nobody.
 std::optional<core::error> refusal(index::database& db, const tree_facts& facts, bool fail_on_owed);
 
 /// The text of tree/.m365stage/manifest.json: nothing in it moves by itself.

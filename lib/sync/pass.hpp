@@ -13,14 +13,17 @@ struct pass_summary {
     bool new_generation = false;
     std::int64_t created = 0, content = 0, metadata = 0, renamed = 0, moved = 0, deleted = 0;
     std::int64_t owed = 0, held = 0, containers = 0, items = 0;
+    std::int64_t no_room = 0;  ///< owed, since the disk has no room for them
     double seconds = 0;
     core::unix_seconds started_at = 0;
     bool kept_back = false;  ///< a lease holds the tree still: what came waits in the spool and the index
     bool whole = false;      ///< all containers were looked at and nothing was kept back: the tree is fresh
     pass_counters counters;
-    graph::statistics service;           ///< of this pass
-    std::optional<core::error> failure;  ///< what ended it early
-    bool mistaken = false;               ///< nothing fits what it was asked for: nothing else is wrong
+    graph::statistics service;  ///< of this pass
+    /// What ended it early; or that nothing of a kind could be read, which is known at its end only.
+    std::optional<core::error> failure;
+    bool ended = false;     ///< it came to its end: the numbers of the tree are those of now
+    bool mistaken = false;  ///< nothing fits what it was asked for: nothing else is wrong
 };
 
 /// One pass: recover, discover, enumerate, fetch, apply, close (lib/README.md, "How a pass works").

@@ -76,7 +76,9 @@ public:
     task<void> run() {
         auto last = clock::now() - gather;
         for (;;) {
-            const bool draining = pass_.fetched || in_hurry_;
+            const bool full =
+                pass_.spooled_bytes >= pass_.options.spool_max_bytes;  // fetching waits for room
+            const bool draining = pass_.fetched || in_hurry_ || full;
             const auto since = clock::now() - last;
             if (!draining && since < gather) {
                 co_await pass_.apply_changed.wait_for(gather - since);

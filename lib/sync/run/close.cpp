@@ -46,6 +46,7 @@ void count_all(index::database& db, bool held, pass_summary& s) {
     )
                  .value_or(0);
     s.held = db.number("SELECT sum(guard_held) FROM container").value_or(0);
+    s.no_room = index::count_without_room(db);
     s.kept_back =
         held && db.number(
                     "SELECT EXISTS (SELECT 1 FROM container WHERE settle<>0 AND state<>'departed') OR "

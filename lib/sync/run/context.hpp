@@ -18,6 +18,7 @@
 #include "index/store.hpp"
 #include "sources/source.hpp"
 #include "sync/plan/settle.hpp"
+#include "sync/run/permission.hpp"
 #include "sync/run/room.hpp"
 #include "sync/tree_gate.hpp"
 #include "tree/stage_root.hpp"
@@ -114,6 +115,7 @@ struct pass_context {
     std::vector<std::unique_ptr<sources::source>> sources;
 
     pass_counters counters;
+    permission_tally permissions;
     std::int64_t pass_id = 0;
     /// Of this pass; a row exists once something changed. A lease that is given meanwhile closes it, and what
     /// comes after the lease begins another one.
@@ -128,6 +130,7 @@ struct pass_context {
     std::int64_t settling = 0;                             ///< is settled just now: no round begins; 0: none
     std::uint64_t spooled_bytes = 0;
     promised_room promised;
+    arriving_files arriving;
     bool left_generation = false;  ///< a pass before this one changed the tree and did not come to its end
     std::unordered_set<std::int64_t> told;          ///< containers whose unreadable permissions were reported
     std::optional<std::int64_t> refused_libraries;  ///< whose columns may not be read, once they were counted

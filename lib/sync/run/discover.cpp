@@ -386,6 +386,19 @@ private:
         sources::owner_listing found;
     };
 
+    /// Containers that were listed tell for themselves, and that there are none proves nothing.
+    void note_answer(std::string_view kind, const core::result<sources::owner_listing>& listing) {
+        const auto refused = listing ? listing->refused : std::optional(listing.error());
+        if (!refused) {
+            return;
+        }
+        if (may_lack_permission(*refused)) {
+            pass_.permissions.list_refused(kind, *refused);
+        } else if (!says_nothing_of_permission(*refused)) {
+            pass_.permissions.not_refused(kind);
+        }
+    }
+
     task<void> list_one(sources::owner o) {
         std::vector<kind_listing> kinds;
         bool all = true;
@@ -394,6 +407,7 @@ private:
                 continue;
             }
             auto listing = co_await source->list(pass_.graph, o);
+            note_answer(permission_kind(source->kind(), o.kind, pass_.options.kinds), listing);
             if (listing) {
                 kinds.push_back({std::string(source->kind()), std::move(*listing)});
             } else {

@@ -127,7 +127,12 @@ private:
         co_await pass_.store.call(std::move(save));
     }
 
-    bool has_room() const { return pass_.spooled_bytes < pass_.options.spool_max_bytes; }
+    /// What is on its way counts with the size that it was announced with, or with what has come of it if
+    /// that is more (a message has no size): so the spool gets one file more than it may hold, at most.
+    bool has_room() const {
+        return pass_.spooled_bytes + expected_bytes_ + pass_.arriving.beyond_announced() <
+               pass_.options.spool_max_bytes;
+    }
 
     /// What a page replaced while it waited in the spool is still counted: the rows know better.
     task<void> measure_spool() {
@@ -158,7 +163,7 @@ private:
             std::max<std::size_t>(4, queue_target() / std::max<std::size_t>(1, pass_.due.size()));
         bool took = false;
         for (const auto id : in_turn()) {
-            if (queue_.size() >= queue_target()) {
+            if (queue_.size() >= queue_target() || !has_room()) {
                 break;
             }
             const auto container = co_await container_of(static_cast<index::container_id>(id));
@@ -183,14 +188,20 @@ private:
             const auto busy = in_flight_of_.find(id);
             const auto limit = share + (after > 0 || busy == in_flight_of_.end() ? 0 : busy->second);
             const auto found = co_await due_behind(id, after, limit);
-            const bool more = found.size() >= limit;
+            bool took = false;
+            const auto seen = take(id, where, found, took);
+            const bool more = found.size() >= limit || seen < found.size();
             behind_.erase(id);
-            if (more) {
-                behind_.emplace(id, static_cast<std::int64_t>(found.back().id));
+            if (more && seen > 0) {
+                behind_.emplace(id, static_cast<std::int64_t>(found[seen - 1].id));
+            } else if (more && after > 0) {
+                behind_.emplace(id, after);
             }
-            const bool took = take(id, where, found);
             if (more || took) {
                 pass_.due.insert(id);
+            }
+            if (seen < found.size()) {
+                co_return took;
             }
             if (took || after == 0) {
                 co_return took;
@@ -210,17 +221,33 @@ private:
         co_return co_await pass_.store.call(std::move(find));
     }
 
-    /// Puts what nobody fetches yet into the queue; false if there was nothing.
-    bool take(std::int64_t id, const graph::scope& where, const std::vector<index::work_item>& found) {
-        bool took = false;
-        for (const auto& item : found) {
-            if (in_flight_.insert(static_cast<std::int64_t>(item.id)).second) {
-                ++in_flight_of_[id];
-                queue_.add(where, most_of(where), item);
-                took = true;
+    /// Puts what nobody fetches yet into the queue, as long as there is room; how many of them were looked
+    /// at.
+    std::size_t take(
+        std::int64_t id, const graph::scope& where, const std::vector<index::work_item>& found, bool& took
+    ) {
+        for (std::size_t i = 0; i < found.size(); ++i) {
+            const auto& item = found[i];
+            if (in_flight_.contains(static_cast<std::int64_t>(item.id))) {
+                continue;
             }
+            if (!has_room()) {
+                return i;
+            }
+            expect(static_cast<std::int64_t>(item.id), item.content ? item.size : 0);
+            ++in_flight_of_[id];
+            queue_.add(where, most_of(where), item);
+            took = true;
         }
-        return took;
+        return found.size();
+    }
+
+    /// So many bytes of that item are on their way into the spool.
+    void expect(std::int64_t item, std::int64_t bytes) {
+        auto& known = in_flight_[item];
+        expected_bytes_ -= known;
+        known = static_cast<std::uint64_t>(std::max<std::int64_t>(0, bytes));
+        expected_bytes_ += known;
     }
 
     /// The next item that may be fetched now; nullopt at the end.
@@ -254,6 +281,8 @@ private:
             if (queue_.size() > 0) {
                 queue_changed_.notify_all();  // somebody may wait for this scope's turn
             }
+            const auto* r = std::get_if<index::fetch_result>(&done.outcome);
+            expect(static_cast<std::int64_t>(done.item.id), r != nullptr && !r->spool.empty() ? r->size : 0);
             results_.push_back(std::move(done));
             if (results_.size() == 1 || results_.size() == group_size()) {
                 results_changed_.notify_all();
@@ -299,6 +328,7 @@ private:
             co_await record(group);
             for (const auto& done : group) {
                 const auto container = static_cast<std::int64_t>(done.item.container);
+                expect(static_cast<std::int64_t>(done.item.id), 0);
                 in_flight_.erase(static_cast<std::int64_t>(done.item.id));
                 if (auto left = in_flight_of_.find(container);
                     left != in_flight_of_.end() && --left->second == 0) {
@@ -402,7 +432,8 @@ private:
     std::unordered_map<std::int64_t, std::int64_t> behind_;  ///< by container: the item taken last
     std::int64_t last_served_ = 0;                           ///< container that got a share of the queue last
     std::vector<done_item> results_;
-    std::unordered_set<std::int64_t> in_flight_;
+    std::unordered_map<std::int64_t, std::uint64_t> in_flight_;  ///< items with what they take in the spool
+    std::uint64_t expected_bytes_ = 0;                           ///< the sum of these
     std::unordered_map<std::int64_t, std::size_t> in_flight_of_;
     std::unordered_map<std::int64_t, std::shared_ptr<const known_container>> containers_;
     std::chrono::steady_clock::time_point next_disk_check_{}, next_save_{}, next_measure_{};

@@ -56,6 +56,24 @@ private:
     const std::int64_t size_;
 };
 
+/// Shows those who count what the spool holds how much has come.
+class counted_file final : public arriving_file {
+public:
+    counted_file(arriving_files& all, const spool_file& file, std::int64_t announced)
+        : all_(all), file_(file), announced_(announced) {
+        all_.add(*this);
+    }
+    ~counted_file() override { all_.remove(*this); }
+    counted_file(const counted_file&) = delete;
+    counted_file& operator=(const counted_file&) = delete;
+    std::int64_t beyond_announced() const override { return file_.received() - announced_; }
+
+private:
+    arriving_files& all_;
+    const spool_file& file_;
+    const std::int64_t announced_;
+};
+
 /// Fetching of one item; an object for the state that the steps share.
 class fetcher {
 public:
@@ -218,6 +236,7 @@ private:
         // Twice at the most: bytes that are not what was announced are fetched once more.
         for (int copy = 0; copy < 2; ++copy) {
             spool_file file(pass_.root, pass_.disk, spool_name());
+            const counted_file counted(pass_.arriving, file, queued_size_);
             spool_file::outcome done;
             auto failed = co_await download(file, done);
             if (failed) {
@@ -327,6 +346,7 @@ private:
 
     task<std::optional<core::error>> render_once() {
         spool_file file(pass_.root, pass_.disk, spool_name());
+        const counted_file counted(pass_.arriving, file, queued_size_);
         auto made = co_await source_.render(pass_.graph, container_, item_, file);
         if (!made) {
             co_await file.discard();
@@ -527,6 +547,7 @@ private:
     pass_context& pass_;
     index::container container_;
     index::work_item item_;
+    const std::int64_t queued_size_ = item_.content ? item_.size : 0;  ///< as the queue counts it
     sources::source& source_;
     index::fetch_result result_;
     std::string url_;

@@ -40,6 +40,7 @@ task<followed> stream_follower::run() {
         co_await rounds();
     }
     full_ = full_ || was_full;
+    note_answer();
     if (missing_) {
         co_return followed::missing;
     }
@@ -228,6 +229,7 @@ void stream_follower::parse(const graph::page& page, index::delta_page& rows) {
 
 void stream_follower::count(const index::page_outcome& outcome, bool last) {
     auto& n = pass_.counters;
+    served_ = true;
     ++n.pages;
     ++pages_;
     n.items_seen += static_cast<std::uint64_t>(outcome.items);
@@ -287,7 +289,23 @@ task<stream_follower::next_step> stream_follower::failed(core::error e) {
     co_return co_await lasting(std::move(e));
 }
 
+/// Whether a container may be read is what its main stream comes to.
+void stream_follower::note_answer() {
+    if (!stream_.is_main()) {
+        return;
+    }
+    const auto kind = permission_kind(container_.kind, container_.owner_kind, pass_.options.kinds);
+    if (served_ || !failure_) {
+        pass_.permissions.not_refused(kind);
+    } else if (may_lack_permission(*failure_)) {
+        pass_.permissions.refused(kind, *failure_);
+    } else if (!says_nothing_of_permission(*failure_)) {
+        pass_.permissions.not_refused(kind);
+    }
+}
+
 task<stream_follower::next_step> stream_follower::lasting(core::error e) {
+    failure_ = e;
     if (e.kind == error_kind::not_found && !stream_.is_main()) {
         missing_ = true;  // the list of folders tells whether it is gone
         co_return next_step::give_up;

@@ -59,6 +59,7 @@ private:
     task<std::optional<next_step>> shrink(const core::error& e);
     task<std::optional<next_step>> get_around(const core::error& e);
     task<next_step> lasting(core::error e);
+    void note_answer();
 
     // follow_mode.cpp: from a delta to what there is instead, and back
     task<void> set_mode(index::stream_mode mode);
@@ -90,7 +91,9 @@ private:
     index::stream stream_;
     bool only_;
     bool full_ = false, complete_ = false, missing_ = false, restarted_ = false;
-    unsigned page_size_ = 0;  ///< 0: the usual one
+    bool served_ = false;                 ///< a page came
+    std::optional<core::error> failure_;  ///< for which the round was given up
+    unsigned page_size_ = 0;              ///< 0: the usual one
     int idle_pages_ = 0;
     bool returned_ = false;  ///< the delta was tried again in this pass
     std::int64_t removals_ = 0, pages_ = 0;

@@ -26,22 +26,29 @@ public:
 
     task<void> run() {
         auto read = [](index::database& db) {
-            std::vector<std::pair<index::container_id, std::string>> rows;
+            std::vector<index::container> rows;
             // The rounds that were cut off come first, then those that waited longest.
             db.query(
-                "SELECT id, key FROM container WHERE state<>'departed' ORDER BY cursor_state=1 DESC, "
+                "SELECT id, key, kind, owner_kind FROM container WHERE state<>'departed' ORDER BY "
+                "cursor_state=1 DESC, "
                 "completed_at, id",
                 [&](index::row r) {
-                    rows.emplace_back(static_cast<index::container_id>(r.integer(0)), r.text(1));
+                    auto& c = rows.emplace_back();
+                    c.id = static_cast<index::container_id>(r.integer(0));
+                    c.key = r.text(1);
+                    c.kind = r.text(2);
+                    c.owner_kind = r.text(3);
                 }
             );
             return rows;
         };
         const auto rows = co_await pass_.store.call(std::move(read));
         const core::path_pattern wanted(pass_.options.only);
-        for (const auto& [id, key] : rows) {
-            if (wanted.selects(key)) {
-                queue_.push_back(id);
+        for (const auto& c : rows) {
+            if (wanted.selects(c.key)) {
+                queue_.push_back(c.id);
+            } else {
+                pass_.permissions.not_refused(permission_kind(c.kind, c.owner_kind, pass_.options.kinds));
             }
         }
         pass_.counters.containers = queue_.size();
@@ -196,6 +203,8 @@ task<pass_summary> run_pass(
         };
         pass.pass_id = co_await store.call(std::move(begin));
         co_await steps(pass, summary);
+        summary.ended = true;
+        summary.failure = pass.permissions.lost();
         if (!options.only.empty() && pass.counters.containers == 0) {
             summary.failure = matches_nothing(options.only);
             summary.mistaken = true;

@@ -12,9 +12,16 @@ std::uint64_t promised_room::bytes() const {
     return sum;
 }
 
+std::uint64_t arriving_files::beyond_announced() const {
+    std::uint64_t sum = 0;
+    for (const auto* file : files_) {
+        sum += static_cast<std::uint64_t>(std::max<std::int64_t>(0, file->beyond_announced()));
+    }
+    return sum;
+}
+
 std::optional<core::error> does_not_fit(std::int64_t size, const disk_room& room) {
-    constexpr std::uint64_t for_the_index = std::uint64_t{16} << 20;
-    const auto taken = room.promised + std::max(for_the_index, room.least_free);
+    const auto taken = room.promised + std::max(room_for_index, room.least_free);
     const auto left = room.free > taken ? room.free - taken : 0;
     if (size <= 0 || static_cast<std::uint64_t>(size) <= left) {
         return std::nullopt;

@@ -13,6 +13,9 @@ namespace m365stage::sync {
 /// Smaller ones come and go in numbers; for those `stage.min_free_bytes` stops the pass in time.
 inline constexpr std::int64_t large_file = std::int64_t{8} << 20;
 
+/// With less than that the index can't record what was done: nobody is to rely on such a disk.
+inline constexpr std::uint64_t room_for_index = std::uint64_t{16} << 20;
+
 /// A large file on its way: what the service announced, and what has come.
 class expected_file {
 public:
@@ -29,6 +32,24 @@ public:
 
 private:
     std::set<const expected_file*> files_;
+};
+
+/// A file that comes, however large it was announced.
+class arriving_file {
+public:
+    virtual ~arriving_file() = default;
+    virtual std::int64_t beyond_announced() const = 0;  ///< bytes that came and that nobody had announced
+};
+
+/// What comes into the spool just now. Network thread only.
+class arriving_files {
+public:
+    void add(const arriving_file& f) { files_.insert(&f); }
+    void remove(const arriving_file& f) { files_.erase(&f); }
+    std::uint64_t beyond_announced() const;
+
+private:
+    std::set<const arriving_file*> files_;
 };
 
 /// Where the bytes of a file would go.

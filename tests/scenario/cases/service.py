@@ -145,8 +145,9 @@ def refusals(options):
         told.append(before(stage, "1", "--on-owed", "fail", expect=1).told())
         w.sim.post("auth", refuse=7000222, expire_all=True)
         told.append(before(stage, "2", expect=3).told())
-        before(stage, "3", "--max-age", "1h")
-        hook(stage, "after-job", "--jobid", "3", "--status", "OK")
+        # However fresh the tree is: what /readyz refuses for, the hook refuses for.
+        check(readiness(stage) == (503, ["auth_refused"]), f"readiness: {readiness(stage)}")
+        before(stage, "3", "--max-age", "1h", expect=3)
         w.sim.post("auth", refuse=0)
         good = "SELECT count(*) FROM pass WHERE outcome IN ('complete', 'degraded')"
         seen = stage.rows(good)[0][0]

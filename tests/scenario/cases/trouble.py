@@ -3,6 +3,7 @@
 import contextlib
 import os
 import random
+import re
 import socket
 import sqlite3
 import threading
@@ -10,7 +11,7 @@ import time
 
 from cases import scenario
 from cases.disk import Mount
-from harness import Simulator, check, compare, kill
+from harness import Simulator, World, check, check_index, compare, kill
 from running import ask, before, free_port, hook, metric, readiness, serving, wait_until
 
 
@@ -130,6 +131,126 @@ def microsoft_trouble(options):
         w.sim = Simulator(options.simulator, w.folder, *w.arguments)
         w.stage.sim = w.sim
         trouble.end()
+    return "\n      ".join(told)
+
+
+DENIED = {"status": 403, "code": "accessDenied", "count": -1}
+
+
+@scenario
+def permission_lost(options):
+    """the permission for a kind is lost: exit 3 everywhere, the other kinds still come; single drives end no pass"""
+    with serving(options, "denied", "--users", 2, "--sites", 0, "--groups", 0, "--specials", 0,
+                 kinds=["onedrive", "mail"], sync={"interval": "1h"}) as (w, service):
+        stage = w.stage
+        wait_until(lambda: readiness(stage)[0] == 200, "the first pass", longest=60)
+
+        def messages():
+            return sum('"type": "message"' in line for line in stage.run("--json", "ls").stdout.splitlines())
+
+        known = messages()
+        check(known > 0, "no message is staged")
+        w.sim.fault("error", path="root/delta", **DENIED)
+        w.sim.post("exchange/op", op="new_message", mailbox="ada@contoso.example", folder="inbox", size=1000, seed=5)
+        told = before(stage, "1", expect=3).told()
+        check("accessDenied: all 2 containers of onedrive refused" in told, told)
+        check("m365stage check" in told, told)
+        check(messages() == known + 1, "the other kinds were not brought up to date")
+        check(readiness(stage) == (503, ["forbidden"]), f"readiness: {readiness(stage)}")
+        check(metric(stage, "m365stage_ready") == 0, "the metrics say that it is ready")
+        check(metric(stage, "m365stage_authenticated") == 1, "the sign-in worked")
+        for more in (("--on-owed", "fail"), ("--max-age", "1h")):
+            before(stage, "2", *more, expect=3)
+        out = stage.run("sync")
+        check(out.exit == 3 and "onedrive" in out.stderr.splitlines()[-1], f"sync: {out.exit}, {out.told()}")
+        check(stage.run("sync", "--only", "users/*/mail").exit == 0, "a part that may be read")
+        check(readiness(stage) == (503, ["forbidden"]), f"a part proves nothing: {readiness(stage)}")
+        w.sim.clear_faults()
+        before(stage, "3")
+        check(readiness(stage) == (200, []), f"it is not well again: {readiness(stage)}")
+        hook(stage, "after-job", "--jobid", "3", "--status", "OK")
+
+        drive = next(d for d in w.sim.get("tenant")["drives"] if not d["locked"] and not d["system"])["id"]
+        w.sim.fault("error", path=f"{drive}/root/delta", **DENIED)
+        single = before(stage, "4").told()
+        check(re.search("but 1 of [0-9]+ containers are not up to date, the oldest since 20", single), single)
+        check("up to date as of" not in single, f"it calls that up to date: {single}")
+        hook(stage, "after-job", "--jobid", "4", "--status", "OK")
+        refused = before(stage, "5", "--on-owed", "fail", expect=1).told()
+        check("1 containers are not up to date" in refused, refused)
+        key = stage.rows("SELECT key FROM container WHERE error_kind='forbidden'")[0][0]
+        for only in ((), ("--only", key)):
+            out = stage.run("sync", *only)
+            check(out.exit == 1 and key in out.stderr and "m365stage status" in out.stdout, out.told())
+        check(readiness(stage)[0] == 200, f"a drive that may not be read: {readiness(stage)}")
+        w.sim.clear_faults()
+        before(stage, "6", "--on-owed", "fail")
+        hook(stage, "after-job", "--jobid", "6", "--status", "OK")
+        service.stop()
+        check_index(stage)
+    return "\n      ".join((told, single, refused))
+
+
+@scenario
+def permission_never_granted(options):
+    """a kind whose permission was never granted: the first pass ends with 3 and has all of the others"""
+    with World(options, "ungranted", "--seed", options.seed, "--users", 2, "--sites", 0, "--groups", 0,
+               "--specials", 0) as w:
+        w.stage.configure(kinds=["onedrive", "mail"])
+        w.sim.fault("error", path="/mailFolders|/mailboxSettings", status=403, code="ErrorAccessDenied", count=-1)
+        out = w.stage.sync(expect=3)
+        told = out.stderr.splitlines()[-1]
+        check("ErrorAccessDenied: mail of all 2 owners refused" in told, told)
+        staged = w.stage.rows("SELECT count(*) FROM item WHERE type=1 AND sha256 IS NOT NULL")[0][0]
+        wanted = sum(item["type"] == "file" for item in w.sim.expected())
+        check(staged == wanted, f"{staged} files are staged, not {wanted}")
+        w.sim.clear_faults()
+        w.stage.sync(expect=0)
+    return told
+
+
+@scenario
+def no_room(options):
+    """a file that does not fit on the disk, and a disk that is nearly full: /readyz, hook and check say the same"""
+    told = []
+    with serving(options, "noroom", "--users", 1, "--sites", 0, "--specials", 0,
+                 sync={"interval": "1h"}) as (w, service):
+        stage = w.stage
+        service.stop()
+        with Mount(os.path.join(w.folder, "small"), "64m") as disk:
+            stage.root = os.path.join(disk.folder, "stage")
+            os.makedirs(stage.root, 0o700)
+            stage.configure(stage={"root": stage.root})
+            service.start()
+            try:
+                before(stage, "1")
+                hook(stage, "after-job", "--jobid", "1", "--status", "OK")
+                huge = w.sim.op("create", user="ada@contoso.example", path="huge.bin", type="file", size=90 << 20,
+                                seed=5)
+                told.append(before(stage, "2", expect=5).told())
+                check(readiness(stage) == (503, ["disk"]), f"an item does not fit: {readiness(stage)}")
+                before(stage, "2", "--max-age", "1h", expect=5)
+                service.stop()
+                service.start()
+                check(readiness(stage) == (503, ["disk"]), f"forgotten by a restart: {readiness(stage)}")
+                w.sim.op("delete", user="ada@contoso.example", id=huge["id"])
+                before(stage, "3")
+                check(readiness(stage) == (200, []), f"it is gone: {readiness(stage)}")
+                ballast = os.path.join(disk.folder, "ballast")
+                with open(ballast, "wb") as f:
+                    s = os.statvfs(disk.folder)
+                    os.posix_fallocate(f.fileno(), 0, s.f_bavail * s.f_frsize - (8 << 20))
+                # It shares the lease of job 3.
+                told.append(before(stage, "4", expect=5).told())
+                check(readiness(stage) == (503, ["disk"]), f"the disk is nearly full: {readiness(stage)}")
+                out = stage.run("check")
+                check(out.exit == 5 and "FAIL  disk" in out.stdout, f"check: {out.told()}")
+                os.unlink(ballast)
+                wait_until(lambda: readiness(stage)[0] == 200, "there is room again", longest=10)
+                before(stage, "5")
+            finally:
+                if service.process.poll() is None:
+                    kill(service.process)
     return "\n      ".join(told)
 
 

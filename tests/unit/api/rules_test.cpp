@@ -106,6 +106,46 @@ TEST_SUITE("api rules") {
         CHECK(kinds(f) == many{error_kind::disk, error_kind::guard});
     }
 
+    TEST_CASE("readiness: a disk with too little for the index, or without room for an item, is full") {
+        auto f = healthy();
+        f.least_free = 0;
+        f.disk_free = std::uint64_t{16} << 20;
+        CHECK(kinds(f).empty());
+        f.disk_free = (std::uint64_t{16} << 20) - 1;
+        REQUIRE(kinds(f) == many{error_kind::disk});
+        CHECK(reasons_against(f)[0].cause == "15 MiB are free, too little to go on with");
+        f.no_room = 3;
+        CHECK(kinds(f) == many{error_kind::disk});
+        f.disk_free = 10'000'000'000;
+        REQUIRE(kinds(f) == many{error_kind::disk});
+        CHECK(reasons_against(f)[0].cause == "the disk has no room for 3 items");
+    }
+
+    TEST_CASE("the hook refuses for whatever /readyz refuses, but for the age of the tree") {
+        auto f = healthy();
+        CHECK_FALSE(reason_to_refuse(reasons_against(f)));
+        f.last_success_at = 0;
+        CHECK_FALSE(reason_to_refuse(reasons_against(f)));
+        for (const auto kind : {error_kind::transport, error_kind::throttled, error_kind::server}) {
+            f.trouble = core::error(kind, "away");
+            CHECK_FALSE(reason_to_refuse(reasons_against(f)));
+        }
+        f.held = 1;  // behind a trouble that age decides of
+        CHECK(reason_to_refuse(reasons_against(f))->kind == error_kind::guard);
+        for (const auto kind :
+             {error_kind::auth_refused, error_kind::forbidden, error_kind::disk, error_kind::index,
+              error_kind::usage}) {
+            f.trouble = core::error(kind, "no");
+            CHECK(reason_to_refuse(reasons_against(f))->kind == kind);
+        }
+        f = healthy();
+        f.disk_free = f.least_free - 1;
+        CHECK(reason_to_refuse(reasons_against(f))->kind == error_kind::disk);
+        f = healthy();
+        f.no_room = 1;
+        CHECK(reason_to_refuse(reasons_against(f))->kind == error_kind::disk);
+    }
+
     TEST_CASE("a job takes a fresh tree, shares one that is held, and waits for what is neither") {
         using enum lease_step;
         CHECK(next_step(look(false, true, 100), 50, 150) == take);

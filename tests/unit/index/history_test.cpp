@@ -93,6 +93,77 @@ TEST_SUITE("index") {
         CHECK_FALSE(record_job_read(f.db, "none", "OK", 210));
     }
 
+    TEST_CASE("jobs: one whose lease ended before it had read is not saved, whatever the Director says") {
+        one_file f;
+        f.saved("1", 1);
+        CHECK(find_job(f.db, "1")->saved());
+        f.job("2", 1);
+        CHECK(end_lease(f.db, "2", 150));
+        CHECK_FALSE(record_job_ended(f.db, "2", "OK", 160)->saved());
+        f.job("3", 1);
+        expire_leases(f.db, 200);
+        CHECK_FALSE(record_job_ended(f.db, "3", "T", 210)->saved());
+    }
+
+    TEST_CASE("history: a version is told with its path in the job that saved it") {
+        one_file f;
+        // The file came to Fold/y.txt in 7; Fold is Fold2 since 9, Fold3 since 11.
+        f.db.script(
+            "INSERT INTO item (id, container_id, remote_id, type, parent, name, at_parent, at_name) VALUES "
+            "(3, 1, 'F', 2, 1, 'Fold3', 1, 'Fold3'), (4, 1, 'Y', 1, 3, 'y.txt', 3, 'y.txt');"
+            "INSERT INTO generation (id, started_at, finished_at) VALUES (7, 70, 71), (9, 90, 91), (11, 110, "
+            "111);"
+            "INSERT INTO change (generation, item_id, what, type, old_path, new_path) VALUES "
+            "(7, 3, 1, 2, NULL, 'users/ann/onedrive/Fold'),"
+            "(7, 4, 1, 1, NULL, 'users/ann/onedrive/Fold/y.txt'),"
+            "(9, 3, 4, 2, 'users/ann/onedrive/Fold', 'users/ann/onedrive/Fold2'),"
+            "(11, 3, 4, 2, 'users/ann/onedrive/Fold2', 'users/ann/onedrive/Fold3');"
+        );
+        const auto path_of_only_version = [&f](const std::string& path) {
+            const auto rows = versions_of(f.db, path);
+            REQUIRE(rows.size() == 1);
+            return rows[0].path;
+        };
+        CHECK(path_of_only_version("users/ann/onedrive/Fold/y.txt") == "users/ann/onedrive/Fold/y.txt");
+        f.saved("1", 10);
+        f.saved("2", 11);
+        for (const std::string fold : {"Fold", "Fold2", "Fold3"}) {
+            CHECK(
+                path_of_only_version("users/ann/onedrive/" + fold + "/y.txt") ==
+                "users/ann/onedrive/Fold2/y.txt"
+            );
+        }
+        CHECK(versions_of(f.db, "users/ann/onedrive/Fold4/y.txt").empty());
+        CHECK(versions_of(f.db, "users/ann/onedrive/Fold2/a.txt").empty());
+    }
+
+    TEST_CASE("history: two folders that exchanged their names are two folders") {
+        one_file f;
+        f.db.script(
+            "INSERT INTO generation (id, started_at, finished_at) VALUES (7, 70, 71), (9, 90, 91);"
+            "INSERT INTO change (generation, item_id, what, type, old_path, new_path) VALUES "
+            "(7, 5, 1, 1, NULL, 'A/y.txt'), (7, 6, 1, 1, NULL, 'B/z.txt'), "
+            "(9, 3, 4, 2, 'A', 'B'), (9, 4, 4, 2, 'B', 'A');"
+        );
+        f.saved("1", 9);
+        REQUIRE(versions_of(f.db, "A/y.txt").size() == 1);
+        CHECK(versions_of(f.db, "A/y.txt")[0].path == "B/y.txt");
+        REQUIRE(versions_of(f.db, "B/z.txt").size() == 1);
+        CHECK(versions_of(f.db, "B/z.txt")[0].path == "A/z.txt");
+    }
+
+    TEST_CASE("history: what had left a folder before it was renamed was never at the new path") {
+        one_file f;
+        f.db.script(
+            "INSERT INTO generation (id, started_at, finished_at) VALUES (7, 70, 71), (9, 90, 91);"
+            "INSERT INTO change (generation, item_id, what, type, old_path, new_path) VALUES "
+            "(7, 5, 1, 1, NULL, 'A/y.txt'), (7, 5, 5, 1, 'A/y.txt', 'C/y.txt'), "
+            "(9, 3, 4, 2, 'A', 'B'), (9, 6, 1, 1, NULL, 'A/y.txt');"
+        );
+        CHECK(versions_of(f.db, "B/y.txt").empty());
+        CHECK(versions_of(f.db, "C/y.txt").size() == 2);
+    }
+
     TEST_CASE("leases: they move with the clock, and none outlasts what a lease may last") {
         one_file f;
         f.job("1", 1);

@@ -43,6 +43,22 @@ TEST_SUITE("sync") {
         CHECK(does_not_fit(1, room(100, 200, 0)));
     }
 
+    TEST_CASE("room: of what comes, only the bytes count that nobody had announced") {
+        struct coming final : sync::arriving_file {
+            explicit coming(std::int64_t bytes) : beyond(bytes) {}
+            std::int64_t beyond_announced() const override { return beyond; }
+            std::int64_t beyond;
+        };
+        sync::arriving_files all;
+        CHECK(all.beyond_announced() == 0);
+        coming message(7), file(-20);
+        all.add(message);
+        all.add(file);
+        CHECK(all.beyond_announced() == 7);
+        all.remove(message);
+        CHECK(all.beyond_announced() == 0);
+    }
+
     TEST_CASE("room: the reason says how much is needed and how much there is") {
         const auto e = does_not_fit(4096 * mib, room(116));
         REQUIRE(e);
