@@ -52,7 +52,7 @@ int run_end(const global_options& global, const std::string& job_id) {
         return fail(settings.error());
     }
     constexpr std::chrono::seconds longest(60);
-    const auto ended = ask_service(
+    const auto ended = tell_service(
         settings->api.socket, "DELETE", "/api/v1/leases/" + http::percent_encode(job_id), json(), longest
     );
     if (!ended) {
