@@ -80,6 +80,11 @@ core::result<void> staging_service::open() {
 }
 
 api::task<void> staging_service::run() {
+    const std::shared_ptr<void> signed_off(nullptr, [this](void*) {
+        if (connection_) {
+            connection_->tokens->stop();
+        }
+    });
     std::vector<api::task<void>> parts;
     parts.push_back(work());
     parts.push_back(watch_leases());
@@ -126,7 +131,8 @@ api::task<void> staging_service::attempt() {
     if (!st) {
         co_return;
     }
-    if (auto connected = connect(); !connected) {
+    const auto connected = co_await connect();
+    if (!connected) {
         failed(connected.error());
         co_return;
     }
@@ -167,18 +173,24 @@ void staging_service::adopt(std::shared_ptr<stage> st) {
     changed_.notify_all();
 }
 
-core::result<void> staging_service::connect() {
+api::task<core::result<void>> staging_service::connect() {
     if (connection_ && !connection_due_) {
-        return core::result<void>();
+        co_return core::result<void>();
     }
     auto opened = connection::open(io_, settings_, settings_.app);
     if (!opened) {
-        return opened.error();
+        co_return opened.error();
+    }
+    if (connection_) {
+        connection_->tokens->stop();
+        for (async::event tick(io_.get_executor()); connection_->tokens->is_renewing();) {
+            co_await tick.wait_for(std::chrono::milliseconds(20));  // it uses the transport
+        }
     }
     past_ = requests();
     connection_ = std::move(*opened);
     connection_due_ = false;
-    return core::result<void>();
+    co_return core::result<void>();
 }
 
 std::vector<std::shared_ptr<staging_service::ticket>> staging_service::take_tickets(std::string& only) {

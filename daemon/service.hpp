@@ -75,7 +75,7 @@ private:
     task<void> open_stage();
     task<void> run_one(std::shared_ptr<stage> st);
     void adopt(std::shared_ptr<stage> st);
-    core::result<void> connect();
+    task<core::result<void>> connect();
     std::vector<std::shared_ptr<ticket>> take_tickets(std::string& only);
     bool is_served(const api::pass_request& r) const;
     std::shared_ptr<ticket> enqueue(api::pass_request request);

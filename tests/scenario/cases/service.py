@@ -10,7 +10,7 @@ import time
 
 from cases import scenario
 from harness import check, compare, kill
-from running import ask, before, hook, metric, readiness, serving, wait_for_passes, wait_until, write_secret
+from running import ask, before, free_port, hook, metric, readiness, serving, wait_for_passes, wait_until, write_secret
 
 
 @scenario
@@ -349,3 +349,51 @@ def stops(options):
         service.stop()
         compare(w.stage, quiet=True)
     return f"SIGTERM took {seconds:.1f} s with {staged} files staged"
+
+
+@scenario
+def stops_signing_in(options):
+    """SIGTERM while a sign-in waits (throttled for minutes, refused, silent) ends service and sync at once"""
+    told = []
+    with serving(options, "stopsignin", "--users", 1, "--sites", 0, "--specials", 0) as (w, service):
+        stage = w.stage
+        service.stop()
+        login = stage.settings["endpoints"]["login"]
+
+        def signs_in():
+            return "/oauth2/" in json.dumps(w.sim.get("log?limit=5"))
+
+        def in_the_middle(what, waits):
+            service.start()
+            wait_until(waits, f"{what}: the sign-in waits")
+            seconds = service.stop()
+            check(seconds < 3, f"{what}: SIGTERM took {seconds:.1f} s")
+            told.append(f"{what}: {seconds:.1f} s")
+
+        w.sim.fault("throttle", service="login", status=429, retry_after=300, count=-1)
+        w.sim.forget_requests()
+        in_the_middle("throttled", signs_in)
+        w.sim.forget_requests()
+        pass_alone = stage.start()
+        wait_until(signs_in, "sync: the sign-in waits")
+        pass_alone.terminate()
+        code = pass_alone.wait(3)
+        check(code == 7, f"SIGTERM ended sync with {code}")
+        w.sim.clear_faults()
+        log = len(service.log())
+        stage.configure(endpoints={"login": f"https://127.0.0.1:{free_port()}"})
+        in_the_middle("refused", lambda: "trying again" in service.log()[log:])
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            stage.configure(endpoints={"login": f"https://127.0.0.1:{silent.getsockname()[1]}"})
+            silent.settimeout(30)
+
+            def connected():
+                silent.accept()
+                return True
+
+            in_the_middle("silent", connected)
+        stage.configure(endpoints={"login": login})
+        service.start()
+        wait_until(lambda: readiness(stage)[0] == 200, "it signs in", longest=60)
+        service.stop()
+    return "; ".join(told)

@@ -131,7 +131,8 @@ TEST_SUITE("daemon") {
     TEST_CASE("service client: noted is what the service says that it has noted, and nothing else") {
         CHECK(tell("HTTP/1.1 204 No Content\r\n\r\n").has_value());
         CHECK(tell(answer("200 OK", "{}")).error().kind == error_kind::disk);
-        const auto refused = tell(answer("404 Not Found", R"({"error":{"kind":"not_found","message":"no"}})"));
+        const auto refused =
+            tell(answer("404 Not Found", R"({"error":{"kind":"not_found","message":"no"}})"));
         CHECK(refused.error().kind == error_kind::not_found);
         CHECK(refused.error().cause == "no");
     }
