@@ -85,6 +85,7 @@ public:
             core::log_level::info, "m365stage " M365STAGE_VERSION " serves " + service_.settings().stage.root
         );
         io_.run();
+        service_.tell_what_is_lost();
         clear_away();
         return failure_;
     }

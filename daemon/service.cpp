@@ -88,6 +88,7 @@ api::task<void> staging_service::run() {
     std::vector<api::task<void>> parts;
     parts.push_back(work());
     parts.push_back(watch_leases());
+    parts.push_back(keep_words());
     parts.push_back(watch_clock());
     parts.push_back(watch_disk());
     parts.push_back(announce());
@@ -284,7 +285,7 @@ void staging_service::note_trouble(const core::error& why) {
         stage_.reset();
         leases_.clear();
     }
-    const auto rest = api::retry_pause(failures_, settings_.sync.interval);
+    const auto rest = rest_of_stage(api::retry_pause(failures_, settings_.sync.interval));
     core::log_error(
         core::log_level::error, why, "next try in " + progress::duration(static_cast<double>(rest.count()))
     );

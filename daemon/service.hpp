@@ -42,6 +42,9 @@ public:
     /// From now on requests are refused, and those that wait are told.
     void stop();
 
+    /// For the log, when it has ended: what was said of jobs and is forgotten now.
+    void tell_what_is_lost() const;
+
     /// What can change while it runs, changes with the next pass.
     void reconfigure(config::settings settings);
     const config::settings& settings() const { return settings_; }
@@ -93,16 +96,22 @@ private:
     task<core::result<std::optional<api::lease_grant>>> try_lease(
         const api::lease_request& r, bool share, steady::time_point deadline
     );
-    task<core::result<void>> end_early(std::string job_id);
-    task<core::result<void>> note_read(std::string job_id, std::string status);
-    task<core::result<void>> note_ended(std::string job_id, std::string status);
     task<core::result<index::held_container>> approve(std::string container);
     task<core::result<void>> reload_leases(std::shared_ptr<stage> st);
+    void take_leases(std::vector<index::lease_row> rows);
     task<core::result<void>> expire_due(std::shared_ptr<stage> st);
     task<void> watch_leases();
     task<core::result<void>> follow_clock();
     task<void> watch_clock();
     void tree_may_move();
+
+    // What was said of jobs (service_words.cpp).
+    struct word;
+    task<core::result<void>> hear(word said);
+    task<core::result<void>> write_words();
+    void note_written(const word& w);
+    task<void> keep_words();
+    std::chrono::seconds rest_of_stage(std::chrono::seconds rest) const;
 
     // State (service_state.cpp).
     task<void> watch_disk();
@@ -145,6 +154,7 @@ private:
     std::vector<index::lease_row> leases_;
     /// Jobs that wait for a lease; with the Director's word if one has ended meanwhile.
     std::multimap<std::string, std::optional<std::string>> asking_;
+    std::list<std::shared_ptr<word>> words_;  ///< not in the index yet, in the order in which they were said
     std::uint64_t disk_free_ = 0;
     bool stopping_ = false;
     std::list<std::weak_ptr<listener>> listeners_;

@@ -140,7 +140,7 @@ private:
 
     core::error gone() const {
         return failure(
-            error_kind::disk, "it ended before it had answered", socket_,
+            error_kind::disk, "the service ended before it had answered", socket_,
             "done or not is unknown: once it runs, repeat this; its log tells why ('journalctl -u m365stage')"
         );
     }

@@ -1,10 +1,12 @@
 """The running service: leases and the hook for Bareos jobs, stops, a second one, the notify protocol."""
 
+import contextlib
 import json
 import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import time
 
@@ -103,6 +105,62 @@ def lease_ends(options):
         check(stage.run("lease", "end", "2").exit != 0, "a lease that is gone can be ended")
         told = [row["read_status"] for row in stage.rows("SELECT read_status FROM job ORDER BY id")]
         check(told == ["lease expired", "lease ended by hand"], f"the jobs say {told}")
+
+
+@scenario
+def words_kept(options):
+    """what a hook says while the index can't be written is kept: the lease ends when it can, and nobody shares it before"""
+    with serving(options, "wordskept", "--users", 1, "--sites", 0, "--specials", 0) as (w, service):
+        stage = w.stage
+
+        def index(statement):
+            with contextlib.closing(sqlite3.connect(os.path.join(stage.root, "index.db"), isolation_level=None)) as db:
+                db.execute(statement)
+
+        def says(what, job, **more):
+            out = hook(stage, what, "--jobid", job, "--status", "OK", **more)
+            check(not more or "kept in mind" in out.told(), f"it is not told what becomes of it: {out.told()}")
+            return out.told()
+
+        def nobody():
+            return "nobody" in stage.run("lease", "list").stdout
+
+        before(stage, "1")
+        before(stage, "2", "--max-age", "1h")
+        index("CREATE TRIGGER broken BEFORE DELETE ON lease BEGIN SELECT RAISE(ABORT, 'the index is broken'); END")
+        told = says("after-job", "1", expect=5)
+        says("job-ended", "1", expect=5)
+        out = stage.run("lease", "end", "2")
+        check(out.exit == 5 and "kept in mind" in out.told(), f"lease end: {out.told()}")
+        before(stage, "3", "--max-age", "1h", expect=5)
+        index("DROP TRIGGER broken")
+        before(stage, "3", "--max-age", "1h")
+        listed = [row["job_id"] for row in stage.rows("SELECT job_id FROM lease")]
+        check(listed == ["3"], f"job 3 shares the tree with {listed}")
+        states = {row["job_id"]: (row["read_status"], row["status"]) for row in stage.rows("SELECT * FROM job")}
+        check(states == {"1": ("OK", "OK"), "2": ("lease ended by hand", None), "3": (None, None)}, f"the jobs: {states}")
+        # Nobody comes: it is written all the same.
+        index("CREATE TRIGGER broken BEFORE DELETE ON lease BEGIN SELECT RAISE(ABORT, 'the index is broken'); END")
+        says("after-job", "3", expect=5)
+        check(not nobody(), "the lease has ended")
+        index("DROP TRIGGER broken")
+        wait_until(nobody, "the lease ends when that is written")
+        # The index fails a pass, so that the service gives it up for a while; the job ends meanwhile.
+        before(stage, "4")
+        with contextlib.closing(sqlite3.connect(os.path.join(stage.root, "index.db"), isolation_level=None)) as db:
+            db.execute("BEGIN IMMEDIATE")
+            wait_until(lambda: readiness(stage)[0] == 503, "the index is locked", longest=60)
+            says("after-job", "4", expect=5)
+            db.execute("ROLLBACK")
+        wait_until(nobody, "the lease ends when the index is back")
+        # What can't be kept is told.
+        wait_until(lambda: readiness(stage)[0] == 200, "all is well", longest=60)
+        before(stage, "5")
+        index("CREATE TRIGGER broken BEFORE DELETE ON lease BEGIN SELECT RAISE(ABORT, 'the index is broken'); END")
+        says("after-job", "5", expect=5)
+        service.stop()
+        check("not written" in service.log() and "job 5 has read" in service.log(), service.log()[-500:])
+        return told
 
 
 @scenario

@@ -83,7 +83,7 @@ core::result<void> tell(const std::string& bytes) {
 void check_gone(const core::error& e) {
     CHECK(e.kind == error_kind::disk);
     CHECK(core::exit_code_for(e.kind) == core::exit_code::local);
-    CHECK(core::describe(e).find("ended before it had answered") != std::string::npos);
+    CHECK(core::describe(e).find("the service ended before it had answered") != std::string::npos);
     CHECK(e.hint.find("repeat") != std::string::npos);
 }
 
