@@ -157,7 +157,10 @@ void staging_service::adopt(std::shared_ptr<stage> st) {
     auto& db = st->store->direct();  // nobody else uses it yet
     try {
         last_success_at_ =
-            db.number("SELECT max(finished_at) FROM pass WHERE outcome IN ('complete', 'degraded')")
+            db.number(
+                  "SELECT max(finished_at) FROM pass WHERE outcome IN ('complete', 'degraded') AND "
+                  "json_extract(numbers, '$.whole')"
+            )
                 .value_or(0);
         held_ = held_deletions(db);
         index::bound_leases(db, gate_.clock.now() + settings_.lease.max_duration.count());
