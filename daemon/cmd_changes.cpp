@@ -66,7 +66,7 @@ void add_changes(CLI::App& app, const global_options& global, runner& run) {
     command->footer(changes_help);
     auto arguments = std::make_shared<changes_arguments>();
     command->add_option("--since", arguments->since, "show all changes after this generation")
-        ->check(CLI::NonNegativeNumber);
+        ->check(whole_number_from(0));
     command->callback([&global, &run, arguments] {
         run = [&global, arguments] { return guarded([&] { return run_changes(global, *arguments); }); };
     });

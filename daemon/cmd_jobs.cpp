@@ -92,7 +92,7 @@ void add_jobs(CLI::App& app, const global_options& global, runner& run) {
     list->footer(jobs_help);
     auto limit = std::make_shared<std::int64_t>(20);
     list->add_option("--limit", *limit, "so many, newest first")
-        ->check(CLI::PositiveNumber)
+        ->check(whole_number_from(1))
         ->capture_default_str();
     list->callback([&global, &run, limit] {
         run = [&global, limit] { return guarded([&] { return run_jobs(global, *limit); }); };

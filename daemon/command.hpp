@@ -1,6 +1,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <functional>
 #include <string>
 
@@ -36,5 +37,8 @@ void add_index(CLI::App& app, const global_options& global, runner& run);
 /// Prints an error as one line on stderr ("m365stage: ...") and returns its exit code. A configuration error
 /// may have a line for each problem.
 int fail(const core::error& e);
+
+/// For options that are whole numbers: CLI11's own bounds tell what is possible in 300 digits.
+CLI::Validator whole_number_from(std::int64_t least);
 
 }  // namespace m365stage::daemon

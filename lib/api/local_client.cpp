@@ -127,7 +127,7 @@ private:
         std::string why = std::strerror(code);
         std::string hint = "is it running? see 'systemctl status m365stage' and api.socket";
         if (code == ENOENT || code == ECONNREFUSED) {
-            why = "the service does not run";
+            why = service_not_running;
         } else if (code == EACCES || code == EPERM) {
             hint = "run this as root or as a member of the socket's group";
         }

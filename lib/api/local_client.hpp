@@ -14,6 +14,9 @@ struct local_answer {
     std::string body;
 };
 
+/// The cause that ask_local tells when nobody is at the socket.
+inline constexpr std::string_view service_not_running = "the service does not run";
+
 /// Asks the running service over its Unix socket and waits for the answer. For commands: blocks, and needs
 /// nothing that runs. `body`: JSON, or empty. `longest`: for all of it.
 /// Errors: usage (the path is too long for a socket), disk (no service there, no permission, it went away

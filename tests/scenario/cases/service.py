@@ -216,6 +216,11 @@ def refusals(options):
         service.stop()
         told.append(before(stage, "6", expect=5).told())
         check("does not run" in told[-1], told[-1])
+        out = stage.run("lease", "end", "6")
+        check(out.exit == 5 and "does not run" in out.stderr and "alone ends leases" in out.stderr, out.told())
+        for command in (("jobs", "--limit", "0"), ("jobs", "--limit", "x"), ("changes", "--since", "-1")):
+            out = stage.run(*command)
+            check(out.exit == 2 and "a whole number" in out.stderr and len(out.stderr) < 200, f"{command}: {out.told()}")
     return "\n      ".join(told)
 
 
