@@ -112,6 +112,7 @@ core::result<sync::pass_summary> run_to_end(
         if (!ec) {
             boost::system::error_code ignored;
             signals.clear(ignored);  // a second one ends the process by itself
+            index::wait_for_no_lock();
             stop.emit(boost::asio::cancellation_type::terminal);
         }
     });

@@ -77,7 +77,9 @@ private:
     task<void> attempt();
     task<void> open_stage();
     task<void> run_one(std::shared_ptr<stage> st);
-    void adopt(std::shared_ptr<stage> st);
+    struct found_stage;
+    void adopt(found_stage found);
+    core::unix_seconds latest_end() const;  ///< of a lease
     task<core::result<void>> connect();
     std::vector<std::shared_ptr<ticket>> take_tickets(std::string& only);
     bool is_served(const api::pass_request& r) const;

@@ -12,7 +12,7 @@ import time
 
 from cases import scenario
 from harness import check, compare, kill
-from running import ask, before, free_port, hook, metric, readiness, serving, wait_for_passes, wait_until, write_secret
+from running import ask, before, free_port, hook, metric, passes, readiness, serving, wait_for_passes, wait_until, write_secret
 
 
 @scenario
@@ -415,10 +415,10 @@ def stops(options):
 
 
 @scenario
-def stops_signing_in(options):
-    """SIGTERM while a sign-in waits (throttled for minutes, refused, silent) ends service and sync at once"""
+def stops_waiting(options):
+    """SIGTERM while a sign-in waits (throttled for minutes, refused, silent) or the index is locked ends all at once"""
     told = []
-    with serving(options, "stopsignin", "--users", 1, "--sites", 0, "--specials", 0) as (w, service):
+    with serving(options, "stopswaiting", "--users", 1, "--sites", 0, "--specials", 0) as (w, service):
         stage = w.stage
         service.stop()
         login = stage.settings["endpoints"]["login"]
@@ -458,5 +458,12 @@ def stops_signing_in(options):
         stage.configure(endpoints={"login": login})
         service.start()
         wait_until(lambda: readiness(stage)[0] == 200, "it signs in", longest=60)
-        service.stop()
+        with contextlib.closing(sqlite3.connect(os.path.join(stage.root, "index.db"), isolation_level=None)) as other:
+            begun = passes(stage)
+            wait_until(lambda: passes(stage) > begun, "a pass ends")
+            other.execute("BEGIN IMMEDIATE")
+            wait_until(lambda: metric(stage, "m365stage_pass_running") == 1, "a pass meets the lock")
+            seconds = service.stop()
+            check(seconds < 3, f"index locked: SIGTERM took {seconds:.1f} s")
+            told.append(f"index locked: {seconds:.1f} s")
     return "; ".join(told)
