@@ -150,7 +150,7 @@ int tell(const global_options& global, const hook_arguments& a, const char* what
         return refuse("", socket.error());
     }
     constexpr std::chrono::seconds longest(60);
-    const auto told = ask_service(
+    const auto told = tell_service(
         *socket, "POST", "/api/v1/jobs/" + http::percent_encode(a.job_id) + "/" + what,
         json{{"status", a.status}}, longest
     );

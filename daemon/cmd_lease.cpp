@@ -16,9 +16,10 @@ using nlohmann::json;
 constexpr const char* lease_help =
     "Reads the index only, also while the service does not run.\n\nExample: m365stage lease list --json";
 constexpr const char* lease_end_help =
-    "For a job that died and left its lease behind. A job that still reads would see the tree move under "
-    "it,\n"
-    "and counts as not saved. ID is the job id as 'm365stage lease list' prints it.";
+    "For a job that died and left its lease behind; the service has to run. A job that still reads would see "
+    "the "
+    "tree\n"
+    "move under it, and counts as not saved. ID is the job id as 'm365stage lease list' prints it.";
 
 int list_leases(const global_options& global) {
     auto opened = open_index::open(global, index::database::mode::read_only);
@@ -52,11 +53,15 @@ int run_end(const global_options& global, const std::string& job_id) {
         return fail(settings.error());
     }
     constexpr std::chrono::seconds longest(60);
-    const auto ended = ask_service(
+    const auto ended = tell_service(
         settings->api.socket, "DELETE", "/api/v1/leases/" + http::percent_encode(job_id), json(), longest
     );
     if (!ended) {
-        return fail(ended.error());
+        auto why = ended.error();
+        if (why.cause == api::service_not_running) {
+            why.hint = "it alone ends leases: 'systemctl start m365stage', then this again";
+        }
+        return fail(why);
     }
     std::printf("the lease of job %s has ended\n", job_id.c_str());
     return 0;

@@ -85,7 +85,7 @@ async::task<void> show(const restore::counters& c, graph::client& graph, bool te
 /// Runs a coroutine to its end; SIGINT and SIGTERM stop it (error `cancelled`).
 template <class T>
 core::result<T> run_to_end(
-    boost::asio::io_context& io, graph::client& graph, const restore::counters& count,
+    boost::asio::io_context& io, connection& c, const restore::counters& count,
     async::task<core::result<T>> work
 ) {
     std::optional<core::result<T>> out;
@@ -96,11 +96,13 @@ core::result<T> run_to_end(
     const bool terminal = ::isatty(STDERR_FILENO) == 1;
     signals.async_wait([&](const boost::system::error_code& ec, int) {
         if (!ec) {
+            boost::system::error_code ignored;
+            signals.clear(ignored);  // a second one ends the process by itself
             stop.emit(boost::asio::cancellation_type::terminal);
         }
     });
     boost::asio::co_spawn(
-        io, show(count, graph, terminal),
+        io, show(count, *c.graph, terminal),
         boost::asio::bind_cancellation_slot(stop_display.slot(), [](std::exception_ptr) {})
     );
     boost::asio::co_spawn(
@@ -111,6 +113,7 @@ core::result<T> run_to_end(
                 failure = e;
                 out.emplace(std::move(value));
                 signals.cancel();
+                c.tokens->stop();
                 stop_display.emit(boost::asio::cancellation_type::terminal);
             }
         )
@@ -241,8 +244,8 @@ int carry_out(
         return static_cast<int>(core::exit_code::done);
     }
     const auto start = std::chrono::steady_clock::now();
-    auto done = run_to_end<void>(io, *c.graph, with.count, restore::execute(with, p));
-    auto told = run_to_end<restore_outcome>(io, *c.graph, with.count, collect(with.log, p));
+    auto done = run_to_end<void>(io, c, with.count, restore::execute(with, p));
+    auto told = run_to_end<restore_outcome>(io, c, with.count, collect(with.log, p));
     if (!told) {
         return fail(told.error());
     }
@@ -288,7 +291,7 @@ int run_restore(const global_options& global, restore_arguments& a) {
     async::worker disk(4);
     restore::counters count;
     restore::context with(io.get_executor(), *(*c)->graph, **tree, **log, disk, a.asked, count);
-    auto p = run_to_end<restore::plan>(io, *(*c)->graph, count, restore::make_plan(with, *(*c)->tokens));
+    auto p = run_to_end<restore::plan>(io, **c, count, restore::make_plan(with, *(*c)->tokens));
     if (!p) {
         return fail(p.error());
     }

@@ -85,6 +85,8 @@ public:
             core::log_level::info, "m365stage " M365STAGE_VERSION " serves " + service_.settings().stage.root
         );
         io_.run();
+        service_.tell_what_is_lost();
+        clear_away();
         return failure_;
     }
 
@@ -115,8 +117,26 @@ private:
         }
         if (!working_ && !serving_) {
             heard_.reset();
-            signals_.cancel();
             watchdog_.cancel();
+            boost::system::error_code ignored;
+            for (const int number : {SIGTERM, SIGINT}) {
+                signals_.remove(number, ignored);  // they would go on being caught, with nobody to hear them
+                std::signal(number, [](int) { ::_exit(static_cast<int>(core::exit_code::timed_out)); });
+            }
+            signals_.cancel();
+            io_.stop();
+        }
+    }
+
+    /// All work is done, nothing is being written, and what was cancelled is cleared away. What may be left
+    /// then is a name that the resolver looks up, which nothing can cancel: nobody waits for it, and so do we
+    /// not.
+    void clear_away() {
+        io_.restart();
+        io_.run_for(std::chrono::seconds(1));
+        if (!io_.stopped() && !failure_) {
+            core::log(core::log_level::info, "stopped");
+            ::_exit(static_cast<int>(core::exit_code::done));
         }
     }
 

@@ -135,6 +135,9 @@ core::result<sync::pass_summary> run_to_end(
     boost::asio::signal_set signals(io, SIGINT, SIGTERM);
     signals.async_wait([&](const boost::system::error_code& ec, int) {
         if (!ec) {
+            boost::system::error_code ignored;
+            signals.clear(ignored);  // a second one ends the process by itself
+            index::wait_for_no_lock();
             stop.emit(boost::asio::cancellation_type::terminal);
         }
     });
@@ -151,6 +154,7 @@ core::result<sync::pass_summary> run_to_end(
                 failure = e;
                 summary = std::move(s);
                 signals.cancel();
+                c.tokens->stop();
                 stop_display.emit(boost::asio::cancellation_type::terminal);
             }
         )

@@ -34,7 +34,8 @@ void add_lease(CLI::App& app, const global_options& global, runner& run);
 void add_jobs(CLI::App& app, const global_options& global, runner& run);
 void add_index(CLI::App& app, const global_options& global, runner& run);
 
-/// A whole number from `least` on; `what` says in an error what it is: "the number of a generation".
+/// A whole number from `least` on (CLI11's own bounds tell what is possible in 300 digits); `what` says in an
+/// error what it is: "the number of a generation".
 CLI::Validator whole_number(std::int64_t least, std::string what);
 
 /// Prints an error as one line on stderr ("m365stage: ...") and returns its exit code. A configuration error

@@ -1,6 +1,7 @@
 #include "daemon/index_access.hpp"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
@@ -9,6 +10,11 @@
 #include "sync/rebuild.hpp"
 
 namespace m365stage::daemon {
+namespace {
+
+constexpr const char* only_its_user = "run this as the service's user or as root";
+
+}  // namespace
 
 core::result<open_index> open_index::open(const global_options& global, index::database::mode mode) {
     auto settings = config::load(global.config_file, config::file_checks::off);
@@ -31,8 +37,16 @@ core::result<open_index> open_index::open(const global_options& global, index::d
             e.hint =
                 "run 'm365stage sync' or start the service; for a restored tree 'm365stage index rebuild'";
         } else if (errno == EACCES) {
-            e.hint = "run this as the service's user or as root";
+            e.hint = only_its_user;
         }
+        return e;
+    }
+    const int wanted = mode == index::database::mode::read_write ? R_OK | W_OK : R_OK;
+    if (::eaccess(file.c_str(), wanted) != 0 && errno == EACCES) {
+        // A member of stage.group may enter the folder; SQLite would say that it can't open the file.
+        core::error e(core::error_kind::index, std::strerror(EACCES));
+        e.object = file;
+        e.hint = only_its_user;
         return e;
     }
     open_index o;

@@ -4,7 +4,9 @@
 #include <optional>
 #include <string>
 
-/// The notify protocol of systemd (sd_notify(3)). Without NOTIFY_SOCKET nothing happens.
+/// The notify protocol of systemd (sd_notify(3)). Without NOTIFY_SOCKET nothing happens. None waits for a
+/// reader that does not read, but for half a second where systemd waits for the word; the first that is lost
+/// is logged.
 namespace m365stage::daemon::notify {
 
 void ready(const std::string& status);

@@ -61,8 +61,47 @@ staging_service::staging_service(boost::asio::io_context& io, config::settings s
 
 staging_service::~staging_service() = default;
 
+/// A stage and what its index says, which may take as long as another program holds it locked.
+struct staging_service::found_stage {
+    std::shared_ptr<stage> st;
+    core::unix_seconds last_success_at = 0;
+    std::int64_t held = 0;
+    std::int64_t no_room = 0;
+    std::vector<index::lease_row> leases;  ///< also those whose time went by while nobody looked
+
+    /// No lease lasts longer than to `latest`. Any thread. Errors: as stage::open.
+    static core::result<found_stage> open(const config::settings& settings, core::unix_seconds latest) {
+        auto opened = stage::open(settings);
+        if (!opened) {
+            return opened.error();
+        }
+        found_stage f;
+        f.st = std::move(*opened);
+        auto& db = f.st->store->direct();  // nobody else uses it yet
+        try {
+            f.last_success_at =
+                db.number(
+                      "SELECT max(finished_at) FROM pass WHERE outcome IN ('complete', 'degraded') "
+                      "AND json_extract(numbers, '$.whole')"
+                )
+                    .value_or(0);
+            f.held = held_deletions(db);
+            f.no_room = index::count_without_room(db);
+            index::bound_leases(db, latest);
+            f.leases = index::active_leases(db, 0);
+        } catch (const core::fatal& e) {
+            return e.why();
+        }
+        return f;
+    }
+};
+
+core::unix_seconds staging_service::latest_end() const {
+    return gate_.clock.now() + settings_.lease.max_duration.count();
+}
+
 core::result<void> staging_service::open() {
-    auto opened = stage::open(settings_);
+    auto opened = found_stage::open(settings_, latest_end());
     if (opened) {
         adopt(std::move(*opened));
         return core::result<void>();
@@ -75,9 +114,15 @@ core::result<void> staging_service::open() {
 }
 
 async::task<void> staging_service::run() {
+    const std::shared_ptr<void> signed_off(nullptr, [this](void*) {
+        if (connection_) {
+            connection_->tokens->stop();
+        }
+    });
     std::vector<async::task<void>> parts;
     parts.push_back(work());
     parts.push_back(watch_leases());
+    parts.push_back(keep_words());
     parts.push_back(watch_clock());
     parts.push_back(watch_disk());
     parts.push_back(announce());
@@ -86,6 +131,7 @@ async::task<void> staging_service::run() {
 
 void staging_service::stop() {
     stopping_ = true;
+    index::wait_for_no_lock();
     changed_.notify_all();
 }
 
@@ -121,7 +167,8 @@ async::task<void> staging_service::attempt() {
     if (!st) {
         co_return;
     }
-    if (auto connected = connect(); !connected) {
+    const auto connected = co_await connect();
+    if (!connected) {
         failed(connected.error());
         co_return;
     }
@@ -132,7 +179,7 @@ async::task<void> staging_service::open_stage() {
     for (async::event tick(io_.get_executor()); !former_.expired();) {
         co_await tick.wait_for(std::chrono::milliseconds(50));  // else we would be busy with ourselves
     }
-    auto work = [settings = settings_] { return stage::open(settings); };
+    auto work = [settings = settings_, latest = latest_end()] { return found_stage::open(settings, latest); };
     auto opened = co_await background_.run(std::move(work));
     if (opened) {
         adopt(std::move(*opened));
@@ -141,41 +188,38 @@ async::task<void> staging_service::open_stage() {
     }
 }
 
-void staging_service::adopt(std::shared_ptr<stage> st) {
-    auto& db = st->store->direct();  // nobody else uses it yet
-    try {
-        last_success_at_ =
-            db.number("SELECT max(finished_at) FROM pass WHERE outcome IN ('complete', 'degraded')")
-                .value_or(0);
-        held_ = held_deletions(db);
-        no_room_ = index::count_without_room(db);
-        index::bound_leases(db, gate_.clock.now() + settings_.lease.max_duration.count());
-        leases_ = index::active_leases(db, 0);  // also those whose time went by while nobody looked
-    } catch (const core::fatal& f) {
-        failed(f.why());
-        return;
-    }
+void staging_service::adopt(found_stage found) {
+    last_success_at_ = found.last_success_at;
+    held_ = found.held;
+    no_room_ = found.no_room;
+    leases_ = std::move(found.leases);
     for (const auto& l : leases_) {
         core::log(core::log_level::info, "job " + l.job_id + " (" + l.holder + ") holds the tree still");
     }
-    stage_ = std::move(st);
+    stage_ = std::move(found.st);
     disk_free_.reset();
     ++stages_;
     changed_.notify_all();
 }
 
-core::result<void> staging_service::connect() {
+async::task<core::result<void>> staging_service::connect() {
     if (connection_ && !connection_due_) {
-        return core::result<void>();
+        co_return core::result<void>();
     }
     auto opened = connection::open(io_, settings_, settings_.app);
     if (!opened) {
-        return opened.error();
+        co_return opened.error();
+    }
+    if (connection_) {
+        connection_->tokens->stop();
+        for (async::event tick(io_.get_executor()); connection_->tokens->is_renewing();) {
+            co_await tick.wait_for(std::chrono::milliseconds(20));  // it uses the transport
+        }
     }
     past_ = requests();
     connection_ = std::move(*opened);
     connection_due_ = false;
-    return core::result<void>();
+    co_return core::result<void>();
 }
 
 std::vector<std::shared_ptr<staging_service::ticket>> staging_service::take_tickets(std::string& only) {
@@ -276,7 +320,7 @@ void staging_service::note_trouble(const core::error& why) {
         stage_.reset();
         leases_.clear();
     }
-    const auto rest = api::retry_pause(failures_, settings_.sync.interval);
+    const auto rest = rest_of_stage(api::retry_pause(failures_, settings_.sync.interval));
     core::log_error(
         core::log_level::error, why, "next try in " + progress::duration(static_cast<double>(rest.count()))
     );

@@ -40,6 +40,9 @@ public:
     /// From now on requests are refused, and those that wait are told.
     void stop();
 
+    /// For the log, when it has ended: what was said of jobs and is forgotten now.
+    void tell_what_is_lost() const;
+
     /// What can change while it runs, changes with the next pass.
     void reconfigure(config::settings settings);
     const config::settings& settings() const { return settings_; }
@@ -73,8 +76,10 @@ private:
     async::task<void> attempt();
     async::task<void> open_stage();
     async::task<void> run_one(std::shared_ptr<stage> st);
-    void adopt(std::shared_ptr<stage> st);
-    core::result<void> connect();
+    struct found_stage;
+    void adopt(found_stage found);
+    core::unix_seconds latest_end() const;  ///< of a lease
+    async::task<core::result<void>> connect();
     std::vector<std::shared_ptr<ticket>> take_tickets(std::string& only);
     bool is_served(const api::pass_request& r) const;
     std::shared_ptr<ticket> enqueue(api::pass_request request);
@@ -95,16 +100,22 @@ private:
     async::task<std::optional<core::error>> reason_to_refuse(
         std::shared_ptr<stage> st, const sync::tree_facts& f
     );
-    async::task<core::result<void>> end_early(std::string job_id);
-    async::task<core::result<void>> note_read(std::string job_id, std::string status);
-    async::task<core::result<void>> note_ended(std::string job_id, std::string status);
     async::task<core::result<index::held_container>> approve(std::string container);
     async::task<core::result<void>> reload_leases(std::shared_ptr<stage> st);
+    void take_leases(std::vector<index::lease_row> rows);
     async::task<core::result<void>> expire_due(std::shared_ptr<stage> st);
     async::task<void> watch_leases();
     async::task<core::result<void>> follow_clock();
     async::task<void> watch_clock();
     void tree_may_move();
+
+    // What was said of jobs (service_words.cpp).
+    struct word;
+    async::task<core::result<void>> hear(word said);
+    async::task<core::result<void>> write_words();
+    void note_written(const word& w);
+    async::task<void> keep_words();
+    std::chrono::seconds rest_of_stage(std::chrono::seconds rest) const;
 
     // State (service_state.cpp).
     async::task<void> watch_disk();
@@ -148,6 +159,7 @@ private:
     std::vector<index::lease_row> leases_;
     /// Jobs that wait for a lease; with the Director's word if one has ended meanwhile.
     std::multimap<std::string, std::optional<std::string>> asking_;
+    std::list<std::shared_ptr<word>> words_;  ///< not in the index yet, in the order in which they were said
     std::optional<std::uint64_t> disk_free_;  ///< nullopt: nobody has looked yet
     bool stopping_ = false;
     std::list<std::weak_ptr<listener>> listeners_;

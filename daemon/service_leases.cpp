@@ -26,10 +26,6 @@ core::error out_of_time() {
     );
 }
 
-core::error no_such_job(const std::string& job_id) {
-    return core::error(error_kind::not_found, "job " + job_id + " never held the tree still");
-}
-
 }  // namespace
 
 /// What the index says when a lease is asked for.
@@ -100,6 +96,13 @@ async::task<core::result<api::lease_grant>> staging_service::lease(api::lease_re
     const auto deadline = steady::now() + std::chrono::seconds(r.timeout);
     const asking waits(*this, r.job_id);
     for (;;) {
+        if (stage_) {
+            // Else a lease that was to end would be shared.
+            const auto written = co_await write_words();
+            if (!written) {
+                co_return written.error();
+            }
+        }
         const auto share = co_await freshen(r, deadline);
         if (!share) {
             co_return share.error();
@@ -110,7 +113,7 @@ async::task<core::result<api::lease_grant>> staging_service::lease(api::lease_re
         }
         if (const auto status = waits.ended()) {
             if (*given) {
-                const auto noted = co_await note_ended(r.job_id, *status);
+                const auto noted = co_await job_ended(r.job_id, *status);
                 if (!noted) {
                     co_return noted.error();
                 }
@@ -203,6 +206,9 @@ async::task<core::result<std::optional<api::lease_grant>>> staging_service::try_
     if (!usable) {
         co_return answer(usable.error());
     }
+    if (!words_.empty()) {
+        co_return answer(std::nullopt);
+    }
     const auto& st = *usable;
     auto look = [&r, now = gate_.clock.now()](index::database& db) { return lease_case::of(db, r, now); };
     const auto found = co_await st->store->call(std::move(look));
@@ -279,89 +285,6 @@ async::task<std::optional<core::error>> staging_service::reason_to_refuse(
     co_return why;
 }
 
-async::task<core::result<void>> staging_service::job_read(std::string job_id, std::string status) {
-    return shielded(note_read(std::move(job_id), std::move(status)));
-}
-
-async::task<core::result<void>> staging_service::note_read(std::string job_id, std::string status) {
-    const auto st = usable_stage();
-    if (!st) {
-        co_return st.error();
-    }
-    auto write = [&job_id, &status, now = gate_.clock.now()](index::database& db) {
-        return index::record_job_read(db, job_id, status, now);
-    };
-    const auto job = co_await (*st)->store->call(std::move(write));
-    const auto reloaded = co_await reload_leases(*st);
-    if (!reloaded) {
-        co_return reloaded.error();
-    }
-    if (!job) {
-        co_return no_such_job(job_id);
-    }
-    if (!job->read_whole()) {
-        co_return lease_error(
-            error_kind::conflict, "job " + job_id + ": " + job->read_status + " before it had read the tree",
-            "files may have changed while they were read: run it again, with a longer lease.max_duration"
-        );
-    }
-    core::log(core::log_level::info, "job " + job_id + " has read the tree: " + status);
-    co_return core::result<void>();
-}
-
-async::task<core::result<void>> staging_service::job_ended(std::string job_id, std::string status) {
-    return shielded(note_ended(std::move(job_id), std::move(status)));
-}
-
-async::task<core::result<void>> staging_service::note_ended(std::string job_id, std::string status) {
-    // First of all: who is about to get a lease for it must not take it and keep it.
-    const auto [first, last] = asking_.equal_range(job_id);
-    std::for_each(first, last, [&status](auto& waits) { waits.second = status; });
-    const auto st = usable_stage();
-    if (!st) {
-        co_return st.error();
-    }
-    auto write = [&job_id, &status, now = gate_.clock.now()](index::database& db) {
-        return index::record_job_ended(db, job_id, status, now);
-    };
-    const auto job = co_await (*st)->store->call(std::move(write));
-    const auto reloaded = co_await reload_leases(*st);
-    if (!reloaded) {
-        co_return reloaded.error();
-    }
-    if (!job) {
-        co_return no_such_job(job_id);
-    }
-    tell("job ended");
-    co_return core::result<void>();
-}
-
-async::task<core::result<void>> staging_service::end_lease(std::string job_id) {
-    return shielded(end_early(std::move(job_id)));
-}
-
-async::task<core::result<void>> staging_service::end_early(std::string job_id) {
-    const auto st = usable_stage();
-    if (!st) {
-        co_return st.error();
-    }
-    auto write = [&job_id, now = gate_.clock.now()](index::database& db) {
-        return index::end_lease(db, job_id, now);
-    };
-    const bool there = co_await (*st)->store->call(std::move(write));
-    const auto reloaded = co_await reload_leases(*st);
-    if (!reloaded) {
-        co_return reloaded.error();
-    }
-    if (!there) {
-        co_return lease_error(
-            error_kind::usage, "job " + job_id + " holds no lease", "'m365stage lease list' shows them"
-        );
-    }
-    core::log(core::log_level::warning, "the lease of job " + job_id + " was ended by hand");
-    co_return core::result<void>();
-}
-
 async::task<core::result<index::held_container>> staging_service::approve_guard(std::string container) {
     return shielded(approve(std::move(container)));
 }
@@ -383,6 +306,12 @@ async::task<core::result<index::held_container>> staging_service::approve(std::s
 async::task<core::result<void>> staging_service::reload_leases(std::shared_ptr<stage> st) {
     auto read = [](index::database& db) { return index::active_leases(db, 0); };
     auto rows = co_await st->store->call(std::move(read));
+    take_leases(std::move(rows));
+    co_return core::result<void>();
+}
+
+/// They are in force now.
+void staging_service::take_leases(std::vector<index::lease_row> rows) {
     const bool fewer = rows.size() < leases_.size();
     leases_ = std::move(rows);
     if (fewer) {
@@ -390,7 +319,6 @@ async::task<core::result<void>> staging_service::reload_leases(std::shared_ptr<s
         tell("lease ended");
     }
     changed_.notify_all();
-    co_return core::result<void>();
 }
 
 /// What a lease kept back is applied at once when none is left; after a failure, with the next try.
@@ -402,6 +330,10 @@ void staging_service::tree_may_move() {
 }
 
 async::task<core::result<void>> staging_service::expire_due(std::shared_ptr<stage> st) {
+    const auto written = co_await write_words();  // a job may have read in time
+    if (!written) {
+        co_return written.error();
+    }
     auto end = [now = gate_.clock.now()](index::database& db) { return index::expire_leases(db, now); };
     const auto over = co_await st->store->call(std::move(end));
     for (const auto& l : over) {
@@ -425,6 +357,9 @@ async::task<core::result<void>> staging_service::follow_clock() {
     }
     if (running_) {
         move_time(running_->started_at);
+    }
+    for (const auto& w : words_) {
+        move_time(w->said_at);
     }
     core::log(
         core::log_level::warning, "the clock was set " + std::string(by < 0 ? "back" : "forward") + " by " +

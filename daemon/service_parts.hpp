@@ -21,6 +21,26 @@ struct staging_service::reading {
     async::worker thread{1};
 };
 
+/// Something that was said of a job, and what the index made of it.
+struct staging_service::word {
+    enum class meaning { has_read, has_ended, end_lease };
+    struct record {
+        record() = default;
+        std::optional<index::job_row> job;
+        bool had_lease = false;
+    };
+    word(meaning m, std::string id, std::string s, core::unix_seconds at);
+    record write(index::database& db) const;
+    std::string text() const;
+    core::result<void> answer() const;
+
+    meaning what;
+    std::string job_id, status;
+    core::unix_seconds said_at;
+    bool is_late = false;  ///< who said it was told that it is kept
+    std::optional<record> written;
+};
+
 /// Says an error of the index or the disk as a result.
 template <class T>
 api::task<core::result<T>> shielded(api::task<core::result<T>> work) {

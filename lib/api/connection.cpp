@@ -13,6 +13,7 @@
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
 
+#include "api/fields.hpp"
 #include "api/race.hpp"
 #include "core/log.hpp"
 #include "http/text.hpp"
@@ -48,6 +49,13 @@ std::string peer_name(socket& s, bool local) {
 
 bool is_json(std::string_view content_type) {
     return http::equal_names(content_type.substr(0, content_type.find_first_of("; ")), "application/json");
+}
+
+/// A body that ends with the connection.
+std::string head_of_stream() {
+    response r;
+    r.content_type = "text/event-stream";
+    return head_of(r, -1, false);
 }
 
 /// A client that sends what is no request.
@@ -279,19 +287,8 @@ task<bool> connection::answer(request r, bool keep_alive) {
         co_return co_await send(error_response(415, e), head_only, keep_alive);
     }
     const auto what = where.what;
-    if (what == endpoint::events && !head_only) {
-        auto listener = parts_.events.subscribe();
-        if (listener) {
-            count(what, 200);
-            ++parts_.seen.event_streams;
-            const std::shared_ptr<void> counted(nullptr, [this](void*) { --parts_.seen.event_streams; });
-            auto work = stream_events(std::move(listener));
-            auto gone = until_gone();
-            co_await run_until(std::move(work), std::move(gone));
-            co_return false;
-        }
-        const core::error e(error_kind::busy, "too many listeners");
-        co_return co_await send(error_response(e), false, keep_alive);
+    if (what == endpoint::events) {
+        co_return co_await answer_events(std::move(r), keep_alive);
     }
     response out;
     if (handlers::may_wait(what)) {
@@ -309,10 +306,32 @@ task<bool> connection::answer(request r, bool keep_alive) {
     co_return co_await send(out, head_only, keep_alive && !parts_.stopping);
 }
 
+task<bool> connection::answer_events(request r, bool keep_alive) {
+    const bool head_only = r.method == "HEAD";
+    response out;
+    if (const auto good = field_reader::of_query(r).finish(); !good) {
+        out = error_response(good.error());
+    } else if (auto listener = parts_.events.subscribe()) {
+        count(endpoint::events, out.status);
+        if (head_only) {
+            co_await write(head_of_stream());
+            co_return false;
+        }
+        ++parts_.seen.event_streams;
+        const std::shared_ptr<void> counted(nullptr, [this](void*) { --parts_.seen.event_streams; });
+        auto work = stream_events(std::move(listener));
+        auto gone = until_gone();
+        co_await run_until(std::move(work), std::move(gone));
+        co_return false;
+    } else {
+        out = error_response(core::error(error_kind::busy, "too many listeners"));
+    }
+    count(endpoint::events, out.status);
+    co_return co_await send(out, head_only, keep_alive);
+}
+
 task<std::monostate> connection::stream_events(std::shared_ptr<event_hub::listener> from) {
-    response r;
-    r.content_type = "text/event-stream";
-    const std::string head = head_of(r, -1, false) + "retry: 2000\n\n";
+    const std::string head = head_of_stream() + "retry: 2000\n\n";
     static const std::string heartbeat = ": nothing new\n\n";
     bool alive = co_await write(head);
     while (alive && !from->is_over()) {

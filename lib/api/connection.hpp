@@ -68,6 +68,7 @@ private:
     task<bool> send(const response& r, bool head_only, bool keep_alive);
     task<bool> write(std::string_view bytes);
     task<response> ask_handler(route where, request r);
+    task<bool> answer_events(request r, bool keep_alive);
     task<std::monostate> stream_events(std::shared_ptr<event_hub::listener> from);
     task<void> until_gone();
     task<void> linger();

@@ -90,11 +90,7 @@ public:
                 continue;
             }
             if (n <= 0) {
-                parser.put_eof(ec);
-                if (ec || !parser.is_done()) {
-                    return gone();
-                }
-                break;
+                return gone();  // the service says how long an answer is: its end is never that of the answer
             }
             unread.append(piece.data(), static_cast<std::size_t>(n));
             unread.erase(0, parser.put(boost::asio::buffer(unread), ec));
@@ -104,6 +100,10 @@ public:
         }
         local_answer answer;
         answer.status = static_cast<int>(parser.get().result_int());
+        constexpr int least = 200, most = 599;
+        if (answer.status < least || answer.status > most) {
+            return gone();
+        }
         answer.body = std::move(parser.get().body());
         return answer;
     }
@@ -127,7 +127,7 @@ private:
         std::string why = std::strerror(code);
         std::string hint = "is it running? see 'systemctl status m365stage' and api.socket";
         if (code == ENOENT || code == ECONNREFUSED) {
-            why = "the service does not run";
+            why = service_not_running;
         } else if (code == EACCES || code == EPERM) {
             hint = "run this as root or as a member of the socket's group";
         }
@@ -140,8 +140,8 @@ private:
 
     core::error gone() const {
         return failure(
-            error_kind::disk, "it ended in the middle of an answer", socket_,
-            "see its log: 'journalctl -u m365stage'"
+            error_kind::disk, "the service ended before it had answered", socket_,
+            "done or not is unknown: once it runs, repeat this; its log tells why ('journalctl -u m365stage')"
         );
     }
 

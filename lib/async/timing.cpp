@@ -11,18 +11,23 @@ namespace m365stage::async {
 namespace asio = boost::asio;
 namespace {
 
+asio::awaitable<void> rethrow_if_stopped() {
+    auto state = co_await asio::this_coro::cancellation_state;
+    if (state.cancelled() != asio::cancellation_type::none) {
+        throw boost::system::system_error(asio::error::operation_aborted);
+    }
+}
+
 class timer_alarm final : public alarm {
 public:
     asio::awaitable<void> wait_until(time_point when) override {
         if (!rung_) {
+            co_await rethrow_if_stopped();  // a stop that came before the wait would not end it
             auto executor = co_await asio::this_coro::executor;
             timer_.emplace(executor, when);
             boost::system::error_code ignored;
             co_await timer_->async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-            auto state = co_await asio::this_coro::cancellation_state;
-            if (state.cancelled() != asio::cancellation_type::none) {
-                throw boost::system::system_error(asio::error::operation_aborted);
-            }
+            co_await rethrow_if_stopped();
         }
         rung_ = false;
     }

@@ -47,7 +47,8 @@ struct shared_state {
     std::shared_ptr<renewal> running;
     std::optional<core::error> refusal;  ///< what a person must mend, kept for a moment
     steady refused_until{};
-    steady not_before{};  ///< no further renewal ahead of time until then
+    steady not_before{};   ///< no further renewal ahead of time until then
+    steady quiet_until{};  ///< the login service wants to hear nothing until then
 };
 
 core::error named(core::error e, const credential& who) {
@@ -145,6 +146,7 @@ task<core::result<token_answer>> ask_until_answered(std::shared_ptr<shared_state
     bool fresh_tried = false;
     unsigned tries = 0;
     while (true) {
+        co_await s->clock.sleep_until(s->quiet_until);
         auto answer = co_await ask(s, next);
         if (answer) {
             co_return answer;
@@ -156,6 +158,9 @@ task<core::result<token_answer>> ask_until_answered(std::shared_ptr<shared_state
         }
         if (*next != next_step::back_off) {
             co_return named(answer.error(), s->who);
+        }
+        if (const auto wanted = answer.error().retry_after) {
+            s->quiet_until = s->clock.now() + *wanted;  // also for who asks after this renewal was stopped
         }
         auto pause = pause_after(*s, tries, answer.error());
         if (!pause) {
@@ -218,11 +223,14 @@ public:
         : state_(std::make_shared<shared_state>(transport, std::move(c), clock)) {}
     source(const source&) = delete;
     source& operator=(const source&) = delete;
-    ~source() override {
-        if (auto running = state_->running) {
+    ~source() override { source::stop(); }
+
+    void stop() override {
+        if (const auto running = state_->running) {
             running->stop.emit(asio::cancellation_type::terminal);
         }
     }
+    bool is_renewing() const override { return state_->running != nullptr; }
 
     task<core::result<token>> get() override {
         auto executor = co_await asio::this_coro::executor;

@@ -56,6 +56,13 @@ public:
     /// the decoded claims challenge, if it came with one). Does nothing if another token has been fetched in
     /// the meantime.
     virtual void reject(const std::string& rejected, std::string claims) = 0;
+
+    /// Stops a renewal in flight, which belongs to nobody and would keep its io_context from ending for as
+    /// long as it waits for the login service; who waits for it gets `cancelled`. The next get() begins anew,
+    /// but not earlier than the login service said (Retry-After).
+    virtual void stop() {}
+    /// True until a renewal in flight has ended: the transport is needed so long.
+    virtual bool is_renewing() const { return false; }
 };
 
 std::unique_ptr<token_source> make_token_source(http::transport& transport, credential c);

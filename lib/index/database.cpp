@@ -5,7 +5,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
+#include <chrono>
+#include <thread>
 #include <unordered_map>
 
 #include "index/migrations.hpp"
@@ -45,6 +48,19 @@ bool give_to_owner_of_folder(int fd, const std::string& file) {
     return !needed || ::fchown(fd, folder.st_uid, folder.st_gid) == 0;
 }
 
+std::atomic<bool> waits_for_locks = true;
+
+/// What SQLite asks when another program holds the lock that it needs, for the `tries`-th time: 1 is once
+/// more.
+int wait_for_lock(void*, int tries) {
+    constexpr int quick_tries = 10, most_tries = 1010;  // of 1 ms and 10 ms: ten seconds
+    if (!waits_for_locks || tries >= most_tries) {
+        return 0;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(tries < quick_tries ? 1 : 10));
+    return 1;
+}
+
 /// Before SQLite is used: it counts every allocation under one lock otherwise, for statistics nobody reads.
 void configure_once() {
     static const int done = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
@@ -52,6 +68,10 @@ void configure_once() {
 }
 
 }  // namespace
+
+void wait_for_no_lock() {
+    waits_for_locks = false;
+}
 
 bool row::is_null(int column) const {
     return sqlite3_column_type(statement_, column) == SQLITE_NULL;
@@ -125,7 +145,7 @@ database::database(const std::string& file, mode m) : impl_(std::make_unique<imp
         fail(impl_->handle, rc, file);
     }
     sqlite3_extended_result_codes(impl_->handle, 1);
-    sqlite3_busy_timeout(impl_->handle, 10'000);
+    sqlite3_busy_handler(impl_->handle, wait_for_lock, nullptr);
     // NORMAL: a commit survives the end of the process, not of the power. Where the order of index and tree
     // matters, the apply step puts a barrier over the whole file system (sync/run/place_files.hpp).
     const char* settings =

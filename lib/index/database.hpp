@@ -39,6 +39,10 @@ private:
     sqlite3_stmt* statement_;
 };
 
+/// For a process that ends: from now on a lock that another program holds on any index is an error at once,
+/// not after ten seconds. Any thread.
+void wait_for_no_lock();
+
 /// One SQLite connection with its prepared statements (kept by SQL text, so pass literals).
 /// Errors:  throws core::fatal: `disk` when SQLite reports a full or failing disk, `index` otherwise (damaged
 /// file,

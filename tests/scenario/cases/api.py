@@ -92,6 +92,8 @@ def doors(c):
             c.contract.judge("GET", path, answer)
             head = ask(c.stage, "HEAD", path)
             check((head.status, head.body) == (answer.status, b""), f"HEAD {path}: {head.status}, {head.body[:99]}")
+    head = ask(c.stage, "HEAD", "/api/v1/events")
+    check((head.status, head.body) == (200, b""), f"HEAD of the events: {head.status}, {head.body[:99]}")
 
 
 def bad_requests(c):

@@ -1,16 +1,18 @@
 """The running service: leases and the hook for Bareos jobs, stops, a second one, the notify protocol."""
 
+import contextlib
 import json
 import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import time
 
 from cases import scenario
 from harness import check, compare, kill
-from running import ask, before, hook, metric, readiness, serving, wait_for_passes, wait_until, write_secret
+from running import ask, before, free_port, hook, metric, passes, readiness, serving, wait_for_passes, wait_until, write_secret
 
 
 @scenario
@@ -106,6 +108,62 @@ def lease_ends(options):
 
 
 @scenario
+def words_kept(options):
+    """what a hook says while the index can't be written is kept: the lease ends when it can, and nobody shares it before"""
+    with serving(options, "wordskept", "--users", 1, "--sites", 0, "--specials", 0) as (w, service):
+        stage = w.stage
+
+        def index(statement):
+            with contextlib.closing(sqlite3.connect(os.path.join(stage.root, "index.db"), isolation_level=None)) as db:
+                db.execute(statement)
+
+        def says(what, job, **more):
+            out = hook(stage, what, "--jobid", job, "--status", "OK", **more)
+            check(not more or "kept in mind" in out.told(), f"it is not told what becomes of it: {out.told()}")
+            return out.told()
+
+        def nobody():
+            return "nobody" in stage.run("lease", "list").stdout
+
+        before(stage, "1")
+        before(stage, "2", "--max-age", "1h")
+        index("CREATE TRIGGER broken BEFORE DELETE ON lease BEGIN SELECT RAISE(ABORT, 'the index is broken'); END")
+        told = says("after-job", "1", expect=5)
+        says("job-ended", "1", expect=5)
+        out = stage.run("lease", "end", "2")
+        check(out.exit == 5 and "kept in mind" in out.told(), f"lease end: {out.told()}")
+        before(stage, "3", "--max-age", "1h", expect=5)
+        index("DROP TRIGGER broken")
+        before(stage, "3", "--max-age", "1h")
+        listed = [row["job_id"] for row in stage.rows("SELECT job_id FROM lease")]
+        check(listed == ["3"], f"job 3 shares the tree with {listed}")
+        states = {row["job_id"]: (row["read_status"], row["status"]) for row in stage.rows("SELECT * FROM job")}
+        check(states == {"1": ("OK", "OK"), "2": ("lease ended by hand", None), "3": (None, None)}, f"the jobs: {states}")
+        # Nobody comes: it is written all the same.
+        index("CREATE TRIGGER broken BEFORE DELETE ON lease BEGIN SELECT RAISE(ABORT, 'the index is broken'); END")
+        says("after-job", "3", expect=5)
+        check(not nobody(), "the lease has ended")
+        index("DROP TRIGGER broken")
+        wait_until(nobody, "the lease ends when that is written")
+        # The index fails a pass, so that the service gives it up for a while; the job ends meanwhile.
+        before(stage, "4")
+        with contextlib.closing(sqlite3.connect(os.path.join(stage.root, "index.db"), isolation_level=None)) as db:
+            db.execute("BEGIN IMMEDIATE")
+            wait_until(lambda: readiness(stage)[0] == 503, "the index is locked", longest=60)
+            says("after-job", "4", expect=5)
+            db.execute("ROLLBACK")
+        wait_until(nobody, "the lease ends when the index is back")
+        # What can't be kept is told.
+        wait_until(lambda: readiness(stage)[0] == 200, "all is well", longest=60)
+        before(stage, "5")
+        index("CREATE TRIGGER broken BEFORE DELETE ON lease BEGIN SELECT RAISE(ABORT, 'the index is broken'); END")
+        says("after-job", "5", expect=5)
+        service.stop()
+        check("not written" in service.log() and "job 5 has read" in service.log(), service.log()[-500:])
+        return told
+
+
+@scenario
 def pauses_after_lease(options):
     """what a lease kept back is no reason to hurry after a failure: the pauses grow until the cause is gone"""
     with serving(options, "pauses", "--users", 1, "--sites", 0, "--specials", 0, sync={"interval": "1h"}) as (w, _):
@@ -159,6 +217,11 @@ def refusals(options):
         service.stop()
         told.append(before(stage, "6", expect=5).told())
         check("does not run" in told[-1], told[-1])
+        out = stage.run("lease", "end", "6")
+        check(out.exit == 5 and "does not run" in out.stderr and "alone ends leases" in out.stderr, out.told())
+        for command in (("jobs", "--limit", "0"), ("jobs", "--limit", "x"), ("changes", "--since", "-1")):
+            out = stage.run(*command)
+            check(out.exit == 2 and "a whole number" in out.stderr and len(out.stderr) < 200, f"{command}: {out.told()}")
     return "\n      ".join(told)
 
 
@@ -351,3 +414,58 @@ def stops(options):
         service.stop()
         compare(w.stage, quiet=True)
     return f"SIGTERM took {seconds:.1f} s with {staged} files staged"
+
+
+@scenario
+def stops_waiting(options):
+    """SIGTERM while a sign-in waits (throttled for minutes, refused, silent) or the index is locked ends all at once"""
+    told = []
+    with serving(options, "stopswaiting", "--users", 1, "--sites", 0, "--specials", 0) as (w, service):
+        stage = w.stage
+        service.stop()
+        login = stage.settings["endpoints"]["login"]
+
+        def signs_in():
+            return "/oauth2/" in json.dumps(w.sim.get("log?limit=5"))
+
+        def in_the_middle(what, waits):
+            service.start()
+            wait_until(waits, f"{what}: the sign-in waits")
+            seconds = service.stop()
+            check(seconds < 3, f"{what}: SIGTERM took {seconds:.1f} s")
+            told.append(f"{what}: {seconds:.1f} s")
+
+        w.sim.fault("throttle", service="login", status=429, retry_after=300, count=-1)
+        w.sim.forget_requests()
+        in_the_middle("throttled", signs_in)
+        w.sim.forget_requests()
+        pass_alone = stage.start()
+        wait_until(signs_in, "sync: the sign-in waits")
+        pass_alone.terminate()
+        code = pass_alone.wait(3)
+        check(code == 7, f"SIGTERM ended sync with {code}")
+        w.sim.clear_faults()
+        log = len(service.log())
+        stage.configure(endpoints={"login": f"https://127.0.0.1:{free_port()}"})
+        in_the_middle("refused", lambda: "trying again" in service.log()[log:])
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            stage.configure(endpoints={"login": f"https://127.0.0.1:{silent.getsockname()[1]}"})
+            silent.settimeout(30)
+
+            def connected():
+                silent.accept()
+                return True
+
+            in_the_middle("silent", connected)
+        stage.configure(endpoints={"login": login})
+        service.start()
+        wait_until(lambda: readiness(stage)[0] == 200, "it signs in", longest=60)
+        with contextlib.closing(sqlite3.connect(os.path.join(stage.root, "index.db"), isolation_level=None)) as other:
+            begun = passes(stage)
+            wait_until(lambda: passes(stage) > begun, "a pass ends")
+            other.execute("BEGIN IMMEDIATE")
+            wait_until(lambda: metric(stage, "m365stage_pass_running") == 1, "a pass meets the lock")
+            seconds = service.stop()
+            check(seconds < 3, f"index locked: SIGTERM took {seconds:.1f} s")
+            told.append(f"index locked: {seconds:.1f} s")
+    return "; ".join(told)

@@ -301,6 +301,24 @@ TEST_SUITE("api server") {
         CHECK(c.is_closed());
     }
 
+    TEST_CASE(
+        "events: a HEAD has the fields of the stream and ends, a parameter that means nothing is refused"
+    ) {
+        running r;
+        for (const std::string path : {"/api/v1/events", "/api/v1/events?"}) {
+            client c(r);
+            c.send("HEAD " + path + " HTTP/1.1\r\nHost: x\r\n\r\n");
+            const auto head = c.receive(true);
+            CHECK(head.status == 200);
+            CHECK(head.field("Content-Type") == "text/event-stream");
+            CHECK(c.is_closed());
+        }
+        for (const char* method : {"GET", "HEAD"}) {
+            CAPTURE(method);
+            CHECK(client(r).ask(std::string(method) + " /api/v1/events?x=1").status == 400);
+        }
+    }
+
     TEST_CASE("events: a listener that does not read is dropped, one that does is not") {
         running r([](api::server_options& o) { o.write = std::chrono::seconds(1); });
         client slow(r);

@@ -169,6 +169,63 @@ TEST_SUITE("auth") {
         CHECK(w.clock.seconds_passed() < 1);
     }
 
+    TEST_CASE("source: stopped, it leaves nothing running, whatever it waits for") {
+        world w;
+        bool ended = false;
+        auto done = [&](std::exception_ptr, core::result<auth::token> t) {
+            ended = t.has_error() && t.error().kind == error_kind::cancelled;
+        };
+        SUBCASE("the pause that the login service wants") {
+            w.net.script(answer(429, "", "Retry-After", "300"));
+        }
+        SUBCASE("the pause after a refused connection") {
+            w.net.script(core::error(error_kind::transport, "connection refused"));
+        }
+        SUBCASE("an answer") {
+            w.net.latency = std::chrono::hours(1);
+            w.net.script(answer(200, token_json("one", 3600)));
+        }
+        boost::asio::co_spawn(w.io, w.source->get(), done);
+        w.io.poll();
+        CHECK(w.source->is_renewing());
+        w.source->stop();
+        w.clock.drive();
+        CHECK(ended);
+        CHECK_FALSE(w.source->is_renewing());
+        CHECK(w.net.in_flight == 0);
+        CHECK(w.clock.seconds_passed() < 1);
+    }
+
+    TEST_CASE("source: a renewal ahead of time, which nobody waits for, is stopped as well") {
+        world w;
+        w.net.script(answer(200, token_json("one", 3600)));
+        CHECK(w.get()->value == "one");
+        w.clock.advance(std::chrono::seconds(2881));
+        w.net.script(answer(429, "", "Retry-After", "300"));
+        boost::asio::co_spawn(w.io, w.source->get(), [](std::exception_ptr, core::result<auth::token>) {});
+        w.io.restart();
+        w.io.poll();
+        const auto before = w.clock.seconds_passed();
+        CHECK(w.source->is_renewing());
+        w.source->stop();
+        w.clock.drive();
+        CHECK_FALSE(w.source->is_renewing());
+        CHECK(w.clock.seconds_passed() - before < 1);
+        CHECK(w.get()->value == "one");
+    }
+
+    TEST_CASE("source: who asks after a stop obeys the Retry-After from before it") {
+        world w;
+        w.net.script(answer(429, "", "Retry-After", "77"));
+        boost::asio::co_spawn(w.io, w.source->get(), [](std::exception_ptr, core::result<auth::token>) {});
+        w.io.poll();
+        w.source->stop();
+        w.clock.drive();
+        w.net.script(answer(200, token_json("one", 3600)));
+        CHECK(w.get()->value == "one");
+        CHECK(w.net.requests[1].at == doctest::Approx(77));
+    }
+
     TEST_CASE("source: transient trouble is retried with jitter, five tries in all") {
         world w;
         w.net.script(core::error(error_kind::transport, "connection reset"));
