@@ -56,7 +56,8 @@ task<core::result<void>> drive_folder::make() {
         co_await with_.log.put(path_, std::move(e));
         co_return core::result<void>();
     }
-    const bool may_be_ours = e.state == outcome::intended;
+    // Also where it is open, if it was once about to be made: its answer may have been lost.
+    const bool may_be_ours = e.state == outcome::intended || (e.state == outcome::open && e.mtime != 0);
     e.kind = "folder";
     e.mark = mark_;
     e.target = target_;
@@ -136,10 +137,13 @@ task<core::result<bool>> drive_folder::take_named(entry& e, bool may_be_ours) {
 }
 
 task<core::result<void>> drive_folder::create(entry e) {
-    e.state = outcome::intended;
-    co_await with_.log.put(path_, e);
     const auto staged = json::parse(item_, nullptr, false);
     const auto info = file_system_info(staged);
+    if (const auto found = info.find("lastModifiedDateTime"); found != info.end()) {
+        e.mtime = core::parse_timestamp(found->get<std::string>()).value_or(0);
+    }
+    e.state = outcome::intended;
+    co_await with_.log.put(path_, e);  // with the time: whoever finds the folder made sets it in the end
     auto call = calls_.make_folder(parent_->id(), e.name, info, path_);
     auto answer = co_await with_.graph.get_json(std::move(call));
     const bool made = answer.has_value();
@@ -164,9 +168,6 @@ task<core::result<void>> drive_folder::create(entry e) {
     parent_->add(*item);
     e.id = id_;
     e.state = outcome::done;
-    if (const auto found = info.find("lastModifiedDateTime"); found != info.end()) {
-        e.mtime = core::parse_timestamp(found->get<std::string>()).value_or(0);
-    }
     co_await with_.log.put(path_, std::move(e));
     co_await give_description(id_, staged, path_);
     co_return core::result<void>();

@@ -3,10 +3,12 @@
 import json
 import os
 import shutil
+import subprocess
 
 from cases import scenario
 from cases.restore import allow_restore, check_equal, copy_of, restore, second_stage, tree_facts, wipe
-from harness import World, check, check_manners, compare
+from harness import World, check, check_manners, compare, kill
+from running import wait_until
 
 SMALL = ("--users", 1, "--sites", 1, "--groups", 1, "--specials", 0, "--messages-per-mailbox", 0)
 
@@ -121,6 +123,32 @@ def restore_columns(options):
         kept(w, source)
         check_manners(w.sim)
         return f"{out.summary['kinds']['columns']}"
+
+
+@scenario
+def restore_columns_killed(options):
+    """the answer about a folder that was made is lost, by a kill or by a broken line: it gets its time and its columns"""
+    for fault in ("stall", "truncated_json"):
+        with World(options, "columnskilled", "--seed", options.seed, *SMALL, "--files-per-drive", 0) as w:
+            allow_restore(w.stage)
+            w.sim.op("create", site="site1", path="Folder/a.txt", type="file", text="a")
+            w.sim.op("fields", site="site1", path="Folder", set={"Status": "Draft"})
+            w.stage.sync(expect=0)
+            before = tree_facts(w.stage)
+            source = copy_of(w.stage)
+            wipe(w.sim)
+            w.sim.fault(fault, method="POST", path="/children$", count=-1)
+            process = subprocess.Popen([w.stage.binary, "--config", w.stage.config_file, "restore", "--from", source,
+                                        "--in-place", "--yes"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            wait_until(lambda: any(i["name"] == "Folder" for i in w.sim.expected()), "the folder is made", longest=60)
+            if fault == "stall":
+                kill(process)
+            else:
+                wait_until(lambda: process.poll() is not None, "it gives up", longest=200)
+            w.sim.clear_faults()
+            restore(w.stage, source, "--in-place")
+            check_equal(before, tree_facts(second_stage(w)))
+    return ""
 
 
 def lost(w, source, *arguments):
