@@ -261,11 +261,13 @@ private:
             if (e.kind == error_kind::not_found) {
                 co_return nothing;
             }
-            // Said of one owner; said of the list it would begin that anew, or do without its feed.
-            const bool of_lists = e.kind == error_kind::bad_request || e.kind == error_kind::unsupported ||
-                                  e.kind == error_kind::resync;
-            if (of_lists) {
-                co_return graph::as_unclear(std::move(e));
+            if (!core::is_transient(e.kind) && e.kind != error_kind::auth_refused) {
+                // Lasting, and of one owner: no reason to take the whole list for failed, in every pass.
+                e.operation = "discover";
+                e.object = list.kind + " " + id;
+                core::log(core::log_level::warning, core::describe(e));
+                pass_.counters.failed(e);
+                co_return nothing;
             }
             co_return e;
         }

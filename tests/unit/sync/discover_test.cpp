@@ -160,25 +160,40 @@ TEST_SUITE("sync") {
     }
 
     TEST_CASE("discover: a failure to ask for one is a failure of the list, which is read again from there") {
-        for (const auto kind : {error_kind::server, error_kind::bad_request, error_kind::forbidden}) {
+        groups g;
+        g.service.rounds.push_back({json::array({group("a")})});
+        g.service.rounds.push_back({json::array({part("a"), part("b")})});
+        g.service.rounds.push_back({json::array({part("b")})});
+        CHECK_FALSE(g.pass());
+        index::set_setting(g.d.store.direct(), "delta:group", "https://graph/old");
+        g.service.refusal = core::error(error_kind::server, "no");
+        const auto failure = g.pass();
+        REQUIRE(failure);
+        CHECK(failure->object == "group b");
+        CHECK(g.service.asked.size() == 2);  // neither a full round nor a listing in its place
+        CHECK(g.cursor() == "https://graph/old");
+        CHECK(g.known() == names{"a team-a"});
+        g.service.refusal.reset();
+        g.service.alone["b"] = group("b");
+        CHECK_FALSE(g.pass());
+        CHECK(g.cursor() == "https://graph/delta");
+        CHECK(g.known() == names{"a team-a", "b team-b"});
+    }
+
+    TEST_CASE("discover: who is refused for good stays what they were, and the list goes on") {
+        for (const auto kind : {error_kind::bad_request, error_kind::unsupported, error_kind::forbidden}) {
             groups g;
             g.service.rounds.push_back({json::array({group("a")})});
-            g.service.rounds.push_back({json::array({part("a"), part("b")})});
-            g.service.rounds.push_back({json::array({part("b")})});
+            g.service.rounds.push_back(
+                {json::array({json{{"id", "a"}, {"mailNickname", "renamed"}}, part("b")})}
+            );
             CHECK_FALSE(g.pass());
-            index::set_setting(g.d.store.direct(), "delta:group", "https://graph/old");
             g.service.refusal = core::error(kind, "no");
-            const auto failure = g.pass();
-            REQUIRE(failure);
-            CHECK(failure->object == "group b");
-            CHECK(g.service.asked.size() == 2);  // neither a full round nor a listing in its place
-            CHECK(g.cursor() == "https://graph/old");
-            CHECK(g.known() == names{"a team-a"});
-            g.service.refusal.reset();
-            g.service.alone["b"] = group("b");
+            const auto errors = g.d.pass.counters.errors.size();
             CHECK_FALSE(g.pass());
             CHECK(g.cursor() == "https://graph/delta");
-            CHECK(g.known() == names{"a team-a", "b team-b"});
+            CHECK(g.d.pass.counters.errors.size() == errors + 2);  // told all the same
+            CHECK(g.known() == names{"a team-a"});
         }
     }
 
