@@ -79,7 +79,8 @@ std::vector<core::error> reasons_against(const readiness_facts& f) {
         ));
     } else if (f.no_room > 0 && !known_full) {
         out.push_back(reason(
-            error_kind::disk, "the disk has no room for " + std::to_string(f.no_room) + " items",
+            error_kind::disk,
+            "the disk has no room for " + std::to_string(f.no_room) + (f.no_room == 1 ? " item" : " items"),
             "free some space in " + f.root + ": see 'm365stage status'"
         ));
     }

@@ -185,7 +185,7 @@ def settings(w, source):
     before = told()
     w.sim.post("exchange/records/op", mailbox="ada", op="clear_settings")
     out = restore(w.stage, source, "--in-place", "--select", "users/ada@*/settings", expect=2)
-    check("with --settings alone" in out.stderr, f"nothing tells what to do: {out.stderr}")
+    check("only with --settings" in out.stderr, f"nothing tells what to do: {out.stderr}")
     check(not told()["rules"], "settings were restored without being asked for")
     w.sim.fault("error", service="outlook", probability=0.1, seed=4, status=503)
     w.sim.fault("reset", service="outlook", probability=0.1, seed=3)
