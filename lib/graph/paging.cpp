@@ -38,24 +38,6 @@ task<core::result<nlohmann::json*>> paged_list::next() {
     co_return page_.value.get();
 }
 
-task<core::result<void>> each_element(
-    client& graph, call first, std::function<void(const nlohmann::json& element)> take
-) {
-    paged_list pages(graph, std::move(first));
-    for (;;) {
-        const auto page = co_await pages.next();
-        if (!page) {
-            co_return page.error();
-        }
-        if (*page == nullptr) {
-            co_return core::result<void>();
-        }
-        for (const auto& element : **page) {
-            take(element);
-        }
-    }
-}
-
 task<core::result<nlohmann::json>> find_element(
     client& graph, call first, std::function<bool(const nlohmann::json& element)> fits
 ) {
@@ -74,6 +56,18 @@ task<core::result<nlohmann::json>> find_element(
             }
         }
     }
+}
+
+task<core::result<void>> each_element(
+    client& graph, call first, std::function<void(const nlohmann::json& element)> take
+) {
+    std::function<bool(const nlohmann::json&)> never = [take =
+                                                            std::move(take)](const nlohmann::json& element) {
+        take(element);
+        return false;
+    };
+    const auto end = co_await find_element(graph, std::move(first), std::move(never));
+    co_return end ? core::result<void>() : core::result<void>(end.error());
 }
 
 task<core::result<nlohmann::json>> read_list(client& graph, call first) {

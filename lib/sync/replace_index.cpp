@@ -74,9 +74,6 @@ core::result<std::string> replace_index(const tree::stage_root& root, const std:
     if (auto there = root.look(fresh); !there) {
         return there.error();
     }
-    if (auto given = root.give_to_owner(fresh); !given) {
-        return given.error();
-    }
     std::string kept;
     if (root.look(index_file)) {
         auto named = keep(root);

@@ -72,7 +72,6 @@ public:
     core::result<unique_fd> lock();
 
     const std::string& path() const { return path_; }
-    const root_options& options() const { return options_; }
 
     core::result<file_facts> look(const std::string& path) const;
     core::result<void> rename(const std::string& from, const std::string& to) const;
@@ -119,10 +118,6 @@ public:
     /// Names in a folder, sorted by byte; without "." and "..".
     core::result<std::vector<std::string>> list(const std::string& path) const;
 
-    /// What root made in a root that is the service's becomes the service's: its user could not open it
-    /// otherwise. Nothing is done for anybody else.
-    core::result<void> give_to_owner(const std::string& path) const;
-
     /// One barrier for everything written and renamed before on this file system (syncfs(2)).
     core::result<void> barrier() const;
 
@@ -139,6 +134,10 @@ private:
         std::string leaf;
     };
     core::result<place> locate(const std::string& path) const;
+
+    /// What root made in a root that is the service's becomes the service's: its user could not open it
+    /// otherwise. Nothing is done for anybody else.
+    core::result<void> give_to_owner(const std::string& path) const;
     core::result<void> rename(
         const std::string& from, const std::string& to, int folder, const std::string& leaf
     ) const;

@@ -30,8 +30,6 @@ private:
     std::uint64_t state_;
 };
 
-/// The bytes as a gzip member.
-std::string gzip(std::string_view bytes);
 std::string base64(std::string_view bytes);
 std::string base64url(std::string_view bytes);
 /// Decodes standard or url alphabet, padding optional.

@@ -129,8 +129,8 @@ struct pass_context {
     std::unordered_set<std::int64_t> settle;               ///< a complete round waits to be settled
     std::int64_t settling = 0;                             ///< is settled just now: no round begins; 0: none
     std::uint64_t spooled_bytes = 0;
-    promised_room promised;
-    arriving_files arriving;
+    counted_files promised;        ///< large files: bytes that are announced and have still to come
+    counted_files unforeseen;      ///< bytes that came beyond those that were announced
     bool left_generation = false;  ///< a pass before this one changed the tree and did not come to its end
     std::unordered_set<std::int64_t> told;          ///< containers whose unreadable permissions were reported
     std::optional<std::int64_t> refused_libraries;  ///< whose columns may not be read, once they were counted

@@ -130,7 +130,7 @@ private:
     /// What is on its way counts with the size that it was announced with, or with what has come of it if
     /// that is more (a message has no size): so the spool gets one file more than it may hold, at most.
     bool has_room() const {
-        return pass_.spooled_bytes + expected_bytes_ + pass_.arriving.beyond_announced() <
+        return pass_.spooled_bytes + expected_bytes_ + pass_.unforeseen.bytes() <
                pass_.options.spool_max_bytes;
     }
 

@@ -38,39 +38,28 @@ bool shows_other_content(const index::work_item& before, const index::item_chang
     return told ? differ(before.ctag, now.ctag) : differ(before.etag, now.etag);
 }
 
-/// Announces a download to those who count the room on the disk.
-class announced_file final : public expected_file {
+/// A download as those see it who count the room on the disk, or what the spool holds.
+class file_on_its_way final : public counted_file {
 public:
-    announced_file(promised_room& room, const spool_file& file, std::int64_t size)
-        : room_(room), file_(file), size_(size) {
-        room_.add(*this);
-    }
-    ~announced_file() override { room_.remove(*this); }
-    announced_file(const announced_file&) = delete;
-    announced_file& operator=(const announced_file&) = delete;
-    std::int64_t to_come() const override { return size_ - file_.received(); }
+    enum class part { to_come, beyond_announced };
 
-private:
-    promised_room& room_;
-    const spool_file& file_;
-    const std::int64_t size_;
-};
-
-/// Shows those who count what the spool holds how much has come.
-class counted_file final : public arriving_file {
-public:
-    counted_file(arriving_files& all, const spool_file& file, std::int64_t announced)
-        : all_(all), file_(file), announced_(announced) {
+    file_on_its_way(counted_files& all, const spool_file& file, part counts, std::int64_t announced)
+        : all_(all), file_(file), counts_(counts), announced_(announced) {
         all_.add(*this);
     }
-    ~counted_file() override { all_.remove(*this); }
-    counted_file(const counted_file&) = delete;
-    counted_file& operator=(const counted_file&) = delete;
-    std::int64_t beyond_announced() const override { return file_.received() - announced_; }
+    ~file_on_its_way() override { all_.remove(*this); }
+    file_on_its_way(const file_on_its_way&) = delete;
+    file_on_its_way& operator=(const file_on_its_way&) = delete;
+
+    std::int64_t bytes() const override {
+        const auto to_come = announced_ - file_.received();
+        return counts_ == part::to_come ? to_come : -to_come;
+    }
 
 private:
-    arriving_files& all_;
+    counted_files& all_;
     const spool_file& file_;
+    const part counts_;
     const std::int64_t announced_;
 };
 
@@ -236,7 +225,9 @@ private:
         // Twice at the most: bytes that are not what was announced are fetched once more.
         for (int copy = 0; copy < 2; ++copy) {
             spool_file file(pass_.root, pass_.disk, spool_name());
-            const counted_file counted(pass_.arriving, file, queued_size_);
+            const file_on_its_way counted(
+                pass_.unforeseen, file, file_on_its_way::part::beyond_announced, queued_size_
+            );
             spool_file::outcome done;
             auto failed = co_await download(file, done);
             if (failed) {
@@ -279,9 +270,9 @@ private:
             co_return failure(std::move(*full));
         }
         file.expect(item_.size);
-        std::optional<announced_file> announced;
+        std::optional<file_on_its_way> announced;
         if (item_.size >= large_file) {
-            announced.emplace(pass_.promised, file, item_.size);
+            announced.emplace(pass_.promised, file, file_on_its_way::part::to_come, item_.size);
         }
         auto transferred = co_await transfer(file);
         if (!transferred) {
@@ -346,7 +337,9 @@ private:
 
     task<std::optional<core::error>> render_once() {
         spool_file file(pass_.root, pass_.disk, spool_name());
-        const counted_file counted(pass_.arriving, file, queued_size_);
+        const file_on_its_way counted(
+            pass_.unforeseen, file, file_on_its_way::part::beyond_announced, queued_size_
+        );
         auto made = co_await source_.render(pass_.graph, container_, item_, file);
         if (!made) {
             co_await file.discard();

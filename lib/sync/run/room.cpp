@@ -4,18 +4,10 @@
 
 namespace m365stage::sync {
 
-std::uint64_t promised_room::bytes() const {
+std::uint64_t counted_files::bytes() const {
     std::uint64_t sum = 0;
     for (const auto* file : files_) {
-        sum += static_cast<std::uint64_t>(std::max<std::int64_t>(0, file->to_come()));
-    }
-    return sum;
-}
-
-std::uint64_t arriving_files::beyond_announced() const {
-    std::uint64_t sum = 0;
-    for (const auto* file : files_) {
-        sum += static_cast<std::uint64_t>(std::max<std::int64_t>(0, file->beyond_announced()));
+        sum += static_cast<std::uint64_t>(std::max<std::int64_t>(0, file->bytes()));
     }
     return sum;
 }

@@ -16,40 +16,22 @@ inline constexpr std::int64_t large_file = std::int64_t{8} << 20;
 /// With less than that the index can't record what was done: nobody is to rely on such a disk.
 inline constexpr std::uint64_t room_for_index = std::uint64_t{16} << 20;
 
-/// A large file on its way: what the service announced, and what has come.
-class expected_file {
+/// A file on its way into the spool, as somebody counts it.
+class counted_file {
 public:
-    virtual ~expected_file() = default;
-    virtual std::int64_t to_come() const = 0;  ///< bytes; 0 if more came than was announced
+    virtual ~counted_file() = default;
+    virtual std::int64_t bytes() const = 0;  ///< below 0 counts as 0
 };
 
-/// What is on its way into the spool and will still take room there. Network thread only.
-class promised_room {
+/// What is on its way into the spool, counted one way. Network thread only.
+class counted_files {
 public:
-    void add(const expected_file& f) { files_.insert(&f); }
-    void remove(const expected_file& f) { files_.erase(&f); }
+    void add(const counted_file& f) { files_.insert(&f); }
+    void remove(const counted_file& f) { files_.erase(&f); }
     std::uint64_t bytes() const;
 
 private:
-    std::set<const expected_file*> files_;
-};
-
-/// A file that comes, however large it was announced.
-class arriving_file {
-public:
-    virtual ~arriving_file() = default;
-    virtual std::int64_t beyond_announced() const = 0;  ///< bytes that came and that nobody had announced
-};
-
-/// What comes into the spool just now. Network thread only.
-class arriving_files {
-public:
-    void add(const arriving_file& f) { files_.insert(&f); }
-    void remove(const arriving_file& f) { files_.erase(&f); }
-    std::uint64_t beyond_announced() const;
-
-private:
-    std::set<const arriving_file*> files_;
+    std::set<const counted_file*> files_;
 };
 
 /// Where the bytes of a file would go.

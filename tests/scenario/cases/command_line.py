@@ -6,14 +6,10 @@ import shutil
 import subprocess
 
 from cases import scenario
+from cases.mishaps import small
 from cases.restore import copy_of
-from harness import World, check, compare
+from harness import check, compare
 from running import before, hook, readiness, serving, wait_until
-
-
-def small(options, name, *more):
-    return World(options, name, "--seed", options.seed, "--users", 2, "--sites", 0, "--groups", 0, "--specials", 0,
-                 "--files-per-drive", 8, *more)
 
 
 @scenario

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "../../support/gzip.hpp"
 #include "kinds.hpp"
 
 namespace m365stage::sim {
@@ -118,7 +119,7 @@ void compressed(const json&, const request&, response& out) {
         );
         out.file.reset();
     }
-    out.body = gzip(out.body);
+    out.body = m365stage::test::gzipped(out.body);
     out.set("Content-Encoding", "gzip");
 }
 

@@ -1,5 +1,5 @@
+#include "../../support/gzip.hpp"
 #include "client_fixture.hpp"
-#include "gzip_fixture.hpp"
 
 namespace m365stage::test {
 

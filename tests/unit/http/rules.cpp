@@ -1,8 +1,7 @@
 #include <doctest/doctest.h>
-#include <zlib.h>
 
 #include "../../support/doctest_result.hpp"
-#include "gzip_fixture.hpp"
+#include "../../support/gzip.hpp"
 #include "http/gzip.hpp"
 #include "http/http.hpp"
 #include "http/progress.hpp"
@@ -182,16 +181,16 @@ TEST_SUITE("http: rules") {
 
     TEST_CASE("gunzip: whole, several members, damaged, short, bomb") {
         const std::string text(100'000, 'a');
-        const std::string packed = gzipped(text);
+        const std::string packed = test::gzipped(text);
         CHECK(gunzip(packed, 100'000).value() == text);
-        CHECK(gunzip(gzipped("") + gzipped("ab"), 10).value() == "ab");
+        CHECK(gunzip(test::gzipped("") + test::gzipped("ab"), 10).value() == "ab");
         CHECK(gunzip(packed, 99'999).error().kind == error_kind::too_large);
         CHECK(gunzip(packed, 0).error().kind == error_kind::too_large);
         CHECK(gunzip(packed.substr(0, packed.size() / 2), 1 << 20).error().kind == error_kind::protocol);
         CHECK(gunzip(packed.substr(0, packed.size() - 1), 1 << 20).error().kind == error_kind::protocol);
         CHECK(gunzip("plain text", 1 << 20).error().kind == error_kind::protocol);
         CHECK(gunzip("", 1 << 20).error().kind == error_kind::protocol);
-        CHECK(gunzip(gzipped("x"), ~std::uint64_t{0}).value() == "x");
+        CHECK(gunzip(test::gzipped("x"), ~std::uint64_t{0}).value() == "x");
     }
 
     TEST_CASE("range: a partial answer begins where its Content-Range says, or nowhere") {

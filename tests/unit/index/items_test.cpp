@@ -2,6 +2,7 @@
 
 #include "index/containers.hpp"
 #include "index/work.hpp"
+#include "tests/support/anns_drive.hpp"
 #include "tests/unit/tree/support.hpp"
 
 using namespace m365stage;
@@ -11,14 +12,7 @@ namespace {
 
 struct fixture {
     fixture() : db(home.path() + "/index.db", database::mode::read_write) {
-        found_container f;
-        f.key = "users/ann/onedrive";
-        f.kind = "drive";
-        f.owner_kind = "user";
-        f.owner_id = f.owner_name = "ann";
-        f.remote_id = "d1";
-        f.name = "OneDrive";
-        id = upsert_container(db, f);
+        id = upsert_container(db, test::anns_drive());
     }
 
     test::temp_folder home;

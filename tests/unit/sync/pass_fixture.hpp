@@ -9,6 +9,7 @@
 #include "index/items.hpp"
 #include "index/work.hpp"
 #include "sync/run/context.hpp"
+#include "tests/support/anns_drive.hpp"
 #include "tests/support/bare_graph.hpp"
 #include "tests/support/run_coro.hpp"
 #include "tests/unit/tree/support.hpp"
@@ -21,14 +22,7 @@ public:
     explicit one_drive(graph::client& service)
         : pass(executor(), service, store, stage.root(), disk, gate, options) {
         pass.sources = sources::make_sources(options.kinds);
-        index::found_container f;
-        f.key = "users/ann/onedrive";
-        f.kind = "drive";
-        f.owner_kind = "user";
-        f.owner_id = f.owner_name = "ann";
-        f.remote_id = "d1";
-        f.name = "OneDrive";
-        id = index::upsert_container(store.direct(), f);
+        id = index::upsert_container(store.direct(), anns_drive());
         row = static_cast<std::int64_t>(id);
     }
 

@@ -17,9 +17,9 @@ sync::disk_room room(std::int64_t free, std::int64_t promised = 0, std::int64_t 
     return r;
 }
 
-struct expected final : sync::expected_file {
-    explicit expected(std::int64_t bytes) : left(bytes) {}
-    std::int64_t to_come() const override { return left; }
+struct counted final : sync::counted_file {
+    explicit counted(std::int64_t bytes) : left(bytes) {}
+    std::int64_t bytes() const override { return left; }
     std::int64_t left;
 };
 
@@ -43,22 +43,6 @@ TEST_SUITE("sync") {
         CHECK(does_not_fit(1, room(100, 200, 0)));
     }
 
-    TEST_CASE("room: of what comes, only the bytes count that nobody had announced") {
-        struct coming final : sync::arriving_file {
-            explicit coming(std::int64_t bytes) : beyond(bytes) {}
-            std::int64_t beyond_announced() const override { return beyond; }
-            std::int64_t beyond;
-        };
-        sync::arriving_files all;
-        CHECK(all.beyond_announced() == 0);
-        coming message(7), file(-20);
-        all.add(message);
-        all.add(file);
-        CHECK(all.beyond_announced() == 7);
-        all.remove(message);
-        CHECK(all.beyond_announced() == 0);
-    }
-
     TEST_CASE("room: the reason says how much is needed and how much there is") {
         const auto e = does_not_fit(4096 * mib, room(116));
         REQUIRE(e);
@@ -66,10 +50,13 @@ TEST_SUITE("sync") {
         CHECK(e->cause == "it has 4096 MiB, the disk has room for 100 MiB more");
     }
 
-    TEST_CASE("room: a promise shrinks while the file comes, and ends with it") {
-        sync::promised_room promised;
-        expected a(10);
-        expected b(5);
+    TEST_CASE(
+        "room: what is counted changes while a file comes, is never below nothing, and ends with the file"
+    ) {
+        sync::counted_files promised;
+        CHECK(promised.bytes() == 0);
+        counted a(10);
+        counted b(5);
         promised.add(a);
         promised.add(b);
         CHECK(promised.bytes() == 15);
