@@ -11,6 +11,8 @@ import traceback
 import cases
 import cases.changes  # noqa: F401
 import cases.special  # noqa: F401
+import cases.owners  # noqa: F401
+import cases.sign_in  # noqa: F401
 import cases.disk  # noqa: F401
 import cases.faults  # noqa: F401
 import cases.calendar  # noqa: F401

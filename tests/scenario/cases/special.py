@@ -3,11 +3,10 @@
 import hashlib
 import json
 import os
-import random
 import time
 
 from cases import scenario
-from harness import Failed, Stage, World, check, check_index, check_manners, check_quiet, compare, kill
+from harness import Failed, World, check, check_index, check_manners, compare
 from running import wait_until
 
 
@@ -139,69 +138,6 @@ def guard(options):
 def approve(stage, key):
     if stage.run("guard", "approve", key).exit == 2:  # the command is not built in
         stage.write("UPDATE container SET guard_approved=round, settle=1 WHERE key=?", key)
-
-
-@scenario
-def departed_user(options):
-    """a user is removed: the files stay; with a retention of 0s they go"""
-    with small(options, "departed") as w:
-        w.sim.post("directory", op="add_user", name="gone")
-        w.sim.post("bulk", user="gone", items=30, folders=3, file_size=100, seed=5)
-        w.stage.sync(expect=(0, 1))
-        compare(w.stage)
-        kept = inodes_below(w.stage, "users/gone@contoso.example")
-        check(len(kept) > 60, f"nothing was staged of the user: {len(kept)}")
-        w.sim.post("directory", op="remove_user", name="gone@contoso.example")
-        for _ in range(2):
-            w.stage.sync(expect=(0, 1))
-            check(inodes_below(w.stage, "users/gone@contoso.example") == kept, "a departed user's files were touched")
-            compare(w.stage)
-        w.stage.configure(sync={"departed_retention": "0s"})
-        w.stage.sync(expect=(0, 1))
-        left = os.path.exists(os.path.join(w.stage.root, "tree/users/gone@contoso.example"))
-        check(not left, "a departed user's files are there after the retention")
-        compare(w.stage, quiet=True)
-        check_manners(w.sim)
-    return ""
-
-
-@scenario
-def exchanged_names(options):
-    """users take over each other's names, in chains and circles, and some can't be enumerated just then: all is moved"""
-    dice = random.Random(options.seed * 7919)
-    with World(options, "exchange", "--seed", options.seed, "--users", 5, "--sites", 0, "--groups", 0, "--specials", 0,
-               "--files-per-drive", 4) as w:
-        w.stage.sync(expect=(0, 1))
-        compare(w.stage)
-        users = [u["id"] for u in w.sim.get("tenant")["users"] if u["drives"] and u["enabled"]]
-        names = [u["upn"] for u in w.sim.get("tenant")["users"] if u["id"] in users]
-        w.sim.forget_requests()
-        for n in range(8 * options.rounds):
-            wanted = names + [f"fresh{n}@contoso.example"]
-            dice.shuffle(wanted)
-            w.sim.post("directory", op="name_users", names=dict(zip(users, wanted)))
-            if n % 2:
-                w.sim.fault("error", service="graph", status=503, path="/root/delta", probability=0.3,
-                            seed=dice.randrange(1, 10**6))
-            if n % 4 == 3:
-                process = w.stage.start()
-                time.sleep(dice.random() * 0.4)
-                kill(process)
-            w.stage.sync(expect=(0, 1))
-            check(verified(w.stage), f"round {n}: verify finds something in the middle of it")
-            w.sim.clear_faults()
-            w.stage.hurry()
-            w.stage.sync(expect=0)
-            compare(w.stage)
-            check(not w.sim.downloads(), f"round {n}: another name of a user downloads {len(w.sim.downloads())} files")
-        check_quiet(w.stage)
-        check_manners(w.sim)
-    return f"{len(users)} users"
-
-
-def verified(stage):
-    out = stage.run("verify")
-    return out.exit == 0
 
 
 @scenario
@@ -434,94 +370,6 @@ def sharing(options):
 
 
 @scenario
-def revoked_tokens(options):
-    """tokens are revoked in the middle of a pass; a secret is refused"""
-    with small(options, "tokens", "--files-per-drive", 60) as w:
-        w.sim.fault("delay", service="files", delay_ms=60)
-        w.sim.fault("delay", service="graph", delay_ms=60)
-        w.stage.configure(sync={"concurrency": 2})
-        process = w.stage.start("--json")
-        for _ in range(6):
-            time.sleep(0.3)
-            w.sim.post("auth", expire_all=True)
-        check(process.wait(120) in (0, 1), f"the pass ended with {process.returncode}")
-        w.sim.clear_faults()
-        compare(w.stage)
-        w.sim.change(options.seed, 10)
-        before = w.stage.snapshot()
-        w.sim.post("auth", refuse=7000222, expire_all=True)
-        out = w.stage.sync(expect=3)
-        check("AADSTS7000222" in out.stderr, f"the code is not told: {out.told()}")
-        check(w.stage.snapshot() == before, "the tree was touched without a token")
-        w.sim.post("auth", refuse=0)
-        w.stage.sync(expect=(0, 1))
-        compare(w.stage, quiet=True)
-    return ""
-
-
-@scenario
-def credentials(options):
-    """certificate, federated token and managed identity; a wrong secret; a wrong authority"""
-    with small(options, "credentials") as w:
-        facts = w.sim.facts
-        client = {"client_id": facts["client_id"]}
-        for app in ({**client, "client_secret_file": facts["client_secret_file"]},
-                    {**client, "certificate_file": facts["certificate_file"]},
-                    {**client, "federated_token_file": facts["federated_token_file"]}):
-            w.stage.configure(app=app)
-            w.sim.change(options.seed, 10)
-            w.sim.post("auth", expire_all=True)
-            w.stage.sync(expect=(0, 1))
-            compare(w.stage)
-        wrong = os.path.join(w.folder, "wrong-secret")
-        with open(wrong, "w", encoding="utf-8") as f:
-            f.write("not-the-secret-at-all\n")
-        os.chmod(wrong, 0o600)
-        w.stage.secrets.append("not-the-secret-at-all")
-        w.stage.configure(app={**client, "client_secret_file": wrong})
-        out = w.stage.sync(expect=3)
-        check("AADSTS7000215" in out.stderr, f"the code is not told: {out.told()}")
-        w.stage.configure(app={**client, "client_secret_file": facts["client_secret_file"]},
-                          endpoints={"ca_file": "/etc/ssl/certs/ca-certificates.crt"})
-        if os.path.exists("/etc/ssl/certs/ca-certificates.crt"):
-            out = w.stage.sync(expect=4)
-            check("certificate" in out.stderr.lower() or "tls" in out.stderr.lower(), f"no TLS reason: {out.told()}")
-        w.stage.configure(endpoints={"ca_file": facts["ca_file"]})
-        compare(w.stage, quiet=True)
-        check_manners(w.sim)
-    return ""
-
-
-@scenario
-def managed_identity(options):
-    """a managed identity, and the real names of Microsoft's hosts through a proxy"""
-    with small(options, "identity") as w:
-        facts = w.sim.facts
-        stage = Stage(options.build, w.sim, w.folder, os.path.join(w.folder, "other"))
-        stage.settings["endpoints"] = {"ca_file": facts["ca_file"], "proxy": facts["proxy"],
-                                       "managed_identity": facts["imds"]}
-        stage.configure(app={"managed_identity": {}})
-        stage.sync(expect=(0, 1))
-        compare(stage, quiet=True)
-    return ""
-
-
-@scenario
-def unreachable(options):
-    """Microsoft 365 is not there: exit 4, and the tree is not touched"""
-    with small(options, "unreachable") as w:
-        w.stage.sync(expect=(0, 1))
-        before = w.stage.snapshot()
-        w.stage.configure(endpoints={"proxy": "http://127.0.0.1:9"})
-        out = w.stage.sync(expect=4, timeout=200)
-        check(w.stage.snapshot() == before, "the tree was touched")
-        w.stage.configure(endpoints={"proxy": ""})
-        compare(w.stage, quiet=True)
-        seconds = out.seconds
-    return f"told after {seconds:.0f} s"
-
-
-@scenario
 def one_at_a_time(options):
     """a second process on the same stage is refused and names the first"""
     with small(options, "lock") as w:
@@ -579,44 +427,3 @@ def listing(stage):
     """What is staged, without what a rebuilt index can't know: why something is not."""
     items = map(json.loads, stage.run("ls", "--json").stdout.splitlines())
     return {(i["container"], i["id"]): i for i in items if i["state"] == "staged"}
-
-
-@scenario
-def clock_skew(options):
-    """a clock that is wrong: check says by how much, and what it means"""
-    with small(options, "skew") as w:
-        right = w.stage.run("check")
-        check("s behind" in right.told() or "s ahead of" in right.told(), f"no word of the clock: {right.told()}")
-        w.sim.post("settings", advance_clock=3600)
-        wrong = w.stage.run("check")
-        check(wrong.exit == 3 and "behind" in wrong.told(), f"exit {wrong.exit}: {wrong.told()}")
-    return ""
-
-
-@scenario
-def sites_of_groups(options):
-    """the library of a group's site is selected as that site is, unless groups are a kind of their own"""
-    with World(options, "groupsites", "--users", 0, "--sites", 2, "--groups", 1) as w:
-        def staged(kinds, **select):
-            w.stage.configure(kinds=kinds, select=select, sync={"departed_retention": "0s"},
-                              guard={"max_deleted_share": 1})
-            for _ in range(3):  # what a list lacks is believed when it lacks it twice; then its site may take it
-                w.stage.sync(expect=0)
-            rows = w.stage.rows("SELECT key FROM container WHERE state<>'departed'")
-            return {r[0].split("/")[0] for r in rows}, sorted(r[0] for r in rows)
-
-        every, keys = staged(["sharepoint"])
-        check(every == {"groups", "sites"}, f"without a selection: {keys}")
-        own = next(d["web_url"] for d in w.sim.get("tenant")["drives"] if "team1" in d["web_url"])
-        site = own.removeprefix("https://").rsplit("/", 1)[0]
-        for kinds, select, wanted in (
-            (["sharepoint"], {"sites": {"exclude": [site]}}, {"sites"}),
-            (["sharepoint"], {"sites": {"include": [site]}}, {"groups"}),
-            (["sharepoint"], {"sites": {"include": []}}, set()),
-            (["sharepoint", "groups"], {"sites": {"include": []}}, {"groups"}),
-            (["sharepoint"], {"sites": {"include": ["*"]}}, {"groups", "sites"}),
-        ):
-            found, keys = staged(kinds, **select)
-            check(found == wanted, f"{kinds} {select}: {keys}")
-        compare(w.stage)
-    return ""
