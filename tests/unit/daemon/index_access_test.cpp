@@ -4,9 +4,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdlib>
-#include <filesystem>
 #include <fstream>
+
+#include "tests/support/temp_folder.hpp"
 
 using namespace m365stage;
 
@@ -15,9 +15,6 @@ namespace {
 /// A configuration and an index that is somebody else's, in folders that everybody may enter.
 struct world {
     world() {
-        std::string name = "/tmp/m365stage-access-XXXXXX";
-        REQUIRE(::mkdtemp(name.data()) != nullptr);
-        folder = name;
         REQUIRE(::chmod(folder.c_str(), 0755) == 0);
         global.config_file = folder + "/config.yaml";
         std::ofstream(global.config_file)
@@ -27,11 +24,9 @@ struct world {
             << folder << " }\n";
         const index::database made(folder + "/index.db", index::database::mode::read_write);
     }
-    ~world() { std::filesystem::remove_all(folder); }
-    world(const world&) = delete;
-    world& operator=(const world&) = delete;
 
-    std::string folder;
+    test::temp_folder home;
+    const std::string folder = home.path();
     daemon::global_options global;
 };
 

@@ -7,9 +7,10 @@
 
 #include <array>
 #include <cstring>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <thread>
+
+#include "tests/support/temp_folder.hpp"
 
 using namespace m365stage;
 using core::error_kind;
@@ -21,11 +22,9 @@ namespace {
 class peer {
 public:
     explicit peer(std::string answer) {
-        std::string name = "/tmp/m365stage-peer-XXXXXX";
-        REQUIRE(::mkdtemp(name.data()) != nullptr);
-        folder_ = name;
         sockaddr_un address{};
         address.sun_family = AF_UNIX;
+        REQUIRE(socket().size() < sizeof address.sun_path);
         std::memcpy(address.sun_path, socket().c_str(), socket().size());
         listener_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
         REQUIRE(::bind(listener_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
@@ -47,18 +46,17 @@ public:
     ~peer() {
         thread_.join();
         ::close(listener_);
-        std::filesystem::remove_all(folder_);
     }
     peer(const peer&) = delete;
     peer& operator=(const peer&) = delete;
-    std::string socket() const { return folder_ + "/s"; }
+    std::string socket() const { return folder_.path() + "/s"; }
 
 private:
     static bool is_whole(const std::string& request) {
         return request.find("\r\n\r\n") != std::string::npos && request.ends_with('}');
     }
 
-    std::string folder_;
+    test::temp_folder folder_;
     int listener_ = -1;
     std::thread thread_;
 };

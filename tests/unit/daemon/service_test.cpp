@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include <filesystem>
+#include "tests/support/temp_folder.hpp"
 
 using namespace m365stage;
 
@@ -10,14 +10,7 @@ namespace {
 
 /// A stage whose index tells of passes; nothing of it is served.
 struct world {
-    world() {
-        std::string name = "/tmp/m365stage-service-XXXXXX";
-        REQUIRE(::mkdtemp(name.data()) != nullptr);
-        settings.stage.root = name;
-    }
-    ~world() { std::filesystem::remove_all(settings.stage.root); }
-    world(const world&) = delete;
-    world& operator=(const world&) = delete;
+    world() { settings.stage.root = home.path(); }
 
     void had_pass(core::unix_seconds finished, const char* outcome, const char* numbers) {
         auto opened = daemon::stage::open(settings);
@@ -35,6 +28,7 @@ struct world {
         return service.state().last_success_at;
     }
 
+    test::temp_folder home;
     config::settings settings;
 };
 
