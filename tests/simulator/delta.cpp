@@ -29,6 +29,7 @@ struct drive_token {
     std::uint64_t position = 0;
     std::uint64_t shape = 0;
     std::uint64_t page = 0;  ///< number of the page within the round
+    std::uint64_t life = 0;  ///< of the tenant that gave it
 };
 
 constexpr std::uint64_t drive_token_key = 0x6d333635;
@@ -36,7 +37,7 @@ constexpr std::uint64_t drive_token_key = 0x6d333635;
 std::string encode(const drive& d, const drive_token& t) {
     std::string text = "3;%23" + std::string(t.timestamp ? "t" : "c");
     for (std::uint64_t v :
-         {static_cast<std::uint64_t>(d.number), t.since, t.round, t.position, t.shape, t.page}) {
+         {static_cast<std::uint64_t>(d.number), t.since, t.round, t.position, t.shape, t.page, t.life}) {
         text += ';' + std::to_string(v);
     }
     return base64url(text + ";" + hex64(hash_of(text + d.id, drive_token_key)));
@@ -50,14 +51,14 @@ bool decode(const drive& d, const std::string& token, drive_token& t) {
         return false;
     }
     auto parts = split(raw->substr(0, cut), ';');
-    if (parts.size() != 8) {
+    if (parts.size() != 9) {
         return false;
     }
-    std::uint64_t v[6];
-    for (std::size_t i = 0; i < 6; ++i) {
+    std::uint64_t v[7];
+    for (std::size_t i = 0; i < 7; ++i) {
         v[i] = std::stoull(parts[i + 2]);
     }
-    t = {parts[1] == "%23t", v[1], v[2], v[3], v[4], v[5]};
+    t = {parts[1] == "%23t", v[1], v[2], v[3], v[4], v[5], v[6]};
     return v[0] == d.number;
 }
 
@@ -162,7 +163,7 @@ response resync(
     if (location == "broken") {
         out.set("Location", link + "broken-by-resync");
     } else if (location != "none") {
-        out.set("Location", link + encode(d, {false, 0, 0, 0, shape_number(w, shape_of(w, r)), 0}));
+        out.set("Location", link + encode(d, {.shape = shape_number(w, shape_of(w, r)), .life = w.life}));
     }
     return out;
 }
@@ -370,7 +371,7 @@ response answer_page(
         w.rounds[next.round] = round;
     }
     if (!more) {
-        next = {false, round->upto, 0, 0, t.shape, 0};
+        next = {.since = round->upto, .shape = t.shape, .life = t.life};
         finish_round(w, t.round);
     }
     std::string body = R"({"@odata.context":")" + r.origin() + "/v1.0/$metadata#Collection(driveItem)\",";
@@ -389,7 +390,7 @@ response answer_page(
 }  // namespace
 
 response serve_delta(world& w, const request& r, drive& d, std::string token, bool has_token) {
-    drive_token t;
+    drive_token t{.life = w.life};
     response out;
     bool full = !has_token || token.empty();
     bool opaque = false;
@@ -410,11 +411,15 @@ response serve_delta(world& w, const request& r, drive& d, std::string token, bo
         t.timestamp = true;
     } else {
         opaque = true;
-        if (!decode(d, token, t) || t.shape >= w.shapes.size()) {
+        if (!decode(d, token, t)) {
             if (token == "broken-by-resync") {
                 return graph_error(500, "generalException", "nextLink value without skip or skiptoken");
             }
             return graph_error(400, "invalidRequest", "Provided sync token is malformed");
+        }
+        if (t.life != w.life) {
+            // The same seed makes the same drive, but what the token meant is forgotten.
+            return resync(w, r, d, "resyncRequired", "good");
         }
     }
     if (opaque && r.parameters.size() > 1) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <random>
 
 namespace m365stage::sim {
 
@@ -156,6 +157,7 @@ user& add_seeded_user(world& w, const std::string& nickname, rng& r) {
 }
 
 void seed_tenant(world& w) {
+    w.life = std::random_device{}();
     rng r(w.options.seed);
     tenant& t = w.directory;
     for (int i = 0; i < w.options.users; ++i) {

@@ -95,6 +95,7 @@ struct world {
     std::int64_t timestamp_token_days = 60;
 
     // State of feeds, uploads and copies.
+    std::uint64_t life = 0;  ///< another one for each tenant that was ever made: tokens tell it
     std::map<std::uint64_t, std::shared_ptr<delta_round>> rounds;
     std::string list_feed;  ///< of libraries: none, or plain (it does not tell which items of the drive)
     std::deque<std::uint64_t> finished_rounds;
