@@ -57,7 +57,7 @@ std::string progress::line() const {
     }
     const auto& c = pass_->counters;
     const auto elapsed = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-    std::string out = count(c.rounds_done) + "/" + count(c.containers) + " containers, " +
+    std::string out = count(c.containers_done) + "/" + count(c.containers) + " containers, " +
                       count(c.items_seen) + " items seen";
     if (c.to_fetch > 0) {
         out +=

@@ -19,6 +19,7 @@ json progress_document(const service_state& s) {
         {"started_at", time_document(s.pass_started_at)},
         {"owners", c.owners},
         {"containers", c.containers},
+        {"containers_done", c.containers_done},
         {"rounds_done", c.rounds_done},
         {"rounds_failed", c.rounds_failed},
         {"pages", c.pages},

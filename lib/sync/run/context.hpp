@@ -54,7 +54,8 @@ inline std::optional<std::chrono::seconds> clock_lead(const pass_options& o) {
 /// What a pass has done so far; read by the progress display while it runs. Network thread only.
 struct pass_counters {
     pass_counters() = default;
-    std::uint64_t owners = 0, containers = 0, rounds_done = 0, rounds_failed = 0, pages = 0;
+    std::uint64_t owners = 0, containers = 0, containers_done = 0;
+    std::uint64_t rounds_done = 0, rounds_failed = 0, pages = 0;  ///< a mailbox has a round for each folder
     std::uint64_t items_seen = 0, items_changed = 0;
     std::uint64_t to_fetch = 0;  ///< found to be fetched in this pass
     std::uint64_t fetched = 0, fetched_bytes = 0, fetch_failed = 0, vanished = 0;

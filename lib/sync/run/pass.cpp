@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "async/group.hpp"
 #include "core/glob.hpp"
@@ -25,32 +26,29 @@ public:
     explicit enumeration(pass_context& pass) : pass_(pass) {}
 
     task<void> run() {
-        auto read = [](index::database& db) {
-            std::vector<index::container> rows;
+        auto read = [wanted = core::path_pattern(pass_.options.only),
+                     kinds = pass_.options.kinds](index::database& db) {
+            selection out;
             // The rounds that were cut off come first, then those that waited longest.
             db.query(
                 "SELECT id, key, kind, owner_kind FROM container WHERE state<>'departed' ORDER BY "
                 "cursor_state=1 DESC, "
                 "completed_at, id",
                 [&](index::row r) {
-                    auto& c = rows.emplace_back();
-                    c.id = static_cast<index::container_id>(r.integer(0));
-                    c.key = r.text(1);
-                    c.kind = r.text(2);
-                    c.owner_kind = r.text(3);
+                    if (wanted.selects(r.text(1))) {
+                        out.ids.push_back(static_cast<index::container_id>(r.integer(0)));
+                    } else {
+                        out.left_out.emplace(permission_kind(r.text(2), r.text(3), kinds));
+                    }
                 }
             );
-            return rows;
+            return out;
         };
-        const auto rows = co_await pass_.store.call(std::move(read));
-        const core::path_pattern wanted(pass_.options.only);
-        for (const auto& c : rows) {
-            if (wanted.selects(c.key)) {
-                queue_.push_back(c.id);
-            } else {
-                pass_.permissions.not_refused(permission_kind(c.kind, c.owner_kind, pass_.options.kinds));
-            }
+        auto selected = co_await pass_.store.call(std::move(read));
+        for (const auto& kind : selected.left_out) {
+            pass_.permissions.not_refused(kind);
         }
+        queue_ = std::move(selected.ids);
         pass_.counters.containers = queue_.size();
         std::vector<task<void>> workers;
         for (std::size_t i = 0; i < std::min(pass_.options.enumerations, queue_.size()); ++i) {
@@ -63,10 +61,18 @@ public:
     }
 
 private:
+    /// What of the tenant this pass is about. A large one has hundreds of thousands of containers.
+    struct selection {
+        selection() = default;
+        std::vector<index::container_id> ids;
+        std::set<std::string> left_out;  ///< kinds of permissions
+    };
+
     task<void> worker() {
         while (next_ < queue_.size()) {
             const auto id = queue_[next_++];
             co_await enumerate(pass_, id);
+            ++pass_.counters.containers_done;
         }
     }
 

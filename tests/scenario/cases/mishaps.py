@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import select
 import subprocess
 import time
@@ -101,15 +102,15 @@ def wait_for_silence(stage):
     return found[-1]
 
 
-def on_terminal(stage, wanted, longest=60):
-    """What a `sync` shows on a terminal, until it shows `wanted`; then it is stopped."""
+def on_terminal(stage, wanted=None, longest=60):
+    """What a `sync` shows on a terminal: until it shows `wanted`, then it is stopped; or until it ends."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen([stage.binary, "--config", stage.config_file, "sync"], stderr=theirs,
                                stdout=subprocess.DEVNULL)
     os.close(theirs)
     shown, until = "", time.monotonic() + longest
     try:
-        while wanted not in shown and time.monotonic() < until:
+        while (wanted is None or wanted not in shown) and time.monotonic() < until:
             ready, _, _ = select.select([ours], [], [], 1)
             if ready:
                 try:
@@ -120,8 +121,25 @@ def on_terminal(stage, wanted, longest=60):
         process.terminate()
         process.wait(60)
         os.close(ours)
-    check(wanted in shown, f"the terminal does not show '{wanted}': {shown[-500:]}")
+    check(wanted is None or wanted in shown, f"the terminal does not show '{wanted}': {shown[-500:]}")
     return shown
+
+
+@scenario
+def progress_shown(options):
+    """a terminal shows how many containers and files are done, of how many, while they are"""
+    with small(options, "progress", "--messages-per-mailbox", 20) as w:
+        w.stage.configure(kinds=["onedrive", "mail"], limits={"mailbox_requests_per_10min": "unlimited"})
+        w.sim.fault("delay", delay_ms=60)
+        shown = on_terminal(w.stage)
+        for what, of in (("containers", 6), ("files", None)):
+            seen = [tuple(int(n.replace(",", "")) for n in pair)
+                    for pair in re.findall(r"([\d,]+)/([\d,]+) " + what, shown)]
+            check(len(set(seen)) > 2, f"{what}: only {set(seen)} is shown")
+            check(all(done <= every for done, every in seen), f"{what}: more are done than there are: {seen}")
+            check(seen == sorted(seen, key=lambda pair: pair[0]), f"{what}: it goes back: {seen}")
+            check(of is None or seen[-1][1] == of, f"{what}: there are {of}, not {seen[-1][1]}")
+    return shown.split("\r")[-3].strip().removeprefix("\x1b[K")
 
 
 @scenario
