@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <cstdio>
-#include <map>
 #include <nlohmann/json.hpp>
 
 #include "api/documents.hpp"
@@ -71,47 +70,45 @@ void print_passes(const status_report& s) {
     }
 }
 
-void print_containers(const status_report& s, bool all) {
-    std::map<std::string, std::int64_t> states;
-    for (const auto& c : s.containers) {
-        ++states[c.state];
+void print_container(const status_report& s, const index::container& c) {
+    std::string what =
+        c.state == "departed" && c.departed_at ? "departed " + ago(s, *c.departed_at) + " ago" : c.state;
+    if (!c.error_kind.empty()) {
+        what += "; " + c.error_kind + ": " + c.error_text;
     }
-    std::printf("containers  %s", progress::number(static_cast<std::int64_t>(s.containers.size())).c_str());
+    if (c.guard_held > 0) {
+        what += "; " + progress::number(c.guard_held) + " deletions held";
+    }
+    const auto last =
+        c.completed_at ? "last round " + ago(s, *c.completed_at) + " ago" : std::string("no round yet");
+    std::printf(
+        "  %s  %s items, %s; %s\n", c.key.c_str(), progress::number(c.live_items).c_str(), last.c_str(),
+        what.c_str()
+    );
+}
+
+void print_containers(index::database& db, const status_report& s, bool all) {
+    std::printf("containers  %s", progress::number(s.containers.all).c_str());
     const char* separator = ": ";
-    for (const auto& [state, count] : states) {
-        std::printf("%s%s %s", separator, progress::number(count).c_str(), state.c_str());
-        separator = ", ";
+    for (const auto& [state, count] : s.containers.by_state) {
+        if (count > 0) {
+            std::printf("%s%s %s", separator, progress::number(count).c_str(), state.c_str());
+            separator = ", ";
+        }
     }
     std::printf("\n");
-    constexpr int most = 20;
-    int shown = 0;
-    std::int64_t more = 0;
-    for (const auto& c : s.containers) {
-        if (!all && !api::is_noteworthy(c)) {
-            continue;
-        }
-        if (!all && shown >= most) {
-            ++more;
-            continue;
-        }
-        ++shown;
-        std::string what =
-            c.state == "departed" && c.departed_at ? "departed " + ago(s, *c.departed_at) + " ago" : c.state;
-        if (!c.error_kind.empty()) {
-            what += "; " + c.error_kind + ": " + c.error_text;
-        }
-        if (c.guard_held > 0) {
-            what += "; " + progress::number(c.guard_held) + " deletions held";
-        }
-        const auto last =
-            c.completed_at ? "last round " + ago(s, *c.completed_at) + " ago" : std::string("no round yet");
+    constexpr std::int64_t most = 20;
+    std::int64_t shown = 0;
+    const auto which = all ? index::which_containers::all : index::which_containers::noteworthy;
+    index::each_container(db, which, "", [&](const index::container& c) {
+        print_container(s, c);
+        return ++shown < most || all;
+    });
+    if (!all && s.containers.noteworthy > shown) {
         std::printf(
-            "  %s  %s items, %s; %s\n", c.key.c_str(), progress::number(c.live_items).c_str(), last.c_str(),
-            what.c_str()
+            "  and %s more: --containers lists all\n",
+            progress::number(s.containers.noteworthy - shown).c_str()
         );
-    }
-    if (more > 0) {
-        std::printf("  and %s more: --containers lists all\n", progress::number(more).c_str());
     }
 }
 
@@ -177,7 +174,7 @@ void print_holders(const status_report& s) {
     }
 }
 
-void print_status(const status_report& s, bool all_containers) {
+void print_status(index::database& db, const status_report& s, bool all_containers) {
     std::printf(
         "generation  %s%s\n", progress::number(s.generation).c_str(),
         s.running ? (", process " + std::to_string(*s.running) + " is at work").c_str() : ""
@@ -194,7 +191,7 @@ void print_status(const status_report& s, bool all_containers) {
     );
     print_holders(s);
     print_passes(s);
-    print_containers(s, all_containers);
+    print_containers(db, s, all_containers);
     print_failing(s);
     print_uncovered(s);
 }
@@ -210,9 +207,9 @@ int run_status(const global_options& global, bool all_containers) {
     if (global.json) {
         api::status_extent extent;
         extent.all_containers = all_containers;
-        std::printf("%s\n", api::dump(api::status_document(s, extent, nullptr)).c_str());
+        std::printf("%s\n", api::dump(api::status_document(*opened->db, s, extent, nullptr)).c_str());
     } else {
-        print_status(s, all_containers);
+        print_status(*opened->db, s, all_containers);
     }
     return static_cast<int>(core::exit_code::done);
 }

@@ -203,12 +203,9 @@ index_numbers gather_index_numbers(index::database& db) {
     n.coverage_ratio = n.items == 0 ? 1 : static_cast<double>(n.staged_items) / static_cast<double>(n.items);
     n.spooled = s.work.spooled;
     n.spooled_bytes = s.work.spooled_bytes;
-    n.containers = {{"active", 0}, {"departed", 0}, {"unavailable", 0}};
-    for (const auto& c : s.containers) {
-        n.held += c.guard_held;
-        n.failing_containers += c.error_kind.empty() ? 0 : 1;
-        ++n.containers[c.state];
-    }
+    n.held = s.containers.held;
+    n.failing_containers = s.containers.failing;
+    n.containers = s.containers.by_state;
     std::int64_t failed = 0;
     for (const auto& g : s.failing) {
         n.owed[g.reason] = g.items;

@@ -33,13 +33,13 @@ core::result<question> ask_status(const request& r, std::string service, bool pa
         return good.error();
     }
     return question([all, pass_runs, service = std::move(service)](index::database& db) {
-        auto s = gather_status(db);
-        s.running = ::getpid();
-        s.pass_runs = pass_runs;
         status_extent extent;
         extent.all_containers = all;
         extent.longest_list = longest_status_list;
-        return core::result<std::string>(dump(status_document(s, extent, json::parse(service))));
+        auto s = gather_status(db);
+        s.running = ::getpid();
+        s.pass_runs = pass_runs;
+        return core::result<std::string>(dump(status_document(db, s, extent, json::parse(service))));
     });
 }
 
@@ -69,17 +69,18 @@ core::result<question> ask_containers(const request& r) {
     return question([=, only = core::path_pattern(pattern)](index::database& db) {
         json rows = json::array();
         json next;
-        for (const auto& c : index::containers(db)) {
-            const bool wanted = c.key > after && only.selects(c.key) && (!noteworthy || is_noteworthy(c));
-            if (!wanted) {
-                continue;
+        const auto which = noteworthy ? index::which_containers::noteworthy : index::which_containers::all;
+        index::each_container(db, which, after, [&](const index::container& c) {
+            if (!only.selects(c.key)) {
+                return true;
             }
             if (static_cast<std::int64_t>(rows.size()) == limit) {
                 next = rows.back()["container"];
-                break;
+                return false;
             }
             rows.push_back(container_document(c));
-        }
+            return true;
+        });
         return core::result<std::string>(page_of("containers", rows, next));
     });
 }

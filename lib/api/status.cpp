@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "api/documents.hpp"
-#include "index/containers.hpp"
 #include "tree/names.hpp"
 
 namespace m365stage::api {
@@ -44,43 +44,36 @@ json pass_row_document(const status_report& s, const index::pass_row& p) {
 }
 
 json containers_document(const status_report& s) {
-    json by_state{{"active", 0}, {"departed", 0}, {"unavailable", 0}};
-    std::int64_t failing = 0;
-    for (const auto& c : s.containers) {
-        by_state[c.state] = by_state.value(c.state, 0) + 1;
-        failing += c.error_kind.empty() ? 0 : 1;
-    }
     return json{
-        {"total", s.containers.size()},
+        {"total", s.containers.all},
         {"items", s.count.known},
         {"bytes", s.count.bytes},
-        {"by_state", std::move(by_state)},
-        {"failing", failing}
+        {"by_state", s.containers.by_state},
+        {"failing", s.containers.failing}
     };
 }
 
-/// `row(element)` for each element of `from` that `wanted` keeps; `cut` is set if that were more than `most`.
-template <class From, class Wanted, class Row>
-json list_of(const From& from, std::size_t most, bool& cut, Wanted wanted, Row row) {
+json container_list(index::database& db, const status_extent& extent, bool& cut) {
+    using index::which_containers;
     json out = json::array();
-    for (const auto& element : from) {
-        if (!wanted(element)) {
-            continue;
+    const auto which = extent.all_containers ? which_containers::all : which_containers::noteworthy;
+    index::each_container(db, which, "", [&](const index::container& c) {
+        cut = out.size() >= extent.longest_list;
+        if (!cut) {
+            out.push_back(container_document(c));
         }
-        if (out.size() >= most) {
-            cut = true;
-            break;
-        }
-        out.push_back(row(element));
-    }
+        return !cut;
+    });
     return out;
 }
 
 template <class From, class Row>
 json list_of(const From& from, Row row) {
-    bool cut = false;
-    const auto any = [](const auto&) { return true; };
-    return list_of(from, from.size(), cut, any, row);
+    json out = json::array();
+    for (const auto& element : from) {
+        out.push_back(row(element));
+    }
+    return out;
 }
 
 }  // namespace
@@ -96,7 +89,7 @@ status_report gather_status(index::database& db) {
     status_report s;
     s.generation = index::last_generation(db);
     s.passes = index::last_passes(db, shown_passes);
-    s.containers = index::containers(db);
+    s.containers = index::count_containers(db);
     s.work = index::count_backlog(db);
     s.count = index::count_staged(db, s.work);
     s.failing = index::failing_items(db, shown_examples, tree::local_name);
@@ -106,20 +99,16 @@ status_report gather_status(index::database& db) {
     return s;
 }
 
-bool is_noteworthy(const index::container& c) {
-    return c.state != "active" || !c.error_kind.empty() || c.guard_held > 0;
-}
-
 json passes_document(const status_report& s) {
     return list_of(s.passes, [&s](const index::pass_row& p) { return pass_row_document(s, p); });
 }
 
-json status_document(const status_report& s, const status_extent& extent, json service) {
+json status_document(index::database& db, const status_report& s, const status_extent& extent, json service) {
     bool cut = false;
-    const auto wanted = [&](const auto& c) { return extent.all_containers || is_noteworthy(c); };
-    const auto any = [](const auto&) { return true; };
-    auto containers = list_of(s.containers, extent.longest_list, cut, wanted, container_document);
-    auto uncovered = list_of(s.uncovered, extent.longest_list, cut, any, [](const index::uncovered& u) {
+    auto containers = container_list(db, extent, cut);
+    const auto told = std::min(extent.longest_list, s.uncovered.size());
+    cut = cut || told < s.uncovered.size();
+    auto uncovered = list_of(std::span(s.uncovered).first(told), [](const index::uncovered& u) {
         return json{{"owner", u.owner}, {"reason", u.reason}, {"since", time_document(u.since)}};
     });
     auto guard = list_of(s.held, [](const index::held_container& h) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "index/containers.hpp"
 #include "index/leases.hpp"
 #include "index/reports.hpp"
 
@@ -18,7 +19,7 @@ struct status_report {
     bool pass_runs = false;               ///< the newest pass that has not ended is being worked on
     std::int64_t generation = 0;
     std::vector<index::pass_row> passes;
-    std::vector<index::container> containers;
+    index::container_totals containers;
     index::backlog work;
     index::staged_count count;
     std::vector<index::failing_group> failing;
@@ -30,11 +31,8 @@ struct status_report {
     std::string outcome_of(const index::pass_row& p) const;
 };
 
-/// Reads it all from the index. `pass_runs` and `running` are the caller's to know.
+/// Reads it from the index. `pass_runs` and `running` are the caller's to know.
 status_report gather_status(index::database& db);
-
-/// True for a container with something to say: not active, failing, or with deletions held.
-bool is_noteworthy(const index::container& c);
 
 /// How much of a status report is written.
 struct status_extent {
@@ -46,8 +44,10 @@ struct status_extent {
 /// The passes of the report, newest first.
 nlohmann::json passes_document(const status_report& s);
 
-/// The document of `status --json` and of GET /api/v1/status. `service` is what only the running service
-/// knows (`service_document`), null otherwise.
-nlohmann::json status_document(const status_report& s, const status_extent& extent, nlohmann::json service);
+/// The document of `status --json` and of GET /api/v1/status. The list of containers comes from `db`.
+/// `service` is what only the running service knows (`service_document`), null otherwise.
+nlohmann::json status_document(
+    index::database& db, const status_report& s, const status_extent& extent, nlohmann::json service
+);
 
 }  // namespace m365stage::api

@@ -1,5 +1,6 @@
 #include "core/glob.hpp"
 
+#include <algorithm>
 #include <cstddef>
 
 #include "core/text.hpp"
@@ -57,6 +58,15 @@ path_pattern::path_pattern(std::string_view written) {
 
 bool path_pattern::selects(std::string_view path) const {
     return text_.empty() || glob_match(text_, path) || glob_match(below_, path);
+}
+
+bool path_pattern::may_select_below(std::string_view path) const {
+    // Of the pattern, what stands before its first star; of the paths, what they all begin with.
+    const auto fixed = text_.substr(0, text_.find_first_of("*?"));
+    const auto folder = std::string(path) + "/";
+    const auto n = static_cast<std::ptrdiff_t>(std::min(fixed.size(), folder.size()));
+    const auto same = [](char a, char b) { return lower(a) == lower(b); };
+    return selects(path) || std::equal(fixed.begin(), fixed.begin() + n, folder.begin(), same);
 }
 
 }  // namespace m365stage::core

@@ -16,6 +16,8 @@ public:
     /// Slashes at the end, as shells complete the name of a folder, mean nothing. Empty: everything.
     explicit path_pattern(std::string_view written);
     bool selects(std::string_view path) const;
+    /// False only if nothing at or below the path can be selected: there is no need to look.
+    bool may_select_below(std::string_view path) const;
     const std::string& text() const { return text_; }  ///< without those slashes
 
 private:

@@ -1,5 +1,6 @@
 #include "index/containers.hpp"
 
+#include <algorithm>
 #include <unordered_set>
 
 #include "core/hash.hpp"
@@ -13,7 +14,15 @@ namespace {
     "SELECT id, key, at_key, kind, owner_kind, owner_id, owner_name, remote_id, name, root_item, state, " \
     "cursor_state, round, complete_round, settle, completed_at, departed_at, live_items, live_bytes, "    \
     "guard_held, guard_round, guard_approved, error_kind, error_text FROM container "
-constexpr std::string_view select_container = CONTAINER_COLUMNS "ORDER BY key";
+#define A_BATCH "ORDER BY key LIMIT 200"
+#define NOTEWORTHY "(state<>'active' OR coalesce(error_kind, '')<>'' OR guard_held>0)"
+constexpr std::string_view select_batch = CONTAINER_COLUMNS "WHERE key>? " A_BATCH;
+constexpr std::string_view select_noteworthy = CONTAINER_COLUMNS "WHERE key>? AND " NOTEWORTHY A_BATCH;
+constexpr std::string_view select_totals =
+    "SELECT state, count(*), sum(" NOTEWORTHY
+    "), sum(coalesce(error_kind, '')<>''), sum(guard_held) FROM container GROUP BY state";
+#undef NOTEWORTHY
+#undef A_BATCH
 constexpr std::string_view select_by_id = CONTAINER_COLUMNS "WHERE id=?";
 constexpr std::string_view select_by_key = CONTAINER_COLUMNS "WHERE key=?";
 #undef CONTAINER_COLUMNS
@@ -142,9 +151,66 @@ std::string_view to_string(change_kind k) {
     return "unknown";
 }
 
-std::vector<container> containers(database& db) {
-    std::vector<container> out;
-    db.query(select_container, [&](row r) { out.push_back(read(r)); });
+void each_container(
+    database& db, which_containers which, std::string_view after,
+    const std::function<bool(const container&)>& each
+) {
+    const auto select = which == which_containers::all ? select_batch : select_noteworthy;
+    std::string last(after);
+    for (std::vector<container> batch;; batch.clear()) {
+        db.query(select, [&](row r) { batch.push_back(read(r)); }, last);
+        if (batch.empty() || !std::all_of(batch.begin(), batch.end(), each)) {
+            return;
+        }
+        last = batch.back().key;
+    }
+}
+
+container_totals count_containers(database& db) {
+    container_totals n;
+    n.by_state = {{"active", 0}, {"departed", 0}, {"unavailable", 0}};
+    db.query(select_totals, [&](row r) {
+        n.by_state[r.text(0)] = r.integer(1);
+        n.all += r.integer(1);
+        n.noteworthy += r.integer(2);
+        n.failing += r.integer(3);
+        n.held += r.integer(4);
+    });
+    return n;
+}
+
+std::map<std::string, std::optional<container_id>> names_above_containers(
+    database& db, const std::string& folder
+) {
+    // Greater than every path below: no text has such a byte.
+    constexpr std::string_view past_all = "/\xff";
+    const auto prefix = folder.empty() ? std::string() : folder + "/";
+    std::map<std::string, std::optional<container_id>> out;
+    std::string last = prefix;
+    for (bool more = true; more;) {
+        more = false;
+        // One step for each name: a folder of users has as many paths below it as there are containers.
+        db.query(
+            "SELECT id, at_key FROM container WHERE at_key>? AND root_item IS NOT NULL ORDER BY at_key LIMIT "
+            "1",
+            [&](row r) {
+                const auto path = r.text(1);
+                if (!path.starts_with(prefix)) {
+                    return;
+                }
+                more = true;
+                const auto end = path.find('/', prefix.size());
+                auto& found = out[path.substr(prefix.size(), end - prefix.size())];
+                if (end == std::string::npos) {
+                    found = static_cast<container_id>(r.integer(0));
+                    last = path;
+                } else {
+                    last = path.substr(0, end).append(past_all);
+                }
+            },
+            last
+        );
+    }
     return out;
 }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -14,7 +16,32 @@ struct found_container {
     std::string key, kind, owner_kind, owner_id, owner_name, remote_id, name;
 };
 
-std::vector<container> containers(database& db);
+enum class which_containers {
+    all,
+    noteworthy,  ///< not active, failing, or with deletions held
+};
+
+/// Calls `each` for every container whose key is greater than `after`, by key; ends early if it returns
+/// false. There may be hundreds of thousands. Memory: one batch of rows; no statement is open during a call.
+void each_container(
+    database& db, which_containers which, std::string_view after,
+    const std::function<bool(const container&)>& each
+);
+
+struct container_totals {
+    container_totals() = default;
+    std::int64_t all = 0, noteworthy = 0, failing = 0;
+    std::int64_t held = 0;                         ///< deletions
+    std::map<std::string, std::int64_t> by_state;  ///< active, departed, unavailable: always there
+};
+container_totals count_containers(database& db);
+
+/// What lies in a folder above the containers: the next part of the paths of those that are in the tree, each
+/// with the container if it is one. `folder` is below tree/, empty: the top.
+std::map<std::string, std::optional<container_id>> names_above_containers(
+    database& db, const std::string& folder
+);
+
 std::optional<container> find_container(database& db, container_id id);
 std::optional<container> find_container(database& db, std::string_view key);
 

@@ -6,22 +6,15 @@
 #include <map>
 #include <set>
 
-#include "index/containers.hpp"
-
 namespace m365stage::index {
 namespace {
 
 /// The object that lies at the path now.
 std::optional<std::int64_t> item_at(database& db, std::string_view path) {
-    for (const auto& c : containers(db)) {
-        if (c.at_key.empty() || !c.root || !path.starts_with(c.at_key)) {
-            continue;
-        }
-        auto rest = path.substr(c.at_key.size());
-        std::optional<std::int64_t> at = static_cast<std::int64_t>(*c.root);
-        if (!rest.empty() && rest.front() != '/') {
-            continue;
-        }
+    for (std::size_t end = 0; end != std::string_view::npos;) {
+        end = path.find('/', end + 1);
+        auto rest = end == std::string_view::npos ? std::string_view() : path.substr(end);
+        auto at = db.number("SELECT root_item FROM container WHERE at_key=?", path.substr(0, end));
         while (at && !rest.empty()) {
             rest.remove_prefix(1);
             const auto name = rest.substr(0, rest.find('/'));

@@ -118,15 +118,15 @@ backlog count_backlog(database& db) {
 
 std::vector<held_container> held_containers(database& db, int examples, const name_rule& local_name) {
     std::vector<held_container> out;
-    for (const auto& c : containers(db)) {
-        if (c.guard_held == 0) {
-            continue;
+    each_container(db, which_containers::noteworthy, "", [&](const container& c) {
+        if (c.guard_held > 0) {
+            auto h = describe_held(c);
+            h.approved = all_approved(db, c);
+            h.examples = first_removals(db, c.id, examples, local_name);
+            out.push_back(std::move(h));
         }
-        auto h = describe_held(c);
-        h.approved = all_approved(db, c);
-        h.examples = first_removals(db, c.id, examples, local_name);
-        out.push_back(std::move(h));
-    }
+        return true;
+    });
     return out;
 }
 

@@ -2,7 +2,6 @@
 #include <limits>
 
 #include "core/glob.hpp"
-#include "core/text.hpp"
 #include "index/containers.hpp"
 #include "index/reports.hpp"
 
@@ -13,26 +12,6 @@ namespace {
 constexpr int batch_rows = 200;
 
 /// Leaves folders out in which nothing can match, by the part of the pattern before the first wildcard.
-class path_filter {
-public:
-    explicit path_filter(std::string_view pattern)
-        : pattern_(pattern), prefix_(pattern_.text().substr(0, pattern_.text().find_first_of("*?"))) {}
-
-    bool matches(std::string_view path) const { return pattern_.selects(path); }
-
-    bool may_hold_matches(std::string_view folder) const {
-        const auto n = std::min(folder.size(), prefix_.size());
-        return std::equal(
-            folder.begin(), folder.begin() + static_cast<std::ptrdiff_t>(n), prefix_.begin(),
-            [](char a, char b) { return core::lower(a) == core::lower(b); }
-        );
-    }
-
-private:
-    core::path_pattern pattern_;
-    std::string prefix_;
-};
-
 /// A row of `item` with its row of `pending`.
 struct walk_row {
     walk_row() = default;
@@ -94,7 +73,7 @@ walk_row read(row r) {
 class walker {
 public:
     walker(
-        database& db, const container& c, const path_filter& filter, const name_rule& local_name,
+        database& db, const container& c, const core::path_pattern& filter, const name_rule& local_name,
         const std::function<bool(const container&, const listed_item&)>& each, std::int64_t most_rows
     )
         : db_(db),
@@ -111,7 +90,7 @@ public:
     /// Where to go on if the reader has enough or too many rows were looked at.
     std::optional<walk_position> run(const walk_position* from) {
         const auto& key = container_.at_key.empty() ? container_.key : container_.at_key;
-        if (!container_.root || !filter_.may_hold_matches(key + "/")) {
+        if (!container_.root || !filter_.may_select_below(key)) {
             return std::nullopt;
         }
         if (from == nullptr) {
@@ -215,11 +194,11 @@ private:
         const auto& name = w.at_name;
         w.item.path = l.path + "/" + (name.empty() ? local_name_(w.item.name, w.item.remote_id) : name);
         w.item.state = held ? "held" : state_of(w);
-        if ((!gone || held) && filter_.matches(w.item.path)) {
+        if ((!gone || held) && filter_.selects(w.item.path)) {
             wanted_ = each_(container_, w.item);
         }
         // A level is invalid once another one is put on top of it, so this comes last.
-        if (is_folder(w.item.type) && filter_.may_hold_matches(w.item.path + "/")) {
+        if (is_folder(w.item.type) && filter_.may_select_below(w.item.path)) {
             enter(w.id, std::move(w.item.path), gone, held);
         }
     }
@@ -236,7 +215,7 @@ private:
 
     database& db_;
     const container& container_;
-    const path_filter& filter_;
+    const core::path_pattern& filter_;
     const name_rule& local_name_;
     const std::function<bool(const container&, const listed_item&)>& each_;
     bool all_placed_ = false;
@@ -258,19 +237,25 @@ std::optional<walk_position> list_items_piece(
     database& db, std::string_view pattern, const name_rule& local_name, const walk_position* from,
     std::int64_t most_rows, const std::function<bool(const container&, const listed_item&)>& each
 ) {
-    const path_filter filter(pattern);
-    for (const auto& c : containers(db)) {
-        if (from != nullptr && c.key < from->container) {
-            continue;
-        }
-        const bool here = from != nullptr && c.key == from->container;
+    const core::path_pattern filter(pattern);
+    std::optional<walk_position> left;
+    auto walk = [&](const container& c, const walk_position* at) {
         walker w(db, c, filter, local_name, each, most_rows);
-        if (auto left = w.run(here ? from : nullptr)) {
+        left = w.run(at);
+        most_rows = w.rows_left();
+        return !left;
+    };
+    if (from != nullptr) {
+        const auto c = find_container(db, from->container);
+        if (c && !walk(*c, from)) {
             return left;
         }
-        most_rows = w.rows_left();
     }
-    return std::nullopt;
+    each_container(
+        db, which_containers::all, from != nullptr ? from->container : "",
+        [&](const container& c) { return walk(c, nullptr); }
+    );
+    return left;
 }
 
 std::string path_of(database& db, item_id item, const name_rule& local_name) {

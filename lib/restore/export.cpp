@@ -88,7 +88,7 @@ private:
     }
 
     core::result<void> folder(const place& at, joint& one) {
-        auto names = tree_.names(at.from);
+        auto names = tree_.names(at.from, asked_);
         if (!names) {
             left(at.from, core::describe(names.error()));
             return core::result<void>();

@@ -30,7 +30,7 @@ public:
 
 private:
     core::result<void> folder(plan_part& part, std::vector<std::string>& todo, const std::string& path) {
-        auto names = with_.tree.names(path);
+        auto names = with_.tree.names(path, with_.asked);
         if (!names) {
             return names.error();
         }
@@ -297,7 +297,7 @@ std::uint64_t plan::objects() const {
 task<core::result<plan>> make_plan(context& with, auth::token_source& tokens) {
     with.count.phase = "reading the tree";
     plan p;
-    auto list = [&with] { return with.tree.containers(); };
+    auto list = [&with] { return with.tree.containers(with.asked); };
     auto containers = co_await with.disk.run(std::move(list));
     if (!containers) {
         co_return containers.error();

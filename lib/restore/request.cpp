@@ -24,4 +24,10 @@ bool request::selects(const std::string& path) const {
            });
 }
 
+bool request::may_select_below(const std::string& path) const {
+    return select.empty() || std::any_of(select.begin(), select.end(), [&](const std::string& pattern) {
+               return !pattern.empty() && core::path_pattern(pattern).may_select_below(path);
+           });
+}
+
 }  // namespace m365stage::restore

@@ -34,6 +34,8 @@ struct request {
     std::string tag(const std::string& tree) const;
     /// True if this path, or a folder above it, is selected.
     bool selects(const std::string& path) const;
+    /// False only if nothing at or below this path can be selected: there is no need to look.
+    bool may_select_below(const std::string& path) const;
 };
 
 }  // namespace m365stage::restore

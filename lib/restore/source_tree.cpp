@@ -244,7 +244,7 @@ core::result<std::unique_ptr<source_tree>> source_tree::find(const std::string& 
     return out;
 }
 
-core::result<std::vector<container>> source_tree::containers() const {
+core::result<std::vector<container>> source_tree::containers(const request& asked) const {
     std::vector<container> out;
     // On the way down to the start: the container that it is in.
     for (std::size_t at = start_.find('/'); !start_.empty(); at = start_.find('/', at + 1)) {
@@ -257,7 +257,7 @@ core::result<std::vector<container>> source_tree::containers() const {
             break;
         }
     }
-    if (auto done = collect(start_, out); !done) {
+    if (auto done = collect(start_, asked, out); !done) {
         return done.error();
     }
     std::sort(out.begin(), out.end(), [](const container& a, const container& b) { return a.path < b.path; });
@@ -268,12 +268,14 @@ core::result<std::vector<container>> source_tree::containers() const {
     return out;
 }
 
-core::result<void> source_tree::collect(const std::string& folder, std::vector<container>& out) const {
+core::result<void> source_tree::collect(
+    const std::string& folder, const request& asked, std::vector<container>& out
+) const {
     std::vector<std::string> todo{folder};
     while (!todo.empty()) {
         const auto at = std::move(todo.back());
         todo.pop_back();
-        auto below = names(at);
+        auto below = names(at, asked);
         if (!below) {
             return below.error();
         }
@@ -345,6 +347,18 @@ core::result<std::vector<source_tree::name_pair>> source_tree::names(const std::
         return std::tie(a.local, a.sidecar) < std::tie(b.local, b.sidecar);
     });
     return out;
+}
+
+core::result<std::vector<source_tree::name_pair>> source_tree::names(
+    const std::string& folder, const request& asked
+) const {
+    auto all = names(folder);
+    if (all) {
+        std::erase_if(*all, [&](const name_pair& name) {
+            return !name.local.empty() && !asked.may_select_below(tree::join_path(folder, name.local));
+        });
+    }
+    return all;
 }
 
 object source_tree::read(const std::string& folder, const name_pair& name) const {

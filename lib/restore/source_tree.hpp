@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/error.hpp"
+#include "restore/request.hpp"
 #include "tree/sidecar.hpp"
 #include "tree/stage_root.hpp"
 
@@ -61,8 +62,9 @@ public:
     /// True if no tree was found around the folder: paths are relative to the folder itself.
     bool is_part() const { return part_; }
 
-    /// The containers at, above and below `start`, sorted by path. Errors: disk.
-    core::result<std::vector<container>> containers() const;
+    /// The containers at, above and below `start`, sorted by path; those alone in which something may be
+    /// selected. Errors: disk.
+    core::result<std::vector<container>> containers(const request& asked) const;
 
     /// An object in a folder: its local name ("" if only its sidecar is there) and its sidecar's ("" if it
     /// has none).
@@ -71,11 +73,14 @@ public:
     };
     /// Everything in a folder, sorted by name. Errors: disk.
     core::result<std::vector<name_pair>> names(const std::string& folder) const;
+    /// The same without objects at and below which nothing can be selected.
+    core::result<std::vector<name_pair>> names(const std::string& folder, const request& asked) const;
     object read(const std::string& folder, const name_pair& name) const;
 
 private:
     source_tree() = default;
-    core::result<void> collect(const std::string& folder, std::vector<container>& out) const;
+    core::result<void> collect(const std::string& folder, const request& asked, std::vector<container>& out)
+        const;
 
     std::unique_ptr<tree::stage_root> root_;
     std::string start_;

@@ -103,7 +103,7 @@ private:
     }
 
     task<void> open_folder(job next) {
-        auto list = [this, path = next.path] { return with_.tree.names(path); };
+        auto list = [this, path = next.path] { return with_.tree.names(path, with_.asked); };
         auto names = co_await with_.disk.run(std::move(list));
         if (!names) {
             entry e;

@@ -110,11 +110,10 @@ bool cursors_are_old(const tree::stage_root& root, core::unix_seconds now) {
 core::result<void> read_cursors(
     const tree::stage_root& root, const std::function<void(container_cursors)>& take
 ) {
-    auto fd = root.open_file(file_path());
-    if (!fd) {
-        return fd.error();
+    const auto file = open_state_file(root, file_name);
+    if (!file) {
+        return file.error();
     }
-    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(::fdopen(fd->release(), "r"), &std::fclose);
     bool list = false;
     // Each container leaves the document once it was looked at.
     const auto look = [&](int depth, json::parse_event_t event, json& parsed) {
@@ -126,7 +125,7 @@ core::result<void> read_cursors(
         take(cursors_of(parsed));
         return false;
     };
-    const auto rest = json::parse(file.get(), look, false);
+    const auto rest = json::parse(file->get(), look, false);
     if (!rest.is_object() || !list) {
         core::error e(core::error_kind::protocol, "it is damaged");
         e.object = root.path() + "/" + file_path();

@@ -53,12 +53,13 @@ tree_facts facts_of_tree(index::database& db) {
     for (const auto& h : index::held_containers(db, 0, tree::local_name)) {
         f.held += h.approved ? 0 : h.held;
     }
-    for (const auto& c : index::containers(db)) {
-        ++f.containers;
+    f.containers = index::count_containers(db).all;
+    index::each_container(db, index::which_containers::noteworthy, "", [&](const index::container& c) {
         if (c.state != "departed" && !c.error_kind.empty()) {
             f.stale_containers.push_back({c.key, c.state, c.error_kind, c.completed_at.value_or(0)});
         }
-    }
+        return true;
+    });
     f.uncovered = index::not_covered(db);
     f.index_copied = index::setting(db, copied_generation) == std::to_string(f.generation);
     return f;

@@ -90,4 +90,14 @@ core::result<void> place_state_file(const tree::stage_root& root, const std::str
     return root.rename("spool/" + name, folder() + "/" + name);
 }
 
+core::result<std::unique_ptr<std::FILE, int (*)(std::FILE*)>> open_state_file(
+    const tree::stage_root& root, const std::string& name
+) {
+    auto fd = root.open_file(folder() + "/" + name);
+    if (!fd) {
+        return fd.error();
+    }
+    return std::unique_ptr<std::FILE, int (*)(std::FILE*)>(::fdopen(fd->release(), "r"), &std::fclose);
+}
+
 }  // namespace m365stage::sync

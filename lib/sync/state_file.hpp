@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdio>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -37,5 +39,11 @@ core::result<void> write_state_file(
 
 /// The same for a file that lies in spool/ under this name.
 core::result<void> place_state_file(const tree::stage_root& root, const std::string& name);
+
+/// Opens a file of tree/.m365stage/ to be read piece by piece: it may have hundreds of megabytes. Errors:
+/// not_found, disk.
+core::result<std::unique_ptr<std::FILE, int (*)(std::FILE*)>> open_state_file(
+    const tree::stage_root& root, const std::string& name
+);
 
 }  // namespace m365stage::sync

@@ -1,16 +1,14 @@
 #include "sync/verify.hpp"
 
 #include <algorithm>
-#include <array>
-#include <map>
 #include <nlohmann/json.hpp>
-#include <set>
 #include <unordered_map>
 
 #include "core/hash.hpp"
 #include "index/containers.hpp"
 #include "sources/source.hpp"
 #include "sync/staged_folder.hpp"
+#include "sync/state_file.hpp"
 #include "tree/names.hpp"
 
 namespace m365stage::sync {
@@ -40,14 +38,8 @@ public:
         : db_(db), root_(root), log_(log), pool_(root, log), sources_(sources::make_sources({})) {}
 
     void run() {
-        upper_folders();
-        while (!todo_.empty()) {
-            auto next = std::move(todo_.back());
-            todo_.pop_back();
-            kind_ = next.kind;
-            auto rows = children(next.item);
-            folder(next.path, rows);
-        }
+        upper_folder("");
+        state_folder();
         pool_.finish();
     }
 
@@ -55,47 +47,40 @@ private:
     struct place {
         std::string path;
         std::int64_t item = 0;
-        std::string kind;
     };
 
-    /// The folders above the containers (users/, users/ann@.../), which have no rows of their own.
-    void upper_folders() {
-        std::map<std::string, std::map<std::string, expected>> upper;
-        upper[""];
-        for (const auto& c : index::containers(db_)) {
-            if (c.at_key.empty() || !c.root) {
-                continue;
-            }
-            auto e = container_root(c);
-            std::string path = c.at_key;
-            for (bool lowest = true; !path.empty(); lowest = false) {
-                const auto slash = path.rfind('/');
-                const auto parent = slash == std::string::npos ? std::string() : path.substr(0, slash);
-                const auto name = slash == std::string::npos ? path : path.substr(slash + 1);
-                if (lowest) {
-                    upper[parent].insert_or_assign(name, e);
-                } else {
-                    upper[parent][name].name = name;
-                }
-                path = parent;
-            }
-            todo_.push_back({c.at_key, e.item, c.kind});
+    /// A folder above the containers (the top, users/, users/ann@.../), which has no row of its own, and what
+    /// is in it.
+    void upper_folder(const std::string& path) {
+        const auto names = index::names_above_containers(db_, path);
+        std::vector<expected> rows;
+        for (const auto& [name, id] : names) {
+            const auto c = id ? index::find_container(db_, *id) : std::nullopt;
+            auto& e = rows.emplace_back(c ? container_root(*c) : expected());
+            e.name = name;
         }
-        for (auto& [path, names] : upper) {
-            std::vector<expected> rows;
-            for (auto& [name, e] : names) {
-                kind_ = "drive";
-                rows.push_back(std::move(e));
+        folder(path, rows);
+        for (const auto& e : rows) {
+            const auto below = tree::join_path(path, e.name);
+            if (e.item == 0) {
+                upper_folder(below);
+            } else {
+                container_folders({below, e.item});
             }
-            folder(path, rows);
         }
-        state_folder();
+    }
+
+    void container_folders(place root) {
+        todo_.push_back(std::move(root));
+        while (!todo_.empty()) {
+            const auto next = std::move(todo_.back());
+            todo_.pop_back();
+            folder(next.path, children(next.item));
+        }
     }
 
     expected container_root(const index::container& c) {
         expected e;
-        const auto slash = c.at_key.rfind('/');
-        e.name = slash == std::string::npos ? c.at_key : c.at_key.substr(slash + 1);
         e.item = static_cast<std::int64_t>(*c.root);
         e.type_text = "container";
         e.id = c.remote_id;
@@ -180,7 +165,7 @@ private:
             log_.found({problem_kind::missing, tree::join_path(path, e.name), "it is not there", e.item});
         }
         if (index::is_folder(e.type) && e.type_text != "container" && !e.type_text.empty()) {
-            todo_.push_back({tree::join_path(path, e.name), e.item, kind_}
+            todo_.push_back({tree::join_path(path, e.name), e.item}
             );  // all that was in it is missing as well
         }
     }
@@ -197,7 +182,7 @@ private:
                 log_.found({problem_kind::damaged, shown, "it is not a folder", e.item});
             }
             if (e.type_text != "container" && !e.type_text.empty()) {
-                todo_.push_back({shown, e.item, kind_});
+                todo_.push_back({shown, e.item});
             }
             return;
         }
@@ -314,9 +299,8 @@ private:
                 log_.found({problem_kind::extra, tree::join_path(path, name), "m365stage did not make it"});
                 continue;
             }
-            constexpr std::size_t longest = 1u << 30;
-            auto text = root_.read_file("tree/" + tree::join_path(path, name), longest);
-            if (!text || !nlohmann::json::accept(*text)) {
+            const auto file = open_state_file(root_, name);
+            if (!file || !nlohmann::json::accept(file->get())) {
                 log_.found({problem_kind::damaged, tree::join_path(path, name), "it is not JSON"});
             }
         }
@@ -327,7 +311,6 @@ private:
     tree::verify_log& log_;
     tree::hash_pool pool_;
     std::vector<std::unique_ptr<sources::source>> sources_;
-    std::string kind_;
     std::vector<place> todo_;
 };
 

@@ -71,6 +71,32 @@ TEST_SUITE("core") {
         }
     }
 
+    TEST_CASE("a pattern tells which folders need no look") {
+        using m365stage::core::path_pattern;
+        const std::string paths[] = {
+            "users/ann@x/onedrive/Reports/a.txt", "users/Ann@x/mail/Inbox/1.eml", "users/anna@x/onedrive/a",
+            "sites/h/s/libraries/Docs/q", "a"
+        };
+        const char* patterns[] = {"",           "users",      "users/",       "users/ann@x",  "USERS/ANN@*",
+                                  "users/a?n*", "*/Reports",  "*.txt",        "sites/h",      "?",
+                                  "users/ann",  "users/ann*", "sites/h/s/*q", "users/ann@x/o"};
+        for (const char* pattern : patterns) {
+            const path_pattern p(pattern);
+            for (const auto& path : paths) {
+                for (auto at = path.find('/'); p.selects(path) && at != std::string::npos;
+                     at = path.find('/', at + 1)) {
+                    CAPTURE(pattern);
+                    CAPTURE(path.substr(0, at));
+                    CHECK(p.may_select_below(path.substr(0, at)));
+                }
+            }
+        }
+        CHECK_FALSE(path_pattern("users/ann@x").may_select_below("users/anna@x"));
+        CHECK_FALSE(path_pattern("users/ann@x").may_select_below("sites"));
+        CHECK_FALSE(path_pattern("users/ann@x/one*").may_select_below("users/ann@x/mail"));
+        CHECK(path_pattern("*.txt").may_select_below("sites/h"));
+    }
+
     TEST_CASE("glob: many stars over a long text take no exponential time") {
         std::string pattern;
         for (int i = 0; i < 50; ++i) {

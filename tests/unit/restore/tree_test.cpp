@@ -113,12 +113,27 @@ TEST_SUITE("restore: tree") {
             REQUIRE(found.has_value());
             CAPTURE((*found)->start());
             CHECK((*found)->root().path() == top.string());
-            const auto containers = (*found)->containers();
+            const auto containers = (*found)->containers({});
             REQUIRE(containers.has_value());
             REQUIRE(containers->size() == 1);
             CHECK(containers->front().path == "users/ann@contoso.com/onedrive");
             CHECK(containers->front().id == "b!1");
             CHECK(containers->front().owner_name == "ann@contoso.com");
+        }
+    }
+
+    TEST_CASE("only what may hold something selected is looked at") {
+        const temp_folder t;
+        make_tree(t.path());
+        auto found = restore::source_tree::find(t.path());
+        REQUIRE(found.has_value());
+        for (const auto& [pattern, seen] :
+             {std::pair("users/ann@*", true), std::pair("users/bela@*", false), std::pair("*.txt", true),
+              std::pair("users/ann@contoso.com/onedrive/Reports", true), std::pair("sites", false)}) {
+            restore::request asked;
+            asked.select = {pattern};
+            CAPTURE(pattern);
+            CHECK((*found)->containers(asked)->size() == (seen ? 1 : 0));
         }
     }
 
@@ -128,7 +143,7 @@ TEST_SUITE("restore: tree") {
         fs::remove_all(top / "users/ann@contoso.com/.m365");
         auto found = restore::source_tree::find(t.path());
         REQUIRE(found.has_value());
-        const auto containers = (*found)->containers();
+        const auto containers = (*found)->containers({});
         REQUIRE(containers.has_value());
         REQUIRE(containers->size() == 1);
         CHECK(containers->front().path == "users/ann@contoso.com/onedrive");
@@ -143,7 +158,7 @@ TEST_SUITE("restore: tree") {
         auto found = restore::source_tree::find(t.path());
         REQUIRE(found.has_value());
         CHECK((*found)->root().path() == t.path() + "/some/where");
-        const auto containers = (*found)->containers();
+        const auto containers = (*found)->containers({});
         REQUIRE(containers.has_value());
         REQUIRE(containers->size() == 1);
         CHECK(containers->front().path == "users/ann@contoso.com/onedrive");
