@@ -20,7 +20,8 @@ using nlohmann::json;
 constexpr const char* hook_help =
     "For the RunScript resources of a Bareos job; README.md shows them. A script may be run twice for one "
     "job.\n"
-    "before-job: 0 the tree stands still; 1 something is owed or not up to date and --on-owed is fail;\n"
+    "before-job: 0 the tree stands still; 1 something is owed or not up to date and --on-owed is fail, or\n"
+    "Microsoft 365 answered what makes no sense; 2 mistake in this line or in the configuration;\n"
     "3 sign-in or permission refused; 4 Microsoft 365 unreachable; 5 disk, index, or the service does not\n"
     "run; 6 held by the guard; 7 timed out.";
 

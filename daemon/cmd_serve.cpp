@@ -23,9 +23,9 @@ constexpr const char* serve_help =
     "Runs until SIGTERM or SIGINT; a second one ends it at once. Nothing is ever lost: the next start goes "
     "on.\n"
     "SIGHUP reads the configuration again and says what needs a restart.\n"
-    "Ends with 2 for a configuration that can't be, with 7 if another m365stage works on stage.root; "
-    "everything "
-    "else\nit tells in its log and in /readyz, and tries again.";
+    "Ends with 2 for a configuration that can't be, with 5 if the API's socket can't be made, with 7 if "
+    "another\nm365stage works on stage.root or the API's port is taken; everything else it tells in its log "
+    "and in\n/readyz, and tries again.";
 
 /// What holds since the start, whatever the new configuration says; named for the log.
 std::string keep_what_is_fixed(const config::settings& old, config::settings& fresh) {

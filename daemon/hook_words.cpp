@@ -10,20 +10,29 @@ namespace {
 
 enum class option_kind { flag, word, words };
 
+enum class whose { every_hook, before_job, words_after };  ///< the last: after-job and job-ended
+
 struct hook_option {
     std::string_view name;
     option_kind takes;
+    whose hooks;
 };
 
 // Of the hooks, and those of every command. None of them is a word that stands in a status or in a job's
 // name.
 constexpr std::array options{
-    hook_option{"--job", option_kind::words},    hook_option{"--level", option_kind::words},
-    hook_option{"--status", option_kind::words}, hook_option{"--jobid", option_kind::word},
-    hook_option{"--max-age", option_kind::word}, hook_option{"--timeout", option_kind::word},
-    hook_option{"--on-owed", option_kind::word}, hook_option{"--config", option_kind::word},
-    hook_option{"--json", option_kind::flag},    hook_option{"--help", option_kind::flag},
-    hook_option{"-h", option_kind::flag},        hook_option{"--version", option_kind::flag},
+    hook_option{"--job", option_kind::words, whose::before_job},
+    hook_option{"--level", option_kind::words, whose::before_job},
+    hook_option{"--status", option_kind::words, whose::words_after},
+    hook_option{"--jobid", option_kind::word, whose::every_hook},
+    hook_option{"--max-age", option_kind::word, whose::before_job},
+    hook_option{"--timeout", option_kind::word, whose::before_job},
+    hook_option{"--on-owed", option_kind::word, whose::before_job},
+    hook_option{"--config", option_kind::word, whose::every_hook},
+    hook_option{"--json", option_kind::flag, whose::every_hook},
+    hook_option{"--help", option_kind::flag, whose::every_hook},
+    hook_option{"-h", option_kind::flag, whose::every_hook},
+    hook_option{"--version", option_kind::flag, whose::every_hook},
 };
 
 /// The option that this argument is, or begins as "--name=value".
@@ -103,7 +112,7 @@ words join_hook_words(words arguments) {
         const std::string name(option->name);
         auto value = take_value(*option, at, arguments.end());
         const bool blank = value.value_or("").empty();
-        if (blank && name == "--level") {
+        if ((blank && name == "--level") || (tolerant && option->hooks == whose::before_job)) {
             continue;  // as if it was not there
         }
         if (blank && name == "--status") {

@@ -95,7 +95,7 @@ std::optional<std::chrono::microseconds> watch_interval() {
     if (::sd_watchdog_enabled(0, &microseconds) <= 0 || microseconds == 0) {
         return std::nullopt;
     }
-    return std::chrono::microseconds(microseconds / 2);
+    return std::chrono::microseconds(microseconds / 3);
 }
 
 }  // namespace m365stage::daemon::notify

@@ -15,7 +15,8 @@ void reloading();
 void stopping();
 void alive();
 
-/// How often `alive` is expected: half of what systemd waits for; nullopt: it does not watch.
+/// How often `alive` is to be said: a third of what systemd waits for, since a word may be lost; nullopt: it
+/// does not watch.
 std::optional<std::chrono::microseconds> watch_interval();
 
 }  // namespace m365stage::daemon::notify

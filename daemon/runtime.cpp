@@ -128,6 +128,7 @@ graph::client_options graph_options_of(const config::settings& s) {
 sync::pass_options pass_options_of(const config::settings& s) {
     sync::pass_options o;
     o.concurrency = s.sync.concurrency;
+    o.enumerations = s.sync.concurrency;
     o.mailbox_concurrency = s.limits.mailbox_concurrency;
     o.spool_max_bytes = s.stage.spool_max_bytes;
     o.min_free_bytes = s.stage.min_free_bytes;

@@ -206,8 +206,10 @@ async::task<core::result<void>> staging_service::connect() {
     if (connection_ && !connection_due_) {
         co_return core::result<void>();
     }
+    connection_due_ = false;  // a SIGHUP that comes from here on needs another one
     auto opened = connection::open(io_, settings_, settings_.app);
     if (!opened) {
+        connection_due_ = true;
         co_return opened.error();
     }
     if (connection_) {
@@ -218,7 +220,6 @@ async::task<core::result<void>> staging_service::connect() {
     }
     past_ = requests();
     connection_ = std::move(*opened);
-    connection_due_ = false;
     co_return core::result<void>();
 }
 

@@ -20,6 +20,10 @@ core::error lease_error(error_kind kind, std::string why, std::string hint) {
     return e;
 }
 
+core::error is_stopping() {
+    return core::error(error_kind::cancelled, "the service is stopping");
+}
+
 core::error out_of_time() {
     return lease_error(
         error_kind::busy, "the tree was not ready in time", "a longer --timeout, or see 'm365stage status'"
@@ -132,20 +136,24 @@ async::task<core::result<bool>> staging_service::freshen(
     const api::lease_request& r, steady::time_point deadline
 ) {
     using api::lease_step;
-    const auto asked_at = core::now_seconds();
-    auto look = [this](index::database& db) {
-        api::tree_look seen;
-        seen.held = index::tree_is_held(db, gate_.clock.now());
-        seen.whole = index::tree_is_whole(db);
-        seen.fresh_at = index::tree_fresh_since(db).value_or(0);
-        return seen;
-    };
     for (;;) {
+        const auto now = gate_.clock.now();
+        auto look = [&r, now](index::database& db) {
+            api::tree_look of;
+            of.mine = index::find_lease(db, r.job_id, now).has_value();
+            of.held = index::tree_is_held(db, now);
+            of.whole = index::tree_is_whole(db);
+            of.fresh_at = index::tree_fresh_since(db).value_or(0);
+            return of;
+        };
         api::tree_look seen;
         if (const auto st = stage_) {
-            seen = co_await st->store->call(look);
+            seen = co_await st->store->call(std::move(look));
         }
-        const auto step = api::next_step(seen, r.max_age, asked_at);
+        if (stopping_) {
+            co_return is_stopping();
+        }
+        const auto step = api::next_step(seen, r.max_age, now);
         if (step == lease_step::take || step == lease_step::share) {
             co_return step == lease_step::share;
         }
@@ -185,7 +193,7 @@ async::task<core::result<bool>> staging_service::wait_for_pass(
         co_await changed_.wait_for(left);
     }
     if (!t->result) {
-        co_return core::error(error_kind::cancelled, "the service is stopping");
+        co_return is_stopping();
     }
     if (!*t->result) {
         co_return t->result->error();
@@ -239,7 +247,7 @@ async::task<core::result<std::optional<api::lease_grant>>> staging_service::try_
         }
     }
     if (stopping_ || steady::now() > deadline) {
-        co_return answer(out_of_time());  // nobody waits for it any more
+        co_return answer(stopping_ ? is_stopping() : out_of_time());  // nobody waits for it any more
     }
     index::lease_row given;
     given.job_id = r.job_id;

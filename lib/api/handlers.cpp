@@ -196,7 +196,7 @@ task<response> handlers::take_lease(request r) {
     wanted.level = fields.text("level", 50);
     wanted.max_age = fields.number("max_age", 0, 0, 365 * core::seconds_a_day);
     wanted.timeout = fields.number("timeout", 3600, 1, 7 * core::seconds_a_day);
-    wanted.duration = fields.number("duration", core::seconds_a_day, 1, 30 * core::seconds_a_day);
+    wanted.duration = fields.number("duration", 0, 0, 30 * core::seconds_a_day);
     wanted.fail_on_owed = fields.flag("fail_on_owed");
     if (auto good = fields.finish(); !good) {
         co_return error_response(good.error());

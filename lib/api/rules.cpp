@@ -98,6 +98,9 @@ std::optional<core::error> reason_to_refuse(const std::vector<core::error>& reas
 
 lease_step next_step(const tree_look& seen, core::unix_seconds max_age, core::unix_seconds now) {
     const bool fresh = seen.whole && seen.fresh_at != 0 && is_fresh(seen.fresh_at, max_age, now);
+    if (seen.mine) {
+        return lease_step::share;
+    }
     if (seen.held) {
         return fresh || max_age == 0 ? lease_step::share : lease_step::wait_for_others;
     }

@@ -49,6 +49,7 @@ std::optional<core::error> reason_to_refuse(const std::vector<core::error>& reas
 /// What a job finds that wants to read the tree.
 struct tree_look {
     tree_look() = default;
+    bool mine = false;                ///< the job itself holds it still: its script ran before
     bool held = false;                ///< others hold it still
     bool whole = false;               ///< no change of it was cut off
     core::unix_seconds fresh_at = 0;  ///< when the pass began that brought it up to date; 0: none did

@@ -202,7 +202,8 @@ core::result<settings> parse(
 );
 
 /// The API's socket as the file names it, whatever else in it may be wrong: for words to a running service
-/// that must not be lost. Errors: usage (the file can't be read, or is no YAML mapping).
+/// that must not be lost. Errors: usage (the file can't be read; it is no YAML mapping, and no line of it
+/// names the socket).
 core::result<std::string> load_socket(const std::string& path);
 
 /// The JSON Schema that configurations are checked against, as in schema/config.schema.json.

@@ -5,6 +5,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <sstream>
 
 #include "config/config.hpp"
 #include "config/decode.hpp"
@@ -96,6 +97,33 @@ core::result<settings> parse(std::string_view text, const std::string& name, fil
     return values;
 }
 
+namespace {
+
+/// The socket that a text names which is no YAML because of a mistake somewhere: `socket:` on a line of its
+/// own below `api:`.
+std::optional<std::string> socket_line(const std::string& text) {
+    constexpr std::string_view key = "socket:";
+    bool below_api = false;
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+        const auto first = line.find_first_not_of(" \t");
+        if (first == std::string::npos || line[first] == '#') {
+            continue;
+        }
+        if (first == 0) {
+            below_api = line.starts_with("api:");
+        } else if (below_api && line.compare(first, key.size(), key) == 0) {
+            const auto from = line.find_first_not_of(" \t\"'", first + key.size());
+            const auto value = from == std::string::npos ? std::string() : line.substr(from);
+            const auto path = value.substr(0, value.find_first_of(" \t\r\"'#"));
+            return path.empty() ? std::nullopt : std::optional(path);
+        }
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
 core::result<std::string> load_socket(const std::string& path) {
     const auto text = read_file(path);
     if (text.has_error()) {
@@ -104,6 +132,9 @@ core::result<std::string> load_socket(const std::string& path) {
     problem_list problems(path);
     const node document = read_yaml(*text, problems);
     if (document.type != node_type::map) {
+        if (auto named = socket_line(*text)) {
+            return std::move(*named);
+        }
         return failed(problems.empty() ? path + ": no mapping; expected a configuration" : problems.text());
     }
     return decode(document, problems).api.socket;

@@ -226,7 +226,8 @@ private:
         return e;
     }
 
-    // Leave of the scope and a token that is valid now; nothing is awaited between this and sending.
+    // Leave of the scope and a token that is valid now; between this and sending nothing but a connection is
+    // waited for.
     task<core::result<void>> prepare(std::shared_ptr<const call> c, std::shared_ptr<hop> h) {
         while (true) {
             auto ends = steady_point::max();
@@ -254,10 +255,7 @@ private:
 
     task<core::result<http::response>> exchange(std::shared_ptr<const call> c, std::shared_ptr<hop> h) {
         http::request request = build(*c, *h);
-        ++stats_.requests;
-        if (c->where.svc == service::sharepoint) {
-            stats_.resource_units += c->resource_units;
-        }
+        request.may_send = [this, h] { return governor_.still_holds(h->leave); };
         auto started = clock_.now();
         core::result<http::response> answer = core::error();
         if (h->sink != nullptr) {
@@ -266,6 +264,13 @@ private:
             answer = co_await transport_.send(std::move(request));
         }
         stats_.waited_for_network += clock_.now() - started;
+        if (!answer && http::was_held_back(answer.error())) {
+            co_return answer;
+        }
+        ++stats_.requests;
+        if (c->where.svc == service::sharepoint) {
+            stats_.resource_units += c->resource_units;
+        }
         if (answer) {
             stats_.bytes_received += answer->body.size();
         }
@@ -321,6 +326,10 @@ private:
                 co_return ready.error();
             }
             auto answer = co_await exchange(c, h);
+            if (!answer && http::was_held_back(answer.error())) {
+                h->leave.end();
+                continue;
+            }
             if (answer && answer->status < 400) {
                 ++stats_.answered;
                 governor_.answered(h->leave, answer->fields);

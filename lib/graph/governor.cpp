@@ -122,6 +122,10 @@ task<permit> governor::admit(scope where, unsigned units) {
     }
 }
 
+bool governor::still_holds(const permit& p) const {
+    return !p.where()->rules.is_pausing(clock_.now());
+}
+
 void governor::refused(const permit& p, std::optional<std::chrono::milliseconds> retry_after) {
     p.where()->rules.refused(clock_.now(), p.sent(), retry_after, clock_.random());
 }

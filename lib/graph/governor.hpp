@@ -44,9 +44,12 @@ class governor {
 public:
     governor(async::timing& clock, const client_options& options);
 
-    /// Returns when a request of that scope may be sent; it must be sent without another wait. Cancel: at any
-    /// time.
+    /// Returns when a request of that scope may be sent. Whoever waits again before it is sent, for a
+    /// connection, asks `still_holds` then. Cancel: at any time.
     task<permit> admit(scope where, unsigned units);
+
+    /// False if a pause has begun since leave was given: it is no leave any more.
+    bool still_holds(const permit& p) const;
 
     /// The answer to a permitted request said to slow down.
     void refused(const permit& p, std::optional<std::chrono::milliseconds> retry_after);

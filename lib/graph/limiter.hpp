@@ -127,6 +127,8 @@ public:
     void answered(steady_point sent);
     void told(steady_point now, double limit, double remaining, std::chrono::seconds reset);
 
+    /// True while a refusal's pause lasts.
+    bool is_pausing(steady_point now) const { return now < pause_; }
     /// nullopt: not paused. Counts Retry-After and an exhausted day.
     std::optional<steady_point> paused_until(steady_point now);
     std::optional<double> units_per_minute() const;

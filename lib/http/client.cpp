@@ -10,6 +10,8 @@
 namespace m365stage::http {
 namespace {
 
+constexpr std::string_view held_back_code = "heldBack";
+
 class client final : public transport {
 public:
     client(boost::asio::io_context& io, client_options options, std::unique_ptr<connector> c)
@@ -121,6 +123,10 @@ task<core::result<response>> client::exchange_with(const request& r, const url_p
                 co_return std::move(connected).error();
             }
         }
+        if (r.may_send && !r.may_send()) {
+            lease.keep();
+            co_return held_back();
+        }
         exchange talk(*lease.connection, dog_, r, at);
         auto answer = co_await talk.run(*head, sink);
         if (answer && talk.can_reuse()) {
@@ -159,6 +165,16 @@ task<core::result<void>> client::connect(pool::lease& l, const request& r, const
 }
 
 }  // namespace
+
+core::error held_back() {
+    core::error e(core::error_kind::busy, "the request has to wait once more");
+    e.code = held_back_code;
+    return e;
+}
+
+bool was_held_back(const core::error& e) {
+    return e.kind == core::error_kind::busy && e.code == held_back_code;
+}
 
 core::result<std::unique_ptr<transport>> make_client(boost::asio::io_context& io, client_options options) {
     auto connect = make_connector(io, options.ca_file, options.ipv4_only);

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -75,7 +76,15 @@ struct request {
     /// False: not sent a second time where the first may have arrived, not even if a connection that was kept
     /// turns out to be closed.
     bool repeatable = true;
+    /// Asked when there is a connection, right before the first byte: until then a pause may have begun,
+    /// since others may be waited for and a handshake takes time. False: nothing is sent, see
+    /// `was_held_back`.
+    std::function<bool()> may_send;
 };
+
+/// The error of a request that `may_send` kept from being sent.
+core::error held_back();
+bool was_held_back(const core::error& e);
 
 struct response {
     response() = default;

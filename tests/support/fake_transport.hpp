@@ -45,6 +45,8 @@ public:
     std::function<outcome(const http::request&)> respond;
     /// How long each call takes.
     std::chrono::milliseconds latency{0};
+    /// How long the next call waits for a connection before it is sent.
+    std::chrono::milliseconds connecting{0};
     std::vector<sent> requests;
     int in_flight = 0;
     int most_in_flight = 0;
@@ -83,6 +85,12 @@ private:
 
     http::task<outcome> exchange(http::request r, http::body_sink* sink) {
         flight here(*this);
+        if (connecting.count() > 0) {
+            co_await clock_.sleep_until(clock_.now() + std::exchange(connecting, {}));
+        }
+        if (r.may_send && !r.may_send()) {
+            co_return http::held_back();
+        }
         sent record;
         record.what = r;
         record.at = clock_.seconds_passed();

@@ -32,8 +32,9 @@ inline constexpr std::string_view budget_setting = "sharepoint budget";
 
 struct pass_options {
     pass_options() = default;
-    std::size_t concurrency = 32;         ///< downloads at the same time
-    std::size_t enumerations = 8;         ///< delta rounds at the same time
+    std::size_t concurrency = 32;       ///< downloads at the same time
+    std::size_t enumerations = 32;      ///< containers whose feeds are followed at the same time
+    std::size_t full_enumerations = 8;  ///< of these, with rounds that tell of everything: pages take memory
     std::size_t mailbox_concurrency = 4;  ///< downloads from one mailbox at the same time
     std::uint64_t spool_max_bytes = std::uint64_t{10} << 30;
     std::uint64_t min_free_bytes = 0;  ///< below that nothing more is fetched

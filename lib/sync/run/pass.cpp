@@ -31,12 +31,15 @@ public:
             selection out;
             // The rounds that were cut off come first, then those that waited longest.
             db.query(
-                "SELECT id, key, kind, owner_kind FROM container WHERE state<>'departed' ORDER BY "
+                "SELECT id, key, kind, owner_kind, cursor_state FROM container WHERE state<>'departed' ORDER "
+                "BY "
                 "cursor_state=1 DESC, "
                 "completed_at, id",
                 [&](index::row r) {
                     if (wanted.selects(r.text(1))) {
-                        out.ids.push_back(static_cast<index::container_id>(r.integer(0)));
+                        const auto state = static_cast<index::cursor_state>(r.integer(4));
+                        auto& queue = state == index::cursor_state::complete ? out.changes : out.everything;
+                        queue.push_back(static_cast<index::container_id>(r.integer(0)));
                     } else {
                         out.left_out.emplace(permission_kind(r.text(2), r.text(3), kinds));
                     }
@@ -48,11 +51,13 @@ public:
         for (const auto& kind : selected.left_out) {
             pass_.permissions.not_refused(kind);
         }
-        queue_ = std::move(selected.ids);
-        pass_.counters.containers = queue_.size();
+        everything_.ids = std::move(selected.everything);
+        changes_.ids = std::move(selected.changes);
+        const auto count = everything_.ids.size() + changes_.ids.size();
+        pass_.counters.containers = count;
         std::vector<task<void>> workers;
-        for (std::size_t i = 0; i < std::min(pass_.options.enumerations, queue_.size()); ++i) {
-            workers.push_back(worker());
+        for (std::size_t i = 0; i < std::min(pass_.options.enumerations, count); ++i) {
+            workers.push_back(worker(i < pass_.options.full_enumerations));
         }
         co_await async::run_all(pass_.executor, std::move(workers));
         pass_.enumerated = true;
@@ -64,21 +69,34 @@ private:
     /// What of the tenant this pass is about. A large one has hundreds of thousands of containers.
     struct selection {
         selection() = default;
-        std::vector<index::container_id> ids;
+        std::vector<index::container_id>
+            everything;  ///< a round that tells of everything, or the rest of one
+        std::vector<index::container_id> changes;
         std::set<std::string> left_out;  ///< kinds of permissions
     };
 
-    task<void> worker() {
-        while (next_ < queue_.size()) {
-            const auto id = queue_[next_++];
+    struct queue {
+        queue() = default;
+        std::vector<index::container_id> ids;
+        std::size_t next = 0;
+        bool is_done() const { return next == ids.size(); }
+    };
+
+    /// With nothing new a round is a request or two that wait for their answers: many go on at the same time.
+    task<void> worker(bool takes_everything) {
+        while (true) {
+            auto& from = takes_everything && !everything_.is_done() ? everything_ : changes_;
+            if (from.is_done()) {
+                co_return;
+            }
+            const auto id = from.ids[from.next++];
             co_await enumerate(pass_, id);
             ++pass_.counters.containers_done;
         }
     }
 
     pass_context& pass_;
-    std::vector<index::container_id> queue_;
-    std::size_t next_ = 0;
+    queue everything_, changes_;
 };
 
 task<void> enumerate_all(pass_context& pass) {
@@ -240,6 +258,7 @@ task<pass_summary> run_pass(
     try {
         co_await store.call(std::move(end));
     } catch (const core::fatal& f) {
+        summary.whole = false;
         if (!summary.failure) {
             summary.failure = f.why();
             judge(summary);

@@ -173,6 +173,9 @@ TEST_SUITE("config") {
         CHECK(socket_of("tenant: {}\n") == m365stage::config::settings().api.socket);
         CHECK(socket_of("").empty());
         CHECK(socket_of("api: {\n").empty());
+        const char* broken = "tenant:\n\tid: x\napi:  # where\n  port: 1\n\n  socket: \"/run/other.sock\"\n";
+        CHECK(socket_of(broken) == "/run/other.sock");
+        CHECK(socket_of("tenant: [\nother:\n  socket: /run/other.sock\n").empty());
         CHECK(m365stage::config::load_socket(folder.path("none")).has_error());
     }
 

@@ -44,6 +44,8 @@ TEST_SUITE("daemon") {
                      {"hook", "--config", "c.yaml", "before-job", "--job=a", "--jobid=7", "--max-age=1h"}},
                  row{"hook job-ended --jobid 7 8 --json=x --status OK",
                      {"hook", "job-ended", "--jobid=7", "8", "--json=x", "--status=OK"}},
+                 row{"hook after-job --job Nightly of Ann --jobid 7 --level Full --timeout 10m --status OK",
+                     {"hook", "after-job", "--jobid=7", "--status=OK"}},
                  row{"hook after-job --jobid 7 --status Canceled --config c.yaml",
                      {"hook", "after-job", "--jobid=7", "--status=Canceled", "--config=c.yaml"}},
              }) {

@@ -208,6 +208,29 @@ TEST_SUITE("graph") {
         }
     }
 
+    TEST_CASE("client: a pause that begins while a call waits for its connection is obeyed") {
+        world w;
+        w.net.latency = std::chrono::milliseconds(100);
+        w.net.connecting = std::chrono::milliseconds(700);
+        w.net.respond = [&](const http::request&) {
+            return w.net.requests.size() == 1 ? answer(429, "", "Retry-After", "10") : answer(200, "{}");
+        };
+        int good = 0;
+        for (int i = 0; i < 2; ++i) {
+            auto done = [&](std::exception_ptr e, core::result<http::response> r) {
+                good += !e && r.has_value();
+            };
+            boost::asio::co_spawn(w.io, w.client->send(w.call("/v1.0/x")), done);
+        }
+        w.clock.drive();
+        CHECK(good == 2);
+        REQUIRE(w.net.requests.size() == 3);
+        CHECK(w.net.requests[0].at == 0);
+        CHECK(w.net.requests[1].at >= 10.1);
+        CHECK(w.client->stats().requests == 3);
+        CHECK(w.client->stats().retries == 1);
+    }
+
     TEST_CASE("client: a throttled mailbox does not hold another one, and four requests at once are the most"
     ) {
         world w;

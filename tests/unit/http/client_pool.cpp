@@ -82,6 +82,27 @@ TEST_SUITE("http: pool") {
         CHECK(f.server.connections() == 3);
     }
 
+    TEST_CASE("a request that may not be sent any more leaves its connection to the next one") {
+        std::atomic<int> served{0};
+        client_fixture f([&](peer& p) {
+            while (!p.read_request().empty()) {
+                ++served;
+                p.write(answer("ok"));
+            }
+        });
+        auto r = f.get("/");
+        int asked = 0;
+        r.may_send = [&] { return ++asked > 1; };
+        const auto kept = f.send(r);
+        REQUIRE_FALSE(kept);
+        CHECK(http::was_held_back(kept.error()));
+        CHECK(served == 0);
+        CHECK(f.send(r));
+        CHECK(asked == 2);
+        CHECK(served == 1);
+        CHECK(f.server.connections() == 1);
+    }
+
     TEST_CASE("a reused connection that dies in the middle of an answer is not repeated") {
         client_fixture f([](peer& p) {
             p.read_request();
