@@ -4,6 +4,7 @@
 #include <unordered_set>
 
 #include "core/hash.hpp"
+#include "index/work.hpp"
 
 namespace m365stage::index {
 namespace {
@@ -288,7 +289,12 @@ std::optional<container> container_lying_at(database& db, std::string_view path,
 }
 
 void mark_departed(database& db, container_id id, unix_seconds now) {
-    db.run("UPDATE container SET state='departed', departed_at=? WHERE id=? AND state<>'departed'", now, id);
+    const auto departed = db.run(
+        "UPDATE container SET state='departed', departed_at=? WHERE id=? AND state<>'departed'", now, id
+    );
+    if (departed > 0) {
+        fetch_again(db, id);  // nothing more of it is placed, and it stays for long
+    }
 }
 
 void set_unavailable(

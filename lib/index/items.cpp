@@ -3,6 +3,7 @@
 #include "index/containers.hpp"
 #include "index/page_writer.hpp"
 #include "index/walks.hpp"
+#include "index/work.hpp"
 
 namespace m365stage::index {
 namespace {
@@ -88,7 +89,11 @@ page_outcome apply_page(database& db, stream_id id, const delta_page& page, unix
     }
     if (page.last) {
         if (s->round_full) {
-            writer.outcome.removed += sweep(db, c, *s, page.completes);
+            const auto swept = sweep(db, c, *s, page.completes);
+            writer.outcome.removed += swept;
+            if (swept > 0) {
+                fetch_removed_again(db, c.id);
+            }
         }
         const bool work =
             s->round_full || writer.outcome.any_new() ||
@@ -123,6 +128,7 @@ void mark_gone(database& db, container_id id, item_id item) {
         id, item
     );
     db.run("UPDATE container SET live_items=live_items-?, settle=settle+1 WHERE id=?", changed, id);
+    fetch_again(db, item);
     t.commit();
 }
 

@@ -1,6 +1,7 @@
 #include "index/page_writer.hpp"
 
 #include "core/hash.hpp"
+#include "index/work.hpp"
 
 namespace m365stage::index {
 
@@ -334,6 +335,9 @@ void page_writer::remove(const known_item& have) {
         "UPDATE item SET gone_round=?, dirty=1, seen_round=? WHERE id=?", container_.round, container_.round,
         have.id
     );
+    if (have.pending) {
+        fetch_again(db_, have.id);  // nobody places it any more, and the guard may keep it for long
+    }
     ++outcome.removed;
     --live_change_;
 }

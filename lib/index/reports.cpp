@@ -1,6 +1,7 @@
 #include "index/reports.hpp"
 
 #include "index/containers.hpp"
+#include "index/work.hpp"
 
 namespace m365stage::index {
 namespace {
@@ -94,12 +95,7 @@ backlog count_backlog(database& db) {
         [&](row r) { (r.integer(0) == 0 ? b.to_fetch : b.spooled) += r.integer(1); }
     );
     if (b.spooled > 0) {
-        b.spooled_bytes = db.number(
-                                "SELECT sum(p.spool_size) FROM container AS c CROSS JOIN pending AS p "
-                                "INDEXED BY pending_due ON "
-                                "p.container_id=c.id AND p.state=1"
-        )
-                              .value_or(0);
+        b.spooled_bytes = spooled_bytes(db);
     }
     b.failed = db.number("SELECT count(*) FROM pending INDEXED BY pending_failed WHERE reason IS NOT NULL")
                    .value_or(0);

@@ -11,9 +11,14 @@ namespace {
 // A tombstone comes with the next round; if none has come after so many tries, the item is owed.
 constexpr std::int64_t most_quiet_tries = 3;
 
+// After so many failures the pause between two tries grows no more.
+constexpr int longest_growth = 10;
+
 }  // namespace
 
-std::vector<work_item> due_work(database& db, container_id c, unix_seconds now, int limit, item_id after) {
+std::vector<work_item> due_work(
+    database& db, container_id c, unix_seconds now, int limit, item_id after, std::int64_t below
+) {
     std::vector<work_item> out;
     db.query(
         "SELECT p.item_id, p.container_id, i.remote_id, i.name, p.version, p.content, p.permissions, p.size, "
@@ -24,7 +29,7 @@ std::vector<work_item> due_work(database& db, container_id c, unix_seconds now, 
         "FROM pending AS p INDEXED BY pending_due JOIN item AS i ON i.id=p.item_id LEFT JOIN item AS q ON "
         "q.id=i.parent "
         "WHERE p.container_id=?1 AND p.state=0 AND p.next_try<=?2 AND (p.item_id>?4 OR p.next_try>0) AND "
-        "i.gone_round=0 ORDER BY p.next_try, p.item_id LIMIT ?3",
+        "i.gone_round=0 AND (p.content=0 OR coalesce(p.size, 0)<?5) ORDER BY p.next_try, p.item_id LIMIT ?3",
         [&](row r) {
             work_item w;
             w.id = static_cast<item_id>(r.integer(0));
@@ -49,7 +54,7 @@ std::vector<work_item> due_work(database& db, container_id c, unix_seconds now, 
             w.ctag = r.integer(19);
             out.push_back(std::move(w));
         },
-        c, now, limit, after
+        c, now, limit, after, below
     );
     return out;
 }
@@ -101,10 +106,11 @@ unix_seconds retry_pause(core::error_kind kind, int attempts) {
     constexpr unix_seconds minute = 60;
     constexpr unix_seconds day = 86'400;
     if (!core::is_transient(kind) && kind != core::error_kind::locked &&
-        kind != core::error_kind::not_found && kind != core::error_kind::disk) {
+        kind != core::error_kind::not_found && kind != core::error_kind::disk &&
+        kind != core::error_kind::insufficient) {
         return day;  // nothing but a person or the service's owner changes that
     }
-    return std::min(day, minute << std::min(attempts, 10));
+    return std::min(day, minute << std::min(attempts, longest_growth));
 }
 
 void record_failure(
@@ -148,8 +154,96 @@ std::vector<std::string> spool_files_in_use(database& db) {
 }
 
 std::int64_t spooled_bytes(database& db) {
-    return db.number("SELECT sum(spool_size) FROM pending WHERE state=1 AND spool_size IS NOT NULL")
+    // By the index `pending_due`: in a first pass millions of rows have nothing in the spool.
+    return db
+        .number(
+            "SELECT sum(p.spool_size) FROM container AS c CROSS JOIN pending AS p INDEXED BY pending_due ON "
+            "p.container_id=c.id AND p.state=1"
+        )
         .value_or(0);
 }
+
+#define FETCH_AGAIN                                                                                  \
+    "UPDATE pending SET state=0, spool=NULL, spool_inode=NULL, spool_size=NULL, spool_sha256=NULL, " \
+    "verdict=NULL, url=NULL"
+#define HAS_ROOM_TO_GIVE " state=1 AND spool IS NOT NULL"
+#define IS_REMOVED "EXISTS (SELECT 1 FROM item AS i WHERE i.id=item_id AND i.gone_round<>0)"
+
+void fetch_again(database& db, item_id id) {
+    db.run(FETCH_AGAIN " WHERE item_id=? AND" HAS_ROOM_TO_GIVE, id);
+}
+
+void fetch_again(database& db, container_id id) {
+    db.run(FETCH_AGAIN " WHERE container_id=? AND" HAS_ROOM_TO_GIVE, id);
+}
+
+void fetch_removed_again(database& db, container_id id) {
+    db.run(FETCH_AGAIN " WHERE container_id=? AND" HAS_ROOM_TO_GIVE " AND " IS_REMOVED, id);
+}
+
+namespace {
+
+/// A container of which something is in the spool.
+struct spooled_container {
+    spooled_container() = default;
+    container_id id{};
+    std::string key;
+    std::int64_t files = 0, bytes = 0;
+};
+
+std::vector<spooled_container> spooled_containers(database& db) {
+    std::vector<spooled_container> out;
+    db.query(
+        "SELECT c.id, c.key, count(*), sum(p.spool_size) FROM container AS c CROSS JOIN pending AS p INDEXED "
+        "BY pending_due ON p.container_id=c.id AND p.state=1 WHERE p.spool IS NOT NULL GROUP BY c.id",
+        [&](row r) {
+            spooled_container c;
+            c.id = static_cast<container_id>(r.integer(0));
+            c.key = r.text(1);
+            c.files = r.integer(2);
+            c.bytes = r.integer(3);
+            out.push_back(std::move(c));
+        }
+    );
+    return out;
+}
+
+}  // namespace
+
+given_back give_back_room(database& db, unix_seconds now) {
+    given_back out;
+    std::int64_t most = -1;
+    database::transaction t(db);
+    out.spool = spool_files_in_use(db);
+    db.run(FETCH_AGAIN " WHERE" HAS_ROOM_TO_GIVE
+                       " AND container_id IN (SELECT id FROM container WHERE state='departed')");
+    for (const auto& c : spooled_containers(db)) {
+        fetch_removed_again(db, c.id);
+    }
+    for (const auto& c : spooled_containers(db)) {
+        out.owed += c.files;
+        out.bytes += c.bytes;
+        if (c.bytes > most) {
+            most = c.bytes;
+            out.most_of = c.key;
+        }
+        for (int attempts = 0; attempts <= longest_growth; ++attempts) {
+            db.run(
+                FETCH_AGAIN
+                ", attempts=attempts+1, next_try=?, reason=?, error=? WHERE container_id=? "
+                "AND" HAS_ROOM_TO_GIVE " AND min(attempts, ?)=?",
+                now + retry_pause(core::error_kind::insufficient, attempts),
+                core::to_string(core::error_kind::insufficient),
+                std::string_view("its place in the tree is not free or not known yet, and the spool is full"),
+                c.id, longest_growth, attempts
+            );
+        }
+    }
+    t.commit();
+    return out;
+}
+#undef IS_REMOVED
+#undef HAS_ROOM_TO_GIVE
+#undef FETCH_AGAIN
 
 }  // namespace m365stage::index

@@ -93,6 +93,10 @@ public:
             if (ended) {
                 break;  // what a lease keeps in the spool is applied when it has ended
             }
+            if (outcome == step_outcome::nothing && is_stuck()) {
+                co_await make_room();
+                continue;
+            }
             co_await pass_.apply_changed.wait_for(std::chrono::milliseconds(500));
         }
     }
@@ -149,6 +153,48 @@ private:
             more = co_await settle_one();
         }
         co_return settled;
+    }
+
+    /// True if the spool is full of what has no place in the tree in this pass: nothing would change that,
+    /// and what is due would wait for ever.
+    bool is_stuck() const {
+        return pass_.starving && pass_.spooled_bytes >= pass_.options.spool_max_bytes &&
+               pass_.ready.empty() && pass_.settle.empty();
+    }
+
+    /// One owner's files that can't be placed keep nobody else's from being fetched.
+    task<void> make_room() {
+        auto give = [now = core::now_seconds()](index::database& db) {
+            return index::give_back_room(db, now);
+        };
+        auto given = co_await pass_.store.call(std::move(give));
+        pass_.spooled_bytes = 0;
+        auto remove = [this, names = std::move(given.spool)] {
+            for (const auto& name : names) {
+                pass_.root.remove_file("spool/" + name);
+            }
+        };
+        co_await pass_.disk.run(std::move(remove));
+        if (given.owed > 0) {
+            const auto e = filled_the_spool(given);
+            pass_.counters.failed(e);
+            core::log(core::log_level::warning, core::describe(e));
+        }
+        pass_.work_changed.notify_all();
+    }
+
+    static core::error filled_the_spool(const index::given_back& given) {
+        core::error e(
+            core::error_kind::insufficient,
+            "the spool is full of files without a place in the tree: " + std::to_string(given.owed) + ", " +
+                std::to_string(given.bytes >> 20) + " MiB in all, most of them of this"
+        );
+        e.operation = "make room in the spool";
+        e.object = given.most_of;
+        e.hint =
+            "they are fetched again later; 'm365stage status --containers' and 'm365stage guard list' "
+            "tell what they wait for";
+        return e;
     }
 
     /// Settles containers whose round is complete and which nobody enumerates just now, until one had work to

@@ -141,10 +141,11 @@ struct pass_context {
     bool held = false;                                        ///< a lease keeps what is fetched in the spool
     bool enumerated = false;                                  ///< no more pages will come in this pass
     bool fetched = false;                                     ///< no more content will come in this pass
+    bool starving = false;  ///< content is due, and all that could make room for it is placing what came
     std::uint64_t in_flight = 0;
 
     async::event work_changed;   ///< due, spooled_bytes or enumerated changed
-    async::event apply_changed;  ///< ready, settle, enumerated or fetched changed
+    async::event apply_changed;  ///< ready, settle, enumerated, fetched or starving changed
     async::event settled;        ///< `settling` changed
 
     sources::source& source_of(std::string_view kind) const {

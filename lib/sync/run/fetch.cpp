@@ -1,6 +1,7 @@
 #include "sync/run/fetch.hpp"
 
 #include <algorithm>
+#include <limits>
 
 #include "async/group.hpp"
 #include "core/log.hpp"
@@ -10,6 +11,8 @@
 
 namespace m365stage::sync {
 namespace {
+
+using clock = std::chrono::steady_clock;
 
 /// The list of what is fetched next, its workers, and the one that records what they brought.
 class fetch_pool {
@@ -45,8 +48,12 @@ private:
             bool took = false;
             co_await check_disk();
             co_await save_budget();
-            if (!has_room()) {
+            if (!has_room_for(large_file)) {
                 co_await measure_spool();
+            }
+            if (has_room_for(large_file)) {
+                pass_.due.merge(with_large_);
+                with_large_.clear();
             }
             if (queue_.size() < queue_target() && has_room()) {
                 took = co_await refill();
@@ -54,13 +61,19 @@ private:
             if (took) {
                 continue;
             }
+            const bool idle = pass_.enumerated && in_flight_.empty();
+            const bool more = !pass_.due.empty() || !with_large_.empty();
             // A spool that a lease keeps full would keep the pass from ending: the next one goes on.
             const bool kept_full = pass_.held && !has_room();
-            if (pass_.enumerated && in_flight_.empty() && (pass_.due.empty() || kept_full)) {
+            pass_.starving = idle && more && !has_room();
+            if (idle && (!more || kept_full)) {
                 finished_ = true;
                 queue_changed_.notify_all();
                 results_changed_.notify_all();
                 co_return;
+            }
+            if (pass_.starving) {
+                pass_.apply_changed.notify_all();
             }
             // The spool gets room when something was applied, and pauses end: neither is announced, so look
             // again now and then.
@@ -72,7 +85,7 @@ private:
     /// Stops the pass before the disk is full: what is staged stays whole, and the index can still be
     /// written.
     task<void> check_disk() {
-        const auto now = std::chrono::steady_clock::now();
+        const auto now = clock::now();
         if (pass_.options.min_free_bytes == 0 || now < next_disk_check_) {
             co_return;
         }
@@ -116,7 +129,7 @@ private:
 
     /// What the service allows is known after a restart as well, and what was spent of the day's units.
     task<void> save_budget() {
-        const auto now = std::chrono::steady_clock::now();
+        const auto now = clock::now();
         if (now < next_save_) {
             co_return;
         }
@@ -127,22 +140,27 @@ private:
         co_await pass_.store.call(std::move(save));
     }
 
-    /// What is on its way counts with the size that it was announced with, or with what has come of it if
-    /// that is more (a message has no size): so the spool gets one file more than it may hold, at most.
-    bool has_room() const {
-        return pass_.spooled_bytes + expected_bytes_ + pass_.unforeseen.bytes() <
-               pass_.options.spool_max_bytes;
+    /// True if a file that is announced with so many bytes may come too. Of what is on its way, what has come
+    /// beyond its announced size counts as well (a message has none).
+    bool has_room_for(std::int64_t size) const {
+        const auto there = pass_.spooled_bytes + pass_.unforeseen.bytes();
+        return in_flight_.leave_room_for(size, there, pass_.options.spool_max_bytes);
     }
 
-    /// What a page replaced while it waited in the spool is still counted: the rows know better.
+    bool has_room() const { return has_room_for(0); }
+
+    /// What a page replaced or removed while it waited in the spool is still counted: the rows know better.
     task<void> measure_spool() {
-        const auto now = std::chrono::steady_clock::now();
-        if (now < next_measure_) {
+        const auto now = clock::now();
+        if (pass_.spooled_bytes == 0 || now < next_measure_) {
             co_return;
         }
-        next_measure_ = now + std::chrono::seconds(1);
         auto ask = [](index::database& db) { return index::spooled_bytes(db); };
         pass_.spooled_bytes = static_cast<std::uint64_t>(co_await pass_.store.call(std::move(ask)));
+        // A tenant with very many containers is not to keep the index busy with this.
+        constexpr int share = 20;
+        const auto then = clock::now();
+        next_measure_ = then + std::max<clock::duration>(std::chrono::seconds(1), share * (then - now));
     }
 
     /// The containers that may have work, from the one behind the last that got a share on.
@@ -211,10 +229,14 @@ private:
 
     task<std::vector<index::work_item>> due_behind(std::int64_t id, std::int64_t after, std::size_t limit) {
         const auto now = core::now_seconds();
-        auto find = [id, now, limit, after](index::database& db) {
+        const auto below = has_room_for(large_file) ? std::numeric_limits<std::int64_t>::max() : large_file;
+        if (below == large_file) {
+            with_large_.insert(id);
+        }
+        auto find = [id, now, limit, after, below](index::database& db) {
             return index::due_work(
                 db, static_cast<index::container_id>(id), now, static_cast<int>(limit),
-                static_cast<index::item_id>(after)
+                static_cast<index::item_id>(after), below
             );
         };
         pass_.due.erase(id);  // a page that comes meanwhile puts it back
@@ -231,23 +253,16 @@ private:
             if (in_flight_.contains(static_cast<std::int64_t>(item.id))) {
                 continue;
             }
-            if (!has_room()) {
+            const auto size = item.content ? item.size : 0;
+            if (!has_room_for(size)) {
                 return i;
             }
-            expect(static_cast<std::int64_t>(item.id), item.content ? item.size : 0);
+            in_flight_.expect(static_cast<std::int64_t>(item.id), size);
             ++in_flight_of_[id];
             queue_.add(where, most_of(where), item);
             took = true;
         }
         return found.size();
-    }
-
-    /// So many bytes of that item are on their way into the spool.
-    void expect(std::int64_t item, std::int64_t bytes) {
-        auto& known = in_flight_[item];
-        expected_bytes_ -= known;
-        known = static_cast<std::uint64_t>(std::max<std::int64_t>(0, bytes));
-        expected_bytes_ += known;
     }
 
     /// The next item that may be fetched now; nullopt at the end.
@@ -282,7 +297,8 @@ private:
                 queue_changed_.notify_all();  // somebody may wait for this scope's turn
             }
             const auto* r = std::get_if<index::fetch_result>(&done.outcome);
-            expect(static_cast<std::int64_t>(done.item.id), r != nullptr && !r->spool.empty() ? r->size : 0);
+            const auto size = r != nullptr && !r->spool.empty() ? r->size : 0;
+            in_flight_.expect(static_cast<std::int64_t>(done.item.id), size);
             results_.push_back(std::move(done));
             if (results_.size() == 1 || results_.size() == group_size()) {
                 results_changed_.notify_all();
@@ -319,16 +335,15 @@ private:
             if (results_.empty()) {
                 break;
             }
-            const auto until = std::chrono::steady_clock::now() + moment;
+            const auto until = clock::now() + moment;
             for (auto now = until - moment; results_.size() < group_size() && now < until && !finished_;
-                 now = std::chrono::steady_clock::now()) {
+                 now = clock::now()) {
                 co_await results_changed_.wait_for(until - now);
             }
             auto group = std::exchange(results_, {});
             co_await record(group);
             for (const auto& done : group) {
                 const auto container = static_cast<std::int64_t>(done.item.container);
-                expect(static_cast<std::int64_t>(done.item.id), 0);
                 in_flight_.erase(static_cast<std::int64_t>(done.item.id));
                 if (auto left = in_flight_of_.find(container);
                     left != in_flight_of_.end() && --left->second == 0) {
@@ -372,9 +387,7 @@ private:
                 }
             }
             if (!good[i].spool.empty()) {
-                auto remove = [this, name = good[i].spool] {
-                    return pass_.root.remove_file("spool/" + name).has_value();
-                };
+                auto remove = [this, name = good[i].spool] { pass_.root.remove_file("spool/" + name); };
                 co_await pass_.disk.run(std::move(remove));
             }
         }
@@ -429,14 +442,15 @@ private:
     pass_context& pass_;
     async::event queue_changed_, results_changed_;
     fetch_queue queue_;
+    std::set<std::int64_t>
+        with_large_;  ///< containers that may have a large file, for which there is no room
     std::unordered_map<std::int64_t, std::int64_t> behind_;  ///< by container: the item taken last
     std::int64_t last_served_ = 0;                           ///< container that got a share of the queue last
     std::vector<done_item> results_;
-    std::unordered_map<std::int64_t, std::uint64_t> in_flight_;  ///< items with what they take in the spool
-    std::uint64_t expected_bytes_ = 0;                           ///< the sum of these
+    expected_files in_flight_;
     std::unordered_map<std::int64_t, std::size_t> in_flight_of_;
     std::unordered_map<std::int64_t, std::shared_ptr<const known_container>> containers_;
-    std::chrono::steady_clock::time_point next_disk_check_{}, next_save_{}, next_measure_{};
+    clock::time_point next_disk_check_{}, next_save_{}, next_measure_{};
     bool finished_ = false;
 };
 

@@ -4,6 +4,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <unordered_map>
 
 #include "core/error.hpp"
 
@@ -32,6 +33,28 @@ public:
 
 private:
     std::set<const counted_file*> files_;
+};
+
+/// Items that are on their way into the spool, with their sizes as announced: the bound of the spool counts
+/// them from the moment they are queued.
+class expected_files {
+public:
+    /// So many bytes of that item come; below 0 counts as 0.
+    void expect(std::int64_t item, std::int64_t bytes);
+    void erase(std::int64_t item);
+
+    /// True if one of `size` bytes may come too, where `there` have come and the spool holds `most`. Who is
+    /// small waits for no large one, which may take hours: the largest on its way does not count then. So the
+    /// spool gets one large file and one small one more than it may hold, at most.
+    bool leave_room_for(std::int64_t size, std::uint64_t there, std::uint64_t most) const;
+
+    bool contains(std::int64_t item) const { return bytes_of_.contains(item); }
+    bool empty() const { return bytes_of_.empty(); }
+    std::size_t size() const { return bytes_of_.size(); }
+
+private:
+    std::unordered_map<std::int64_t, std::uint64_t> bytes_of_;
+    std::uint64_t sum_ = 0;
 };
 
 /// Where the bytes of a file would go.

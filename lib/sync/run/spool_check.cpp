@@ -9,6 +9,7 @@
 #include "core/hash.hpp"
 #include "core/log.hpp"
 #include "index/containers.hpp"
+#include "index/work.hpp"
 
 namespace m365stage::sync {
 namespace {
@@ -60,13 +61,12 @@ std::vector<spooled> some_spooled(index::database& db, std::int64_t after) {
     return out;
 }
 
-bool fetch_again(index::database& db, const std::vector<std::int64_t>& items) {
+void fetch_all_again(index::database& db, const std::vector<std::int64_t>& items) {
     index::database::transaction t(db);
     for (const auto item : items) {
-        db.run("UPDATE pending SET state=0, spool=NULL, spool_inode=NULL, url=NULL WHERE item_id=?", item);
+        index::fetch_again(db, static_cast<index::item_id>(item));
     }
     t.commit();
-    return true;
 }
 
 }  // namespace
@@ -107,7 +107,7 @@ async::task<std::size_t> check_spool_after_boot(
         };
         auto broken = co_await disk.run(std::move(look));
         lost += broken.size();
-        auto note = [items = std::move(broken)](index::database& db) { return fetch_again(db, items); };
+        auto note = [items = std::move(broken)](index::database& db) { fetch_all_again(db, items); };
         co_await store.call(std::move(note));
     }
     if (lost > 0) {

@@ -37,6 +37,61 @@ def only_nothing(options):
     return line
 
 
+def waiting(stage):
+    """Bytes that wait in the spool, by the index; and files that lie there."""
+    with_content = stage.rows("SELECT coalesce(sum(spool_size), 0) FROM pending WHERE spool IS NOT NULL")[0][0]
+    return with_content, [n for n in os.listdir(os.path.join(stage.root, "spool")) if n[0].isdigit()]
+
+
+@scenario
+def spool_of_no_use(options):
+    """a spool that filled up under a lease with what is gone now: a departed user's, or deleted and held: passes end"""
+    first, second = "gone@contoso.example", "emptied@contoso.example"
+    with small(options, "nouse") as w:
+        stage = w.stage
+        stage.configure(stage={"spool_max_bytes": "1MiB"}, guard={"max_deleted_share": 0.3, "min_deleted_items": 3})
+        stage.sync(expect=0)
+
+        def under_lease(what):
+            now = int(time.time())
+            stage.write("INSERT INTO lease (job_id, holder, since, until) VALUES ('7', 'n', ?, ?)", now, now + 3600)
+            what()
+            stage.sync(expect=0)
+            check(waiting(stage)[0] >= 1 << 20, f"the spool is not full: {waiting(stage)}")
+
+        def come(user):
+            w.sim.post("directory", op="add_user", name=user.split("@")[0])
+            w.sim.post("bulk", user=user, items=30, folders=1, file_size=100000, seed=5)
+
+        def released(name):
+            """The lease ends; what is new elsewhere comes."""
+            stage.write("DELETE FROM lease")
+            w.sim.op("create", user="ada@contoso.example", path=name, type="file", text="new")
+            out = stage.sync(expect=(0, 6), timeout=60)
+            check(waiting(stage) == (0, []), f"there is something in the spool: {waiting(stage)}")
+            check(os.path.exists(os.path.join(stage.root, "tree/users/ada@contoso.example/onedrive", name)), out.told())
+            return out.exit
+
+        under_lease(lambda: come(first))
+        w.sim.post("directory", op="remove_user", name=first)
+        stage.sync(expect=0)
+        check(released("behind a departed user.txt") == 0, "a departed user's files are held against the pass")
+        compare(stage)
+
+        come(second)
+        stage.sync(expect=0)
+        files = [i["id"] for i in w.sim.expected() if i["owner"].get("upn") == second and i["type"] == "file"]
+        under_lease(lambda: [w.sim.op("edit", user=second, id=i, size=100000, seed=n) for n, i in enumerate(files)])
+        for i in files:
+            w.sim.op("delete", user=second, id=i)
+        stage.sync(expect=0)
+        check(released("behind deletions.txt") == 6, "the deletions are not held")
+        stage.run("guard", "approve", f"users/{second}/onedrive")
+        stage.sync(expect=0)
+        compare(stage, quiet=True)
+    return ""
+
+
 @scenario
 def larger_than_disk(options):
     """a file larger than the disk is owed with the reason disk; all else is staged; with room it comes"""

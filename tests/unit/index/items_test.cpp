@@ -1,6 +1,7 @@
 #include "index/items.hpp"
 
 #include "index/containers.hpp"
+#include "index/reports.hpp"
 #include "index/work.hpp"
 #include "tests/support/anns_drive.hpp"
 #include "tests/unit/tree/support.hpp"
@@ -34,6 +35,21 @@ struct fixture {
     std::int64_t count(std::string_view sql) { return db.number(sql).value_or(-1); }
     container row() { return *find_container(db, id); }
     stream feed() { return *find_stream(db, main_stream(db, id)); }
+
+    /// Everything that is to be fetched lies in the spool.
+    void spool_all() {
+        db.run(
+            "UPDATE pending SET state=1, spool=item_id || '-1', spool_inode=1, spool_size=size, "
+            "spool_sha256=x'00' WHERE content=1 AND state=0"
+        );
+    }
+    std::vector<std::string> to_fetch() {
+        std::vector<std::string> out;
+        for (const auto& w : due_work(db, id, 100, 100)) {
+            out.push_back(w.name);
+        }
+        return out;
+    }
 
     /// As the apply step leaves it.
     void stage_all() {
@@ -133,6 +149,72 @@ TEST_SUITE("index") {
         const auto f = static_cast<item_id>(count("SELECT id FROM item WHERE remote_id='f'"));
         CHECK(path_of_names(db, f) == "users/ann/onedrive/a/b/f");
         CHECK(row().live_items == 3);
+    }
+
+    TEST_CASE_FIXTURE(fixture, "spool: what the service removed meanwhile takes no room in it any more") {
+        round(
+            {root(), file("a", "root", "a"), file("b", "root", "b"), file("c", "root", "c"),
+             file("d", "root", "d")}
+        );
+        spool_all();
+        CHECK(spooled_bytes(db) == 40);
+        round({gone("a")});
+        CHECK(spooled_bytes(db) == 30);
+        mark_gone(db, id, static_cast<item_id>(count("SELECT id FROM item WHERE remote_id='b'")));
+        CHECK(spooled_bytes(db) == 20);
+        drop_cursors(db, id);
+        round({root(), file("d", "root", "d")});  // a full round that does not tell of c
+        CHECK(spooled_bytes(db) == 10);
+        CHECK(spool_files_in_use(db).size() == 1);
+        CHECK(count_backlog(db).spooled_bytes == 10);
+        CHECK(to_fetch().empty());
+        round({file("a", "root", "a")});  // out of the recycle bin
+        CHECK(to_fetch() == std::vector<std::string>{"a"});
+    }
+
+    TEST_CASE_FIXTURE(fixture, "spool: a container that departs takes no room in it any more") {
+        round({root(), file("a", "root", "a")});
+        spool_all();
+        mark_departed(db, id, 100);
+        CHECK(spooled_bytes(db) == 0);
+        CHECK(spool_files_in_use(db).empty());
+        upsert_container(db, test::anns_drive());  // back again
+        CHECK(to_fetch() == std::vector<std::string>{"a"});
+    }
+
+    TEST_CASE_FIXTURE(
+        fixture, "spool: what gives its room back is owed with a pause that grows, if it is wanted"
+    ) {
+        const auto pause = [&] {
+            return count("SELECT next_try FROM pending WHERE reason IS NOT NULL") - 100;
+        };
+        round({root(), file("a", "root", "a"), file("b", "root", "b")});
+        spool_all();
+        db.run("UPDATE item SET gone_round=1 WHERE remote_id='b'");
+        const auto first = give_back_room(db, 100);
+        CHECK(first.spool.size() == 2);
+        CHECK(first.owed == 1);
+        CHECK(first.bytes == 10);
+        CHECK(first.most_of == "users/ann/onedrive");
+        CHECK(spooled_bytes(db) == 0);
+        const auto short_pause = pause();
+        CHECK(short_pause > 0);
+        spool_all();
+        CHECK(give_back_room(db, 100).owed == 1);
+        CHECK(pause() == 2 * short_pause);
+        spool_all();
+        db.run("UPDATE container SET state='departed'");
+        CHECK(give_back_room(db, 100).owed == 0);
+        CHECK(spooled_bytes(db) == 0);
+    }
+
+    TEST_CASE_FIXTURE(fixture, "work: who has no room for large files gets the others") {
+        round({root(), file("a", "root", "a", 1), file("b", "root", "b", 9), file("c", "root", "c", 1)});
+        const auto some = due_work(db, id, 100, 2, item_id{}, 90);
+        REQUIRE(some.size() == 2);
+        CHECK(some[0].name == "a");
+        CHECK(some[1].name == "c");
+        CHECK(due_work(db, id, 100, 9).size() == 3);
     }
 
     TEST_CASE_FIXTURE(fixture, "items: a tombstone and then a live item in one round is a live item") {

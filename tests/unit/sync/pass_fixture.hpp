@@ -32,6 +32,7 @@ public:
     struct told_file {
         std::string remote_id, version;
         std::int64_t size = 0;
+        std::string parent = "root";
     };
 
     /// A whole round: the root and these files in it.
@@ -51,7 +52,7 @@ public:
             index::item_change c;
             c.remote_id = c.name = f.remote_id;
             c.type = index::item_type::file;
-            c.parent_remote_id = "root";
+            c.parent_remote_id = f.parent;
             c.etag = c.ctag = f.version;
             c.meta = c.mark = "{}";
             c.content = true;

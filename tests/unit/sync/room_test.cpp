@@ -67,4 +67,26 @@ TEST_SUITE("sync") {
         promised.remove(b);
         CHECK(promised.bytes() == 0);
     }
+
+    TEST_CASE("room: what is queued counts, but nobody small waits for the largest of it") {
+        constexpr std::uint64_t most = 100 * mib;
+        constexpr std::int64_t small = mib, large = 8 * mib;
+        sync::expected_files queued;
+        CHECK(queued.leave_room_for(large, 0, most));
+        CHECK_FALSE(queued.leave_room_for(small, most, most));
+        for (std::int64_t item = 1; item <= 4; ++item) {
+            CHECK(queued.leave_room_for(large, 0, most));
+            queued.expect(item, 30 * mib);
+        }
+        CHECK_FALSE(queued.leave_room_for(large, 0, most));
+        CHECK(queued.leave_room_for(small, 9 * mib, most));
+        CHECK_FALSE(queued.leave_room_for(small, 10 * mib, most));
+        queued.expect(1, 3 * mib);  // shorter than announced
+        CHECK(queued.leave_room_for(large, 0, most));
+        queued.expect(2, -1);
+        queued.erase(3);
+        CHECK(queued.size() == 3);
+        CHECK(queued.leave_room_for(large, 66 * mib, most));
+        CHECK_FALSE(queued.leave_room_for(large, 67 * mib, most));
+    }
 }
