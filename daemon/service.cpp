@@ -7,6 +7,7 @@
 #include "core/log.hpp"
 #include "daemon/progress.hpp"
 #include "daemon/service_parts.hpp"
+#include "index/containers.hpp"
 #include "sync/run/context.hpp"
 
 namespace m365stage::daemon {
@@ -18,10 +19,6 @@ core::error stopped() {
     core::error e(error_kind::cancelled, "the service is stopping");
     e.hint = "nothing is lost: the next start goes on from here";
     return e;
-}
-
-std::int64_t held_deletions(index::database& db) {
-    return db.number("SELECT sum(guard_held) FROM container").value_or(0);
 }
 
 void log_end(const sync::pass_summary& s, const std::string& only) {
@@ -85,7 +82,7 @@ struct staging_service::found_stage {
                       "AND json_extract(numbers, '$.whole')"
                 )
                     .value_or(0);
-            f.held = held_deletions(db);
+            f.held = index::count_containers(db).held;
             f.no_room = index::count_without_room(db);
             index::bound_leases(db, latest);
             f.leases = index::active_leases(db, 0);
