@@ -76,8 +76,8 @@ void print_container(const status_report& s, const index::container& c) {
     if (!c.error_kind.empty()) {
         what += "; " + c.error_kind + ": " + c.error_text;
     }
-    if (c.guard_held > 0) {
-        what += "; " + progress::number(c.guard_held) + " deletions held";
+    if (c.held > 0) {
+        what += "; " + progress::number(c.held) + " deletions held";
     }
     const auto last =
         c.completed_at ? "last round " + ago(s, *c.completed_at) + " ago" : std::string("no round yet");

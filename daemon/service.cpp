@@ -7,7 +7,9 @@
 #include "core/log.hpp"
 #include "daemon/progress.hpp"
 #include "daemon/service_parts.hpp"
+#include "index/containers.hpp"
 #include "sync/run/context.hpp"
+#include "sync/run/permission.hpp"
 
 namespace m365stage::daemon {
 namespace {
@@ -18,10 +20,6 @@ core::error stopped() {
     core::error e(error_kind::cancelled, "the service is stopping");
     e.hint = "nothing is lost: the next start goes on from here";
     return e;
-}
-
-std::int64_t held_deletions(index::database& db) {
-    return db.number("SELECT sum(guard_held) FROM container").value_or(0);
 }
 
 void log_end(const sync::pass_summary& s, const std::string& only) {
@@ -85,7 +83,7 @@ struct staging_service::found_stage {
                       "AND json_extract(numbers, '$.whole')"
                 )
                     .value_or(0);
-            f.held = held_deletions(db);
+            f.held = index::count_containers(db).held;
             f.no_room = index::count_without_room(db);
             index::bound_leases(db, latest);
             f.leases = index::active_leases(db, 0);
@@ -270,10 +268,12 @@ void staging_service::ended(sync::pass_summary summary) {
     if (summary.mistaken) {
         core::log(core::log_level::warning, core::describe(*summary.failure));
     } else if (++count; summary.failure) {
-        note_trouble(*summary.failure);
+        // Then the pass came to its end, and all that may be read is up to date.
+        const bool permission_lost = summary.ended && sync::may_lack_permission(*summary.failure);
+        note_trouble(*summary.failure, permission_lost);
     } else {
         // A part of all that there is does not prove that a permission is back.
-        const bool doubtful = !run->only.empty() && trouble_ && trouble_->kind == error_kind::forbidden;
+        const bool doubtful = !run->only.empty() && trouble_ && sync::may_lack_permission(*trouble_);
         if (!doubtful) {
             failures_ = 0;
             trouble_.reset();
@@ -302,7 +302,7 @@ void staging_service::ended(sync::pass_summary summary) {
 }
 
 void staging_service::failed(const core::error& why) {
-    note_trouble(why);
+    note_trouble(why, false);
     for (const auto& t : std::exchange(waiting_, {})) {
         t->result = why;
     }
@@ -310,8 +310,10 @@ void staging_service::failed(const core::error& why) {
     changed_.notify_all();
 }
 
-void staging_service::note_trouble(const core::error& why) {
-    ++failures_;
+/// `in_time`: the next pass begins when it would have without it. It reads the whole tenant again, and a
+/// permission that was granted is not in the token that is used before an hour is over anyway.
+void staging_service::note_trouble(const core::error& why, bool in_time) {
+    failures_ = in_time ? 0 : failures_ + 1;
     if (core::exit_code_for(why.kind) == core::exit_code::auth) {
         authenticated_ = why.kind == error_kind::forbidden;  // who is told that had signed in
     }
@@ -321,12 +323,14 @@ void staging_service::note_trouble(const core::error& why) {
         stage_.reset();
         leases_.clear();
     }
-    const auto rest = rest_of_stage(api::retry_pause(failures_, settings_.sync.interval));
+    const auto left = std::chrono::ceil<std::chrono::seconds>(next_ - steady::now());
+    const auto rest = in_time ? std::max(left, std::chrono::seconds(0))
+                              : rest_of_stage(api::retry_pause(failures_, settings_.sync.interval));
     core::log_error(
         core::log_level::error, why, "next try in " + progress::duration(static_cast<double>(rest.count()))
     );
     trouble_ = why;
-    next_ = steady::now() + rest;
+    next_ = in_time ? next_ : steady::now() + rest;
 }
 
 bool staging_service::is_served(const api::pass_request& r) const {

@@ -85,7 +85,7 @@ private:
     std::shared_ptr<ticket> enqueue(api::pass_request request);
     void ended(sync::pass_summary summary);
     void failed(const core::error& why);
-    void note_trouble(const core::error& why);
+    void note_trouble(const core::error& why, bool in_time);
 
     // Leases (service_leases.cpp).
     struct lease_case;

@@ -129,7 +129,7 @@ json container_document(const index::container& c) {
         {"departed_at", time_document(c.departed_at)},
         {"error_kind", text_or_null(c.error_kind)},
         {"error", text_or_null(c.error_text)},
-        {"held", c.guard_held}
+        {"held", c.held}
     };
 }
 

@@ -11,22 +11,27 @@ namespace {
 
 // Statements are kept by their text, which has to stay where it is, so the column list is pasted into
 // literals.
+// What waits for a person: not what was approved, and nothing of who departed, whose files stay as they are.
+#define HELD                                                                                             \
+    "iif(guard_held>0 AND state<>'departed' AND EXISTS (SELECT 1 FROM item INDEXED BY item_dirty WHERE " \
+    "container_id=container.id AND dirty<>0 AND gone_round>coalesce(guard_approved, 0)), guard_held, 0)"
 #define CONTAINER_COLUMNS                                                                                 \
     "SELECT id, key, at_key, kind, owner_kind, owner_id, owner_name, remote_id, name, root_item, state, " \
     "cursor_state, round, complete_round, settle, completed_at, departed_at, live_items, live_bytes, "    \
-    "guard_held, guard_round, guard_approved, error_kind, error_text FROM container "
+    "guard_held, guard_round, guard_approved, error_kind, error_text, " HELD " FROM container "
 #define A_BATCH "ORDER BY key LIMIT 200"
 #define NOTEWORTHY "(state<>'active' OR coalesce(error_kind, '')<>'' OR guard_held>0)"
 constexpr std::string_view select_batch = CONTAINER_COLUMNS "WHERE key>? " A_BATCH;
 constexpr std::string_view select_noteworthy = CONTAINER_COLUMNS "WHERE key>? AND " NOTEWORTHY A_BATCH;
 constexpr std::string_view select_totals =
     "SELECT state, count(*), sum(" NOTEWORTHY
-    "), sum(coalesce(error_kind, '')<>''), sum(guard_held) FROM container GROUP BY state";
+    "), sum(coalesce(error_kind, '')<>'' AND state<>'departed'), sum(" HELD ") FROM container GROUP BY state";
 #undef NOTEWORTHY
 #undef A_BATCH
 constexpr std::string_view select_by_id = CONTAINER_COLUMNS "WHERE id=?";
 constexpr std::string_view select_by_key = CONTAINER_COLUMNS "WHERE key=?";
 #undef CONTAINER_COLUMNS
+#undef HELD
 
 #define STREAM_COLUMNS                                                                                   \
     "SELECT id, container_id, remote_id, cursor, cursor_state, shape, spare_cursor, round, round_full, " \
@@ -81,6 +86,7 @@ container read(row r) {
     c.guard_approved = r.maybe_integer(21);
     c.error_kind = r.text(22);
     c.error_text = r.text(23);
+    c.held = r.integer(24);
     return c;
 }
 

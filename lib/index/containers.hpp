@@ -30,8 +30,9 @@ void each_container(
 
 struct container_totals {
     container_totals() = default;
-    std::int64_t all = 0, noteworthy = 0, failing = 0;
-    std::int64_t held = 0;                         ///< deletions
+    std::int64_t all = 0, noteworthy = 0;
+    std::int64_t failing = 0;                      ///< of those that did not depart
+    std::int64_t held = 0;                         ///< deletions that wait for a person
     std::map<std::string, std::int64_t> by_state;  ///< active, departed, unavailable: always there
 };
 container_totals count_containers(database& db);

@@ -51,7 +51,8 @@ bool tree_is_held(database& db, unix_seconds now) {
 bool tree_is_whole(database& db) {
     return db.number(
                "SELECT EXISTS (SELECT 1 FROM journal) OR EXISTS (SELECT 1 FROM placing) OR "
-               "EXISTS (SELECT 1 FROM item INDEXED BY item_dirty WHERE dirty<>0 AND parked<>0)"
+               "EXISTS (SELECT 1 FROM item AS i INDEXED BY item_dirty CROSS JOIN container AS c ON "
+               "c.id=i.container_id WHERE i.dirty<>0 AND i.parked<>0 AND c.state<>'departed')"
            ) == 0;
 }
 
@@ -85,22 +86,12 @@ double staged_count::percent() const {
 staged_count count_staged(database& db, const backlog& work) {
     staged_count c;
     db.query("SELECT sum(live_items), sum(live_bytes) FROM container", [&](row r) {
-        c.known = r.integer(0);
+        c.known = r.integer(0) - work.departed;
         c.bytes = r.integer(1);
     });
     const auto waiting = work.to_fetch + work.spooled - work.roots - work.gone;
     c.staged = std::clamp<std::int64_t>(c.known - waiting, 0, c.known);
     return c;
-}
-
-std::int64_t count_without_room(database& db) {
-    return db
-        .number(
-            "SELECT count(*) FROM pending AS p INDEXED BY pending_failed CROSS JOIN item AS i ON "
-            "i.id=p.item_id WHERE p.reason=? AND i.gone_round=0",
-            core::to_string(core::error_kind::disk)
-        )
-        .value_or(0);
 }
 
 bool job_row::saved() const {

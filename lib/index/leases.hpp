@@ -15,7 +15,8 @@ namespace m365stage::index {
 bool tree_is_held(database& db, unix_seconds now);
 
 /// False while something that was begun in the tree is not finished: a rename in the journal, a file on its
-/// way in, an object between two renames. Then no lease may be given.
+/// way in, an object between two renames. Then no lease may be given. Nothing of who departed is ever
+/// finished.
 bool tree_is_whole(database& db);
 
 /// When the pass began that last brought all of the tree up to date; nullopt: none has yet.
@@ -25,7 +26,8 @@ std::optional<unix_seconds> tree_fresh_since(database& db);
 /// their end; one without changes is taken back. True if there was a change.
 bool close_generations(database& db, unix_seconds now);
 
-/// How much of what the service has lies in the tree as the service has it. Container roots are no items.
+/// How much of what the service has lies in the tree as the service has it. Container roots are no items. Who
+/// departed has what came in time: nothing else can come any more.
 struct staged_count {
     staged_count() = default;
     std::int64_t known = 0, staged = 0, bytes = 0;
@@ -33,9 +35,6 @@ struct staged_count {
     double percent() const;
 };
 staged_count count_staged(database& db, const backlog& work);
-
-/// Items that are owed since the disk has no room for them.
-std::int64_t count_without_room(database& db);
 
 /// A Bareos job that asked for the tree to be held still.
 struct job_row {

@@ -10,6 +10,11 @@ namespace {
 // "Not found" is said now and then of what is there: only the second list in a row counts.
 constexpr std::int64_t lists_to_depart = 2;
 
+/// What table `not_covered` calls an owner without a name. No path has it: that begins with "users/", ...
+std::string unanswered_name(std::string_view kind, std::string_view remote_id) {
+    return std::string(kind) + " " + std::string(remote_id);
+}
+
 }  // namespace
 
 void upsert_owner(database& db, const owner_row& o, std::int64_t pass) {
@@ -114,6 +119,34 @@ void set_not_covered(
     for (const auto& reason : reasons) {
         db.run("INSERT OR IGNORE INTO not_covered (owner, reason, since) VALUES (?,?,?)", owner, reason, now);
     }
+}
+
+std::vector<unanswered_owner> unanswered_owners(database& db, std::string_view kind, int most) {
+    std::vector<unanswered_owner> out;
+    db.query(
+        "SELECT substr(owner, length(?1)+2), since FROM not_covered WHERE owner>?1 || ' ' AND owner<?1 || "
+        "'!' "
+        "ORDER BY random() LIMIT ?2",
+        [&](row r) {
+            unanswered_owner o;
+            o.remote_id = r.text(0);
+            o.since = r.integer(1);
+            out.push_back(std::move(o));
+        },
+        kind, most
+    );
+    return out;
+}
+
+void note_unanswered(
+    database& db, std::string_view kind, std::string_view remote_id, core::error_kind why, unix_seconds now
+) {
+    const auto reason = "told in part, and not answered for: " + std::string(core::to_string(why));
+    set_not_covered(db, unanswered_name(kind, remote_id), {reason}, now);
+}
+
+void forget_unanswered(database& db, std::string_view kind, std::string_view remote_id) {
+    set_not_covered(db, unanswered_name(kind, remote_id), {}, 0);
 }
 
 std::vector<container_owner> container_owners(database& db) {

@@ -50,6 +50,21 @@ void set_not_covered(
     database& db, std::string_view owner, const std::vector<std::string>& reasons, unix_seconds now
 );
 
+/// An owner of whom a list told only a part, and for whom the service would not answer: nobody knows whether
+/// they are ours. Not covered until they are told in whole, and to be asked for again, since the list's
+/// cursor has passed them.
+struct unanswered_owner {
+    unanswered_owner() = default;
+    std::string remote_id;
+    unix_seconds since = 0;
+};
+/// Some of them, other ones each time.
+std::vector<unanswered_owner> unanswered_owners(database& db, std::string_view kind, int most);
+void note_unanswered(
+    database& db, std::string_view kind, std::string_view remote_id, core::error_kind why, unix_seconds now
+);
+void forget_unanswered(database& db, std::string_view kind, std::string_view remote_id);
+
 struct container_owner {
     container_owner() = default;
     container_id container{};

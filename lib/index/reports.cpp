@@ -17,12 +17,8 @@ held_container describe_held(const container& c) {
     return h;
 }
 
-/// True if no removal is left that the guard would hold: all of them were approved.
-bool all_approved(database& db, const container& c) {
-    return !db.number(
-        "SELECT 1 FROM item WHERE container_id=? AND dirty<>0 AND gone_round>? LIMIT 1", c.id,
-        c.guard_approved.value_or(0)
-    );
+bool has_held(const container& c) {
+    return c.guard_held > 0 && c.state != "departed";
 }
 
 std::vector<std::string> first_removals(
@@ -45,20 +41,33 @@ std::vector<std::string> first_removals(
 /// For who named another container.
 std::string names_of_held(database& db) {
     std::string names;
-    db.query("SELECT key FROM container WHERE guard_held>0 ORDER BY key LIMIT 10", [&](row r) {
-        names += (names.empty() ? "" : ", ") + r.text(0);
-    });
+    db.query(
+        "SELECT key FROM container WHERE guard_held>0 AND state<>'departed' ORDER BY key LIMIT 10",
+        [&](row r) { names += (names.empty() ? "" : ", ") + r.text(0); }
+    );
     return names.empty() ? "nothing is held anywhere" : "held are: " + names;
 }
+
+std::string why_nothing_is_held(const std::optional<container>& c) {
+    if (!c) {
+        return "there is no such container";
+    }
+    return c->state == "departed" ? "it has departed: all of it stays until sync.departed_retention is over"
+                                  : "no deletions are held in it";
+}
+
+#define OWED                                                                                         \
+    "FROM pending AS p INDEXED BY pending_failed CROSS JOIN item AS i ON i.id=p.item_id CROSS JOIN " \
+    "container "                                                                                     \
+    "AS c ON c.id=p.container_id WHERE i.gone_round=0 AND c.state<>'departed' AND p.reason"
 
 }  // namespace
 
 std::vector<failing_group> failing_items(database& db, int examples, const name_rule& local_name) {
     std::vector<failing_group> out;
     db.query(
-        "SELECT p.reason, count(*), min(p.owed_since), max(p.attempts), min(p.next_try) "
-        "FROM pending AS p INDEXED BY pending_failed CROSS JOIN item AS i ON i.id=p.item_id "
-        "WHERE p.reason IS NOT NULL AND i.gone_round=0 GROUP BY p.reason ORDER BY 2 DESC, 1",
+        "SELECT p.reason, count(*), min(p.owed_since), max(p.attempts), min(p.next_try) " OWED
+        " IS NOT NULL GROUP BY p.reason ORDER BY 2 DESC, 1",
         [&](row r) {
             failing_group g;
             g.reason = r.text(0);
@@ -72,8 +81,7 @@ std::vector<failing_group> failing_items(database& db, int examples, const name_
     for (auto& g : out) {
         std::vector<item_id> ids;
         db.query(
-            "SELECT p.item_id, p.error FROM pending AS p INDEXED BY pending_failed CROSS JOIN item AS i ON "
-            "i.id=p.item_id WHERE p.reason=? AND i.gone_round=0 LIMIT ?",
+            "SELECT p.item_id, p.error " OWED "=? LIMIT ?",
             [&](row r) {
                 ids.push_back(static_cast<item_id>(r.integer(0)));
                 g.examples.push_back({"", r.text(1)});
@@ -87,37 +95,62 @@ std::vector<failing_group> failing_items(database& db, int examples, const name_
     return out;
 }
 
+std::int64_t count_owed(database& db) {
+    return db.number("SELECT count(*) " OWED " IS NOT NULL").value_or(0);
+}
+
+std::int64_t count_without_room(database& db) {
+    return db.number("SELECT count(*) " OWED "=?", core::to_string(core::error_kind::disk)).value_or(0);
+}
+#undef OWED
+
 backlog count_backlog(database& db) {
     backlog b;
     // Answered by the index `pending_due` alone, whatever the rows weigh.
     db.query(
-        "SELECT state, count(*) FROM pending INDEXED BY pending_due GROUP BY container_id, state",
+        "SELECT w.state, w.rows FROM (SELECT container_id, state, count(*) AS rows FROM pending INDEXED BY "
+        "pending_due GROUP BY container_id, state) AS w CROSS JOIN container AS c ON c.id=w.container_id "
+        "WHERE c.state<>'departed'",
         [&](row r) { (r.integer(0) == 0 ? b.to_fetch : b.spooled) += r.integer(1); }
     );
     if (b.spooled > 0) {
         b.spooled_bytes = spooled_bytes(db);
     }
-    b.failed = db.number("SELECT count(*) FROM pending INDEXED BY pending_failed WHERE reason IS NOT NULL")
-                   .value_or(0);
+    b.failed =
+        db.number(
+              "SELECT count(*) FROM pending AS p INDEXED BY pending_failed CROSS JOIN container AS c ON "
+              "c.id=p.container_id WHERE p.reason IS NOT NULL AND c.state<>'departed'"
+        )
+            .value_or(0);
     b.roots =
-        db.number("SELECT count(*) FROM container AS c CROSS JOIN pending AS p ON p.item_id=c.root_item")
+        db.number(
+              "SELECT count(*) FROM container AS c CROSS JOIN pending AS p ON p.item_id=c.root_item WHERE "
+              "c.state<>'departed'"
+        )
             .value_or(0);
     b.gone = db.number(
                    "SELECT count(*) FROM container AS c CROSS JOIN item AS i INDEXED BY item_dirty ON "
                    "i.container_id=c.id AND i.dirty<>0 AND i.gone_round<>0 CROSS JOIN pending AS p ON "
                    "p.item_id=i.id "
-                   "WHERE c.guard_held>0"
+                   "WHERE c.guard_held>0 AND c.state<>'departed'"
     )
                  .value_or(0);
+    b.departed =
+        db.number(
+              "SELECT count(*) FROM container AS c CROSS JOIN pending AS p INDEXED BY pending_due ON "
+              "p.container_id=c.id CROSS JOIN item AS i ON i.id=p.item_id WHERE c.state='departed' AND "
+              "i.gone_round=0 AND i.id IS NOT c.root_item"
+        )
+            .value_or(0);
     return b;
 }
 
 std::vector<held_container> held_containers(database& db, int examples, const name_rule& local_name) {
     std::vector<held_container> out;
     each_container(db, which_containers::noteworthy, "", [&](const container& c) {
-        if (c.guard_held > 0) {
+        if (has_held(c)) {
             auto h = describe_held(c);
-            h.approved = all_approved(db, c);
+            h.approved = c.held == 0;
             h.examples = first_removals(db, c.id, examples, local_name);
             out.push_back(std::move(h));
         }
@@ -129,10 +162,8 @@ std::vector<held_container> held_containers(database& db, int examples, const na
 core::result<held_container> approve_guard(database& db, std::string_view key) {
     database::transaction t(db);
     const auto c = find_container(db, key);
-    if (!c || c->guard_held == 0) {
-        core::error e(
-            core::error_kind::usage, c ? "no deletions are held in it" : "there is no such container"
-        );
+    if (!c || !has_held(*c)) {
+        core::error e(core::error_kind::usage, why_nothing_is_held(c));
         e.operation = "guard approve";
         e.object = std::string(key);
         e.hint = names_of_held(db);

@@ -73,22 +73,27 @@ struct failing_group {
     };
     std::vector<example> examples;  ///< the first ones
 };
-/// Items that failed, by reason, most of them first.
+/// Items that failed, by reason, most of them first. Nothing is owed of who departed: it can't come any more.
 std::vector<failing_group> failing_items(database& db, int examples, const name_rule& local_name);
+/// How many there are, and how many of them since the disk has no room for them.
+std::int64_t count_owed(database& db);
+std::int64_t count_without_room(database& db);
 
-/// Work that waits, of one container or of all.
+/// Work that waits. What is left of departed containers waits for nothing and is counted by itself.
 struct backlog {
     backlog() = default;
     std::int64_t to_fetch = 0;  ///< items with something to be asked of the service
     std::int64_t spooled = 0;   ///< fetched, or nothing to fetch: to be put into the tree
     std::int64_t spooled_bytes = 0;
-    std::int64_t failed = 0;  ///< those of `to_fetch` that failed before
-    std::int64_t roots = 0;   ///< rows of container roots among the first two: no items
-    std::int64_t gone = 0;    ///< rows of held deletions among the first two
+    std::int64_t failed = 0;    ///< those of `to_fetch` that failed before
+    std::int64_t roots = 0;     ///< rows of container roots among the first two: no items
+    std::int64_t gone = 0;      ///< rows of held deletions among the first two
+    std::int64_t departed = 0;  ///< items of departed containers that did not come in time
 };
 backlog count_backlog(database& db);
 
-/// A container whose deletions are held.
+/// A container whose deletions are held. That of an owner who departed is none: approval would change
+/// nothing.
 struct held_container {
     held_container() = default;
     container_id id{};
@@ -104,7 +109,7 @@ std::vector<held_container> held_containers(database& db, int examples, const na
 
 /// Approves all deletions of the container that complete rounds brought; the next pass removes them. What a
 /// round in progress brings is not approved: nobody has seen it yet.
-/// Errors: usage (no such container, or nothing held in it).
+/// Errors: usage (no such container, nothing held in it, or departed).
 core::result<held_container> approve_guard(database& db, std::string_view key);
 
 struct pass_row {

@@ -49,7 +49,8 @@ struct container {
     bool settle = false;
     std::optional<unix_seconds> completed_at, departed_at;
     std::int64_t live_items = 0, live_bytes = 0;
-    std::int64_t guard_held = 0;
+    std::int64_t guard_held = 0;  ///< deletions that the last settled round held
+    std::int64_t held = 0;        ///< of these, what waits for a person
     std::optional<std::int64_t> guard_round, guard_approved;
     std::string error_kind, error_text;
 };

@@ -50,10 +50,9 @@ tree_facts facts_of_tree(index::database& db) {
         f.owed += g.items;
     }
     f.no_room = index::count_without_room(db);
-    for (const auto& h : index::held_containers(db, 0, tree::local_name)) {
-        f.held += h.approved ? 0 : h.held;
-    }
-    f.containers = index::count_containers(db).all;
+    const auto containers = index::count_containers(db);
+    f.held = containers.held;
+    f.containers = containers.all;
     index::each_container(db, index::which_containers::noteworthy, "", [&](const index::container& c) {
         if (c.state != "departed" && !c.error_kind.empty()) {
             f.stale_containers.push_back({c.key, c.state, c.error_kind, c.completed_at.value_or(0)});

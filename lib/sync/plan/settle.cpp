@@ -354,7 +354,7 @@ settler::step settler::move_to(const item_row& i, std::int64_t parent, const std
         make_folder(i, parent, name);
         return step::done;
     }
-    const auto from = i.is_placed() ? path_at(number(i.id)) : std::string();
+    const auto from = i.is_placed() ? path_at(number(i.id)) : path_before(i.id);
     const auto to = path_at(parent) + "/" + name;
     const auto source = i.parked ? parked_path(i.id) : in_tree(from);
     emit_item_rename(i, source, in_tree(to));
@@ -364,7 +364,9 @@ settler::step settler::move_to(const item_row& i, std::int64_t parent, const std
             in_tree(folder_of(from)) + "/" + std::string(tree::sidecar_folder)
         );
     }
-    const bool same_folder = i.at_parent == parent;
+    const auto was = parked_from_.find(number(i.id));
+    const bool same_folder = was == parked_from_.end() ? i.at_parent == parent : was->second.parent == parent;
+    parked_from_.erase(number(i.id));
     record(i, same_folder ? index::change_kind::renamed : index::change_kind::moved, from, to);
     db_.run("UPDATE item SET at_parent=?, at_name=?, parked=0, dirty=0 WHERE id=?", parent, name, i.id);
     return step::done;
@@ -405,6 +407,11 @@ bool settler::park_blocked() {
         if (from.empty()) {
             continue;
         }
+        former_place was;
+        was.parent = *i->at_parent;
+        was.name = i->at_name;
+        was.path = from;
+        parked_from_.insert_or_assign(number(id), std::move(was));
         emit_item_rename(*i, in_tree(from), parked_path(id));
         db_.run("UPDATE item SET at_parent=NULL, at_name=NULL, parked=1, dirty=1 WHERE id=?", id);
         return true;
@@ -421,6 +428,17 @@ std::string settler::path_at(std::int64_t id) {
         return container_.at_key;
     }
     return index::path_in_tree(db_, static_cast<item_id>(id));
+}
+
+/// Where a parked item lay, by what its folder is called now. Empty: it was parked before a crash, and nobody
+/// knows any more.
+std::string settler::path_before(item_id parked) {
+    const auto was = parked_from_.find(number(parked));
+    if (was == parked_from_.end()) {
+        return {};
+    }
+    const auto folder = path_at(was->second.parent);  // empty: removed, or parked itself
+    return folder.empty() ? was->second.path : folder + "/" + was->second.name;
 }
 
 std::string settler::path_of(const item_row& i) {

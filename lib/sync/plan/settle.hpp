@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -78,6 +79,7 @@ private:
     bool is_removable(const item_row& i) const;
     bool inside(std::int64_t folder, std::int64_t item);
     std::string path_at(std::int64_t id);
+    std::string path_before(index::item_id parked);
     std::string path_of(const item_row& i);
     void emit_item_rename(const item_row& i, const std::string& from, const std::string& to);
     void record(const item_row& i, index::change_kind what, const std::string& from, const std::string& to);
@@ -92,6 +94,12 @@ private:
     bool loaded_ = false;
     std::int64_t asked_ = 0;  ///< `container.settle` when `todo_` was read
     std::vector<index::item_id> todo_, removals_;
+    struct former_place {
+        former_place() = default;
+        std::int64_t parent = 0;
+        std::string name, path;  ///< its name there, and its path then
+    };
+    std::unordered_map<std::int64_t, former_place> parked_from_;  ///< of what waits between two renames
     std::unordered_set<std::int64_t> visiting_;
     std::vector<tree::op> ops_;
     std::pair<std::optional<std::int64_t>, std::string> last_folder_;  ///< of `folder_for`, with its path

@@ -53,7 +53,8 @@ bool settler::remove_all(std::size_t limit) {
 
 /// One rename into the trash for the item, whatever is below it; its rows and those of everything below go.
 void settler::remove_subtree(const item_row& top) {
-    const auto path = path_of(top);
+    const auto path = top.parked ? path_before(top.id) : path_of(top);
+    const bool known = !top.parked || !path.empty();
     if (top.is_placed() || top.parked) {
         const auto from = top.parked ? parked_path(top.id) : in_tree(path);
         emit_item_rename(top, from, "spool/trash/" + std::to_string(number(top.id)));
@@ -70,7 +71,8 @@ void settler::remove_subtree(const item_row& top) {
         item_type type;
         bool live, in_tree;
     };
-    std::vector<entry> stack{{number(top.id), path, top.type, top.gone_round == 0, top.is_placed()}};
+    const bool was_in_tree = top.is_placed() || top.parked;
+    std::vector<entry> stack{{number(top.id), path, top.type, top.gone_round == 0, was_in_tree}};
     while (!stack.empty()) {
         const auto e = std::move(stack.back());
         stack.pop_back();
@@ -87,7 +89,7 @@ void settler::remove_subtree(const item_row& top) {
             },
             e.id
         );
-        remove_row(e.id, e.path, e.type, e.live, e.in_tree);
+        remove_row(e.id, e.path, e.type, e.live, e.in_tree && known);
     }
     return_name(top);
 }

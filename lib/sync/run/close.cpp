@@ -40,19 +40,18 @@ void number_generation(
 }
 
 void count_all(index::database& db, bool held, pass_summary& s) {
-    s.owed = db.number(
-                   "SELECT count(*) FROM pending AS p JOIN item AS i ON i.id=p.item_id WHERE p.reason IS NOT "
-                   "NULL AND i.gone_round=0"
-    )
-                 .value_or(0);
-    s.held = db.number("SELECT sum(guard_held) FROM container").value_or(0);
+    const auto containers = index::count_containers(db);
+    s.owed = index::count_owed(db);
+    s.held = containers.held;
     s.no_room = index::count_without_room(db);
     s.kept_back =
-        held && db.number(
-                    "SELECT EXISTS (SELECT 1 FROM container WHERE settle<>0 AND state<>'departed') OR "
-                    "EXISTS (SELECT 1 FROM pending WHERE state=1 OR reason IS NULL)"
-                ) != 0;
-    s.containers = db.number("SELECT count(*) FROM container WHERE state='active'").value_or(0);
+        held &&
+        db.number(
+            "SELECT EXISTS (SELECT 1 FROM container WHERE settle<>0 AND state<>'departed') OR "
+            "EXISTS (SELECT 1 FROM pending AS p CROSS JOIN container AS c ON c.id=p.container_id WHERE "
+            "(p.state=1 OR p.reason IS NULL) AND c.state<>'departed')"
+        ) != 0;
+    s.containers = containers.by_state.at("active");
     s.items = db.number("SELECT sum(live_items) FROM container").value_or(0);
 }
 

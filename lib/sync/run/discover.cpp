@@ -111,10 +111,12 @@ private:
             if (full) {
                 target = list.address + "/delta?" + list.select();
             }
+            asked_alone_.clear();
             const auto round = full ? round_of::all : round_of::changes;
             auto end = co_await follow(std::move(target), list, round);
             if (end) {
                 co_await finish(kind, full, setting, *end);
+                co_await ask_again(list);
                 co_return;
             }
             const auto& e = end.error();
@@ -131,12 +133,14 @@ private:
             }
             break;
         }
+        asked_alone_.clear();
         auto end = co_await follow(list.address + "?" + list.select() + "&$top=999", list, round_of::all);
         if (!end) {
             fail(end.error(), kind + "s");
             co_return;
         }
         co_await finish(kind, true, setting, "");
+        co_await ask_again(list);
     }
 
     /// All pages from `target` on; the deltaLink, or empty for a plain listing.
@@ -195,9 +199,16 @@ private:
     }
 
     task<void> keep_told(std::string kind, std::vector<told_owner> told) {
-        auto write = [told = std::move(told), kind, stamp = stamp_](index::database& db) {
+        const auto now = core::now_seconds();
+        auto write = [told = std::move(told), kind, now, stamp = stamp_](index::database& db) {
             index::database::transaction t(db);
-            for (const auto& [what, o] : told) {
+            for (const auto& [what, o, why] : told) {
+                if (what == telling::unanswered) {
+                    index::see_owner(db, kind, o.id, stamp);
+                    index::note_unanswered(db, kind, o.id, why, now);
+                    continue;
+                }
+                index::forget_unanswered(db, kind, o.id);
                 if (what == telling::ours) {
                     index::upsert_owner(db, {o.kind, o.id, o.name, o.path}, stamp);
                 } else if (what == telling::partial) {
@@ -212,7 +223,7 @@ private:
     }
 
     /// Asks for each owner of whom a page told only a part, unless that changes nothing of an owner who was
-    /// told in whole before: in this round (a group comes on as many pages as it has members), or at any time
+    /// told in whole before: in this pass (a group comes on as many pages as it has members), or at any time
     /// if the round tells changes alone.
     task<core::result<void>> complete(std::vector<partial_owner> parts, owner_list list, round_of round) {
         auto known = [parts, kind = list.kind, round, stamp = stamp_](index::database& db) {
@@ -226,16 +237,19 @@ private:
         const auto whole = co_await pass_.store.call(std::move(known));
         std::vector<told_owner> told;
         for (std::size_t i = 0; i < parts.size(); ++i) {
+            if (whole[i]) {
+                continue;  // asked for all the same if a full round of this pass tells no more
+            }
             sources::owner o;
             o.kind = list.kind;
             o.id = parts[i].id;
-            const bool again = !asked_alone_.insert(list.kind + o.id).second && !parts[i].decides;
-            if (whole[i] || again) {
+            const bool again = !asked_alone_.insert(list.kind + o.id).second;
+            if (again && !parts[i].decides) {
                 continue;
             }
             told_owner one(telling::partial, std::move(o));
             if (!list.address.empty()) {
-                auto answer = co_await ask_alone(one.who.id, list);
+                auto answer = co_await ask_alone(one.who.id, list, true);
                 if (!answer) {
                     co_return answer.error();
                 }
@@ -247,29 +261,30 @@ private:
         co_return core::result<void>();
     }
 
-    /// What the service says of one owner. `partial`: no more than that it was there just now, or is not
-    /// there any more, which the feed will tell.
-    task<core::result<told_owner>> ask_alone(std::string id, owner_list list) {
+    /// What the service says of one owner. `unanswered`: they are not there, or not yet (a directory takes a
+    /// while to know everywhere whom it has just made), or they are refused for good, which is told the
+    /// `first` time.
+    task<core::result<told_owner>> ask_alone(std::string id, owner_list list, bool first) {
         const auto target = list.address + "/" + sources::segment(id) + "?" + list.select();
         auto answer = co_await pass_.graph.get_json(directory_call(target, list.kind + " " + id));
         sources::owner known;
         known.kind = list.kind;
         known.id = id;
-        told_owner nothing(telling::partial, std::move(known));
         if (!answer) {
             auto e = answer.error();
-            if (e.kind == error_kind::not_found) {
-                co_return nothing;
+            if (core::is_transient(e.kind) || e.kind == error_kind::auth_refused) {
+                co_return e;
             }
-            if (!core::is_transient(e.kind) && e.kind != error_kind::auth_refused) {
-                // Lasting, and of one owner: no reason to take the whole list for failed, in every pass.
+            // Of one owner: no reason to take the whole list for failed, in every pass.
+            told_owner nothing(telling::unanswered, std::move(known));
+            nothing.why = e.kind;
+            if (e.kind != error_kind::not_found && first) {
                 e.operation = "discover";
                 e.object = list.kind + " " + id;
                 core::log(core::log_level::warning, core::describe(e));
                 pass_.counters.failed(e);
-                co_return nothing;
             }
-            co_return e;
+            co_return nothing;
         }
         auto one = list.read(*answer);
         if (one.who.id != id) {
@@ -277,6 +292,33 @@ private:
             co_return std::move(e).on(list.kind + " " + id);
         }
         co_return one;
+    }
+
+    /// Those for whom the service would not answer before: the cursor of their list has passed them.
+    task<void> ask_again(owner_list list) {
+        constexpr int at_a_time = 100;
+        auto read = [kind = list.kind](index::database& db) {
+            return index::unanswered_owners(db, kind, at_a_time);
+        };
+        const auto left = co_await pass_.store.call(std::move(read));
+        std::vector<told_owner> told;
+        for (const auto& owner : left) {
+            if (asked_alone_.contains(list.kind + owner.remote_id)) {
+                continue;  // just now
+            }
+            auto answer = co_await ask_alone(owner.remote_id, list, false);
+            if (!answer) {
+                fail(answer.error(), list.kind + "s");
+                break;
+            }
+            // Who is not there for so long is not there: the feed will tell, if it ever told of them.
+            constexpr core::unix_seconds day = 86'400;
+            const bool gone = answer->what == telling::unanswered && answer->why == error_kind::not_found &&
+                              core::now_seconds() - owner.since > day;
+            answer->what = gone ? telling::partial : answer->what;
+            told.push_back(std::move(*answer));
+        }
+        co_await keep_told(list.kind, std::move(told));
     }
 
     task<void> finish(std::string kind, bool full, std::string setting, std::string cursor) {
@@ -499,7 +541,7 @@ private:
     std::optional<core::error> failure_;
     bool sites_complete_ = false;
     bool answered_ = false;                        ///< a list was answered: the service is there
-    std::unordered_set<std::string> asked_alone_;  ///< kind and id: of whom a list told only a part
+    std::unordered_set<std::string> asked_alone_;  ///< kind and id: asked for alone in this round
     std::vector<index::owner_row> queue_;
     std::size_t next_ = 0;
 };

@@ -12,15 +12,17 @@ namespace m365stage::sync {
 /// What one element of a list says of an owner.
 enum class telling {
     ours,
-    foreign,  ///< it says that it is nobody whose data is staged
-    gone,     ///< removed
-    partial,  ///< not enough to tell: a feed may tell only what changed (contract Q106)
+    foreign,     ///< it says that it is nobody whose data is staged
+    gone,        ///< removed
+    partial,     ///< not enough to tell: a feed may tell only what changed (contract Q106)
+    unanswered,  ///< the same, and the service would not say more
 };
 
 struct told_owner {
     told_owner(telling w, sources::owner o) : what(w), who(std::move(o)) {}
     telling what;
     sources::owner who;
+    core::error_kind why = core::error_kind::internal;  ///< of `unanswered`
 };
 
 /// A list of owners: how it is asked for, and how it is read.

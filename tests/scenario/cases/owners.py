@@ -2,11 +2,13 @@
 
 import os
 import random
+import signal
 import time
 
 from cases import scenario
 from cases.special import inodes_below, small
 from harness import World, check, check_manners, check_quiet, compare, kill
+from running import before, hook, metric, readiness, serving, wait_until
 
 
 @scenario
@@ -29,6 +31,54 @@ def departed_user(options):
         left = os.path.exists(os.path.join(w.stage.root, "tree/users/gone@contoso.example"))
         check(not left, "a departed user's files are there after the retention")
         compare(w.stage, quiet=True)
+        check_manners(w.sim)
+    return ""
+
+
+@scenario
+def departed_waits_for_nobody(options):
+    """what is owed or held of who departed keeps nobody's backup waiting, and is counted nowhere"""
+    with serving(options, "leftovers", "--users", 1, "--sites", 0, "--groups", 0, "--specials", 0,
+                 guard={"max_deleted_share": 0.3, "min_deleted_items": 5}) as (w, service):
+        stage = w.stage
+
+        def shown(*reasons):
+            wanted = 503 if reasons else 200, sorted(reasons)
+            wait_until(lambda: (lambda status, kinds: (status, sorted(kinds)))(*readiness(stage)) == wanted,
+                       f"/readyz says {wanted}", longest=60)
+
+        for name in ("deleting", "hoarder"):
+            w.sim.post("directory", op="add_user", name=name)
+            w.sim.post("bulk", user=name, items=12, folders=1, file_size=100, seed=5)
+        files = [i for i in w.sim.expected()
+                 if i["owner"].get("upn") == "deleting@contoso.example" and i["type"] == "file"]
+        w.sim.op("create", user="hoarder", path="huge.bin", type="file", size=1 << 42, seed=3, no_hash=True)
+        shown("disk")
+        for i in files:
+            w.sim.op("delete", drive=i["drive"], id=i["id"])
+        shown("disk", "guard")
+        held = stage.rows("SELECT key FROM container WHERE guard_held>0")[0][0]
+        w.sim.post("directory", op="remove_user", name="deleting@contoso.example")
+        shown("disk")
+        before(stage, "1", expect=5)
+        stage.configure(select={"users": {"exclude": ["hoarder@*"]}})
+        service.process.send_signal(signal.SIGHUP)
+        shown()
+        left = [held, "users/hoarder@contoso.example/onedrive"]
+        check(stage.rows("SELECT count(*) FROM container AS c WHERE state='departed' AND (guard_held>0 OR EXISTS "
+                         "(SELECT 1 FROM pending WHERE container_id=c.id AND reason='disk'))")[0][0] == 2,
+              "nothing is left of them: this proves nothing")
+        before(stage, "2", "--on-owed", "fail")
+        hook(stage, "after-job", "--jobid", "2", "--status", "OK")
+        check(stage.run("sync").exit == 0, "a pass is degraded by who departed")
+        check(metric(stage, "m365stage_held_deletions") == 0 and metric(stage, "m365stage_owed_items") == 0,
+              "the metrics tell of who departed")
+        status = stage.run("--json", "status").summary
+        check(status["coverage_percent"] == 100 and not status["failing"] and not status["guard"], f"{status}")
+        check(stage.run("guard", "list").exit == 0, "a person is asked for what waits for nobody")
+        for key in left:
+            approved = stage.run("guard", "approve", key)
+            check(approved.exit == 2 and "has departed" in approved.told(), approved.told())
         check_manners(w.sim)
     return ""
 

@@ -192,6 +192,28 @@ def permission_lost(options):
 
 
 @scenario
+def permission_refused_as_401(options):
+    """a permission whose loss is told as 401: no part of all takes it back, and the next pass is no sooner"""
+    with serving(options, "denied-401", "--users", 2, "--sites", 0, "--groups", 0, "--specials", 0,
+                 "--files-per-drive", 5, "--messages-per-mailbox", 3, kinds=["onedrive", "mail"],
+                 sync={"interval": "1h"}) as (w, service):
+        stage = w.stage
+        wait_until(lambda: readiness(stage)[0] == 200, "the first pass", longest=60)
+        w.sim.fault("error", path="root/delta", status=401, code="unauthenticated", count=-1)
+        check(stage.run("sync").exit == 3, "nothing of a kind may be read, and that is no failure")
+        check(readiness(stage) == (503, ["unauthorized"]), f"readiness: {readiness(stage)}")
+        check(stage.run("sync", "--only", "users/*/mail").exit == 0, "a part that may be read")
+        check(readiness(stage) == (503, ["unauthorized"]), f"a part proves nothing: {readiness(stage)}")
+        before(stage, "1", "--max-age", "1h", expect=3)
+        told = re.findall("next try in (.*)", service.log())
+        check(told and all(re.fullmatch("1 h 0 min|5[0-9] min.*", t) for t in told), f"all is read again in {told}")
+        w.sim.clear_faults()
+        before(stage, "2")
+        check(readiness(stage) == (200, []), f"it is not well again: {readiness(stage)}")
+    return f"next try in {told[0]}"
+
+
+@scenario
 def permission_never_granted(options):
     """a kind whose permission was never granted: the first pass ends with 3 and has all of the others"""
     with World(options, "ungranted", "--seed", options.seed, "--users", 2, "--sites", 0, "--groups", 0,

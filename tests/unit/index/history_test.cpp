@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "index/containers.hpp"
+
 namespace m365stage::index {
 namespace {
 
@@ -91,6 +93,15 @@ TEST_SUITE("index") {
         record_job_ended(f.db, "1", "OK", 220);
         CHECK_FALSE(versions_of(f.db, "users/ann/onedrive/a.txt")[0].job);
         CHECK_FALSE(record_job_read(f.db, "none", "OK", 210));
+    }
+
+    TEST_CASE("leases: an object between two renames makes them wait, unless its owner departed meanwhile") {
+        one_file f;
+        CHECK(tree_is_whole(f.db));
+        f.db.script("UPDATE item SET at_parent=NULL, at_name=NULL, parked=1, dirty=1 WHERE id=2");
+        CHECK_FALSE(tree_is_whole(f.db));
+        mark_departed(f.db, static_cast<container_id>(1), 100);  // nothing settles it any more
+        CHECK(tree_is_whole(f.db));
     }
 
     TEST_CASE("jobs: one whose lease ended before it had read is not saved, whatever the Director says") {

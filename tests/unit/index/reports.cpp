@@ -6,6 +6,9 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "index/containers.hpp"
+#include "index/leases.hpp"
+
 namespace m365stage::index {
 namespace {
 
@@ -190,6 +193,52 @@ TEST_SUITE("index") {
         CHECK(groups[0].next_try == 5000);
         CHECK(groups[0].examples.at(0).path == "users/ann/onedrive/virus.exe");
         CHECK(groups[0].examples.at(0).error == "said no");
+    }
+
+    TEST_CASE("departed: nothing of it is owed or held, and what did not come in time counts nowhere") {
+        hand_made h;
+        h.add_pending(1, 1, "NULL");
+        h.add_pending(5, 0, "'disk'");
+        h.db.script(
+            "UPDATE item SET gone_round=7, dirty=1 WHERE id=3;"
+            "UPDATE container SET guard_held=1, guard_round=7, error_kind='server'"
+        );
+        CHECK(count_owed(h.db) == 2);
+        CHECK(count_without_room(h.db) == 1);
+        CHECK(count_containers(h.db).held == 1);
+        CHECK(count_containers(h.db).failing == 1);
+        CHECK(find_container(h.db, "users/ann/onedrive")->held == 1);
+        mark_departed(h.db, static_cast<container_id>(1), 100);
+        CHECK(count_owed(h.db) == 0);
+        CHECK(count_without_room(h.db) == 0);
+        CHECK(failing_items(h.db, 3, h.as_is).empty());
+        CHECK(count_containers(h.db).held == 0);
+        CHECK(count_containers(h.db).failing == 0);
+        CHECK(find_container(h.db, "users/ann/onedrive")->held == 0);
+        CHECK(held_containers(h.db, 5, h.as_is).empty());
+        CHECK(h.listed("*/a.txt") == paths{"held users/ann/onedrive/folder/a.txt"});
+        const auto refused = approve_guard(h.db, "users/ann/onedrive").error();
+        CHECK(refused.cause == "it has departed: all of it stays until sync.departed_retention is over");
+        CHECK(refused.hint == "nothing is held anywhere");
+        const auto work = count_backlog(h.db);
+        CHECK(work.to_fetch + work.spooled + work.failed + work.roots + work.gone == 0);
+        CHECK(work.departed == 3);
+        const auto staged = count_staged(h.db, work);
+        CHECK(staged.known == 2);
+        CHECK(staged.percent() == 100);
+    }
+
+    TEST_CASE("guard: what is approved waits for nobody, wherever deletions are counted") {
+        hand_made h;
+        h.db.script(
+            "UPDATE item SET gone_round=7, dirty=1 WHERE id=3;"
+            "UPDATE container SET guard_held=1, guard_round=7, complete_round=7"
+        );
+        CHECK(count_containers(h.db).held == 1);
+        REQUIRE(approve_guard(h.db, "users/ann/onedrive").has_value());
+        CHECK(count_containers(h.db).held == 0);
+        CHECK(find_container(h.db, "users/ann/onedrive")->held == 0);
+        CHECK(held_containers(h.db, 0, h.as_is).at(0).held == 1);  // told until it is done
     }
 
     TEST_CASE("status: the backlog tells fetching from applying and leaves container roots apart") {

@@ -4,6 +4,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "index/reports.hpp"
 #include "sync/run/owner_list.hpp"
 #include "tests/unit/sync/pass_fixture.hpp"
 
@@ -14,7 +15,7 @@ using test::one_drive;
 
 namespace {
 
-/// A directory of groups: rounds of pages, and each group by itself.
+/// A directory of groups: rounds of pages (a text instead of one: it answers 410), and each group by itself.
 class directory final : public test::bare_graph {
 public:
     std::deque<std::vector<json>> rounds;  ///< of pages; each is told once
@@ -31,6 +32,9 @@ public:
         }
         begun_ = true;
         const auto& pages = rounds.front();
+        if (pages[number].is_string()) {
+            co_return core::error(error_kind::resync, "the cursor is gone");
+        }
         graph::page p;
         p.value = std::make_unique<json>(pages[number]);
         const bool last = number + 1 == pages.size();
@@ -91,6 +95,15 @@ struct groups {
         return out;
     }
 
+    /// What is told of owners, with the reasons.
+    std::vector<std::string> not_covered() {
+        std::vector<std::string> out;
+        for (const auto& u : index::not_covered(d.store.direct())) {
+            out.push_back(u.owner + ": " + u.reason);
+        }
+        return out;
+    }
+
     std::string cursor() { return index::setting(d.store.direct(), "delta:group").value_or(""); }
 
     directory service;
@@ -98,6 +111,10 @@ struct groups {
 };
 
 using names = std::vector<std::string>;
+
+bool is_alone(const std::string& target) {
+    return target.starts_with("/v1.0/groups/") && !target.starts_with("/v1.0/groups/delta");
+}
 
 }  // namespace
 
@@ -159,6 +176,80 @@ TEST_SUITE("sync") {
         CHECK(g.known() == names{"a team-a"});  // it is not there any more, which the feed will tell
     }
 
+    TEST_CASE("discover: who is told in part before a 410 and behind it is asked for, and stays") {
+        groups g;
+        g.service.rounds.push_back({json::array({group("a"), group("b")})});
+        g.service.rounds.push_back({json::array({part("a")}), json("410")});
+        g.service.rounds.push_back({json::array({group("b")}), json::array({part("a")})});
+        g.service.alone = {{"a", group("a")}};
+        CHECK_FALSE(g.pass());
+        CHECK_FALSE(g.pass());
+        CHECK(g.known() == names{"a team-a", "b team-b"});
+        CHECK(g.service.asked.back() == "/v1.0/groups/a?$select=id,displayName,mailNickname,groupTypes");
+    }
+
+    TEST_CASE("discover: who was asked for before a 410 and said nothing is asked for again behind it") {
+        groups g;
+        g.service.rounds.push_back({json::array({group("b")})});
+        g.service.rounds.push_back({json::array({part("new")}), json("410")});
+        g.service.rounds.push_back({json::array({group("b"), part("new")})});
+        CHECK_FALSE(g.pass());
+        CHECK_FALSE(g.pass());
+        CHECK(std::count_if(g.service.asked.begin(), g.service.asked.end(), is_alone) == 2);
+    }
+
+    TEST_CASE("discover: who was just made and is not known everywhere yet is asked for until they are") {
+        groups g;
+        g.service.rounds.push_back({json::array({group("a")})});
+        g.service.rounds.push_back({json::array({part("new")})});
+        g.service.rounds.push_back({json::array()});
+        CHECK_FALSE(g.pass());
+        CHECK_FALSE(g.pass());
+        CHECK(g.service.asked.size() == 2);
+        CHECK(g.cursor() == "https://graph/delta");
+        CHECK(g.not_covered() == names{"group new: told in part, and not answered for: not_found"});
+        CHECK(g.d.pass.counters.error_count == 0);
+        g.service.rounds.push_back({json::array()});
+        g.service.rounds.push_back({json::array()});
+        CHECK_FALSE(g.pass());
+        CHECK(g.service.asked.size() == 2);
+        g.service.alone = {{"new", group("new")}};
+        CHECK_FALSE(g.pass());
+        CHECK(g.known() == names{"a team-a", "new team-new"});
+        CHECK(g.not_covered().empty());
+        CHECK_FALSE(g.pass());
+        CHECK(g.service.asked.size() == 1);
+    }
+
+    TEST_CASE("discover: who is not there for a day, is told in whole or is removed is not asked for any more"
+    ) {
+        for (const std::string what : {"day", "whole", "removed"}) {
+            groups g;
+            g.service.rounds.push_back({json::array({group("a")})});
+            g.service.rounds.push_back({json::array({json{{"id", "a"}, {"mailNickname", "x"}}, part("new")})}
+            );
+            const auto removed = json{{"id", "new"}, {"@removed", {{"reason", "deleted"}}}};
+            g.service.rounds.push_back(
+                {what == "day"     ? json::array()
+                 : what == "whole" ? json::array({group("new"), group("a")})
+                                   : json::array({removed, json{{"id", "a"}, {"@removed", json::object()}}})}
+            );
+            g.service.rounds.push_back({json::array()});
+            CHECK_FALSE(g.pass());
+            CHECK_FALSE(g.pass());
+            CHECK(g.not_covered().size() == 2);
+            if (what == "day") {
+                g.d.store.direct().run("UPDATE not_covered SET since=since-90000");
+            }
+            CHECK_FALSE(g.pass());
+            CHECK(g.service.asked.size() == (what == "day" ? 3 : 1));
+            CHECK(g.not_covered().empty());
+            CHECK_FALSE(g.pass());
+            CHECK(g.service.asked.size() == 1);
+            CHECK(g.known().size() == (what == "whole" ? 2 : what == "day" ? 1 : 0));
+        }
+    }
+
     TEST_CASE("discover: a failure to ask for one is a failure of the list, which is read again from there") {
         groups g;
         g.service.rounds.push_back({json::array({group("a")})});
@@ -194,7 +285,36 @@ TEST_SUITE("sync") {
             CHECK(g.cursor() == "https://graph/delta");
             CHECK(g.d.pass.counters.errors.size() == errors + 2);  // told all the same
             CHECK(g.known() == names{"a team-a"});
+            CHECK(g.not_covered().size() == 2);
+            g.service.rounds.push_back({json::array()});
+            CHECK_FALSE(g.pass());
+            CHECK(g.service.asked.size() == 3);
+            CHECK(g.d.pass.counters.errors.size() == errors + 2);  // not told again
+            g.service.refusal.reset();
+            auto renamed = group("a");
+            renamed["mailNickname"] = "renamed";
+            g.service.alone = {{"a", renamed}, {"b", group("b")}};
+            g.service.rounds.push_back({json::array()});
+            CHECK_FALSE(g.pass());
+            CHECK(g.known() == names{"a renamed", "b team-b"});
+            CHECK(g.not_covered().empty());
         }
+    }
+
+    TEST_CASE("discover: a failure to ask again is told, and asked it is in the next pass") {
+        groups g;
+        g.service.rounds.push_back({json::array({part("new")})});
+        g.service.rounds.push_back({json::array()});
+        g.service.rounds.push_back({json::array()});
+        CHECK_FALSE(g.pass());
+        g.service.refusal = core::error(error_kind::server, "no");
+        const auto failure = g.pass();
+        REQUIRE(failure);
+        CHECK(failure->object == "group new");
+        g.service.refusal.reset();
+        g.service.alone = {{"new", group("new")}};
+        CHECK_FALSE(g.pass());
+        CHECK(g.known() == names{"new team-new"});
     }
 
     TEST_CASE("discover: an answer about somebody else takes nobody away") {

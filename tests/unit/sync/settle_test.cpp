@@ -1,5 +1,7 @@
 #include "sync/plan/settle.hpp"
 
+#include "index/history.hpp"
+#include "index/leases.hpp"
 #include "tests/unit/sync/model.hpp"
 
 using namespace m365stage;
@@ -107,6 +109,74 @@ TEST_SUITE("sync") {
         round(s, m);
         check_staged(s, m);
         CHECK(s.fetched == 0);
+    }
+
+    TEST_CASE("settle: of a circle every rename is told with both paths, and history follows them") {
+        staged_drive s;
+        drive_model m;
+        const auto x = m.add(true, "root", "x");
+        const auto y = m.add(true, "root", "y");
+        const auto in_x = m.add(true, x, "deep");
+        const auto in_y = m.add(true, y, "deep");
+        m.add(false, in_x, "f");
+        m.add(false, in_y, "f");
+        m.add(false, in_x, "of x");
+        start(s, m);
+        s.db.run("UPDATE generation SET finished_at=2");
+        index::job_row job;
+        job.job_id = "7";
+        job.generation = 1;
+        index::add_lease(s.db, index::lease_row(), job);
+        index::record_job_ended(s.db, "7", "OK", 3);
+        m.move(x, "root", "y");
+        m.move(y, "root", "x");
+        m.move(in_x, y, "deep");
+        m.move(in_y, x, "deep");
+        round(s, m);
+        check_staged(s, m);
+        std::map<std::string, std::string> moved;  // old path and new one
+        s.db.query("SELECT old_path, new_path FROM change WHERE what IN (4, 5)", [&](index::row r) {
+            moved[r.text(0)] = r.text(1);
+        });
+        const std::string top(staged_drive::key);
+        CHECK(moved.size() == 4);
+        CHECK_FALSE(moved.contains(""));
+        const auto rows = index::versions_of(s.db, top + "/x/deep/of x");
+        REQUIRE(rows.size() == 1);
+        CHECK(rows[0].job);
+        CHECK(rows[0].path == top + "/x/deep/of x");
+    }
+
+    TEST_CASE("settle: in a folder that changed names with another, history tells both files of one path") {
+        staged_drive s;
+        drive_model m;
+        const auto x = m.add(true, "root", "x");
+        const auto y = m.add(true, "root", "y");
+        m.add(false, x, "f");
+        m.add(false, y, "f");
+        m.add(false, x, "of x");
+        start(s, m);
+        m.move(x, "root", "y");
+        m.move(y, "root", "x");
+        round(s, m);
+        s.db.run("UPDATE generation SET finished_at=2");
+        index::job_row job;
+        job.job_id = "7";
+        job.generation = 1;
+        index::add_lease(s.db, index::lease_row(), job);
+        index::record_job_ended(s.db, "7", "OK", 3);
+        const std::string top(staged_drive::key);
+        for (const std::string folder : {"x", "y"}) {
+            std::set<std::string> paths;
+            for (const auto& v : index::versions_of(s.db, top + "/" + folder + "/f")) {
+                paths.insert(v.path);
+            }
+            CHECK(paths == std::set<std::string>{top + "/x/f", top + "/y/f"});
+            const auto own = index::versions_of(s.db, top + "/" + folder + "/of x");
+            REQUIRE(own.size() == 1);
+            CHECK(own[0].path == top + "/y/of x");
+        }
+        CHECK(s.db.number("SELECT count(*) FROM change WHERE what=4 AND old_path IS NOT NULL") == 2);
     }
 
     TEST_CASE("settle: a folder moves into its own former child") {
