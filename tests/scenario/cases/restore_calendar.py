@@ -1,9 +1,11 @@
 """Calendars from the tree back into mailboxes, without a mail to anybody."""
 
+import contextlib
 import json
 import os
 import random
 import re
+import shutil
 import subprocess
 
 from cases import scenario
@@ -279,3 +281,101 @@ def restore_calendar_kills(options):
         check_equal(before, facts(staged_again(w)))
         no_mails(w.sim)
         return f"{kills} kills; {out.summary['kinds']}"
+
+
+CHOSEN = ["--in-place", "--select", "users/ada@*/calendar/Plans"]
+SHORT = {"subject": "Short", "body": {"contentType": "text", "content": "the agenda"}, "location": {"displayName": "Room 1"},
+         "start": {"dateTime": "2026-03-02T09:00:00", "timeZone": "UTC"},
+         "end": {"dateTime": "2026-03-02T10:00:00", "timeZone": "UTC"}}
+DAILY = SHORT | {"subject": "Daily", "recurrence": {
+    "pattern": {"type": "daily", "interval": 1},
+    "range": {"type": "numbered", "startDate": "2026-03-02", "numberOfOccurrences": 20, "recurrenceTimeZone": "UTC"}}}
+INVITED = {"attendees": [{"type": "required", "emailAddress": {"name": "Eve", "address": "eve@fabrikam.example"}}]}
+
+
+@contextlib.contextmanager
+def one_calendar(options, name):
+    """A tenant of one user, whose calendar Plans is empty."""
+    with World(options, name, "--seed", options.seed, "--users", 1, "--sites", 0, "--groups", 0, "--specials", 0,
+               "--messages-per-mailbox", 0, "--files-per-drive", 0, "--events-per-calendar", 0) as w:
+        allow(w)
+        w.stage.configure(kinds=["calendar"])
+        change(w, "new_calendar", name="Plans")
+        yield w
+        no_mails(w.sim)
+
+
+def change(w, what, **more):
+    return w.sim.post("exchange/calendar/op", op=what, mailbox="ada", **more)
+
+
+def plans(w):
+    """What is in the calendar, by subject: equal subjects are there in a list."""
+    out = {}
+    for e in expected(w.sim):
+        if e["type"] == "event" and e["calendar"] == "Plans":
+            out.setdefault(e["graph"]["subject"], []).append(e)
+    return out
+
+
+def forget_journal(w):
+    shutil.rmtree(os.path.join(w.stage.root, "restore"), ignore_errors=True)
+
+
+def names_of(one):
+    return sorted(a["name"] for a in one["attachments"])
+
+
+@scenario
+def restore_calendar_occurrence_files(options):
+    """calendars: an occurrence keeps what it has from its series and what is its own, also when a request breaks"""
+    with one_calendar(options, "occfiles") as w:
+        made = change(w, "new", calendar="Plans", set=DAILY, attachments=[{"name": "series.bin", "size": 3000, "seed": 1}])
+        for n in (2, 3):
+            change(w, "attach", event=made["id"], day="2026-03-05", name=f"own{n}.bin", size=3000, seed=n)
+        w.stage.sync(expect=0)
+        source = copy_of(w.stage)
+        # The one of the series, and the two of the occurrence: each of the requests breaks once.
+        for nth in (1, 2, 3):
+            wipe(w.sim)
+            forget_journal(w)
+            w.sim.fault("reset", path="/attachments$", method="POST", nth=nth, count=1)
+            restore(w.stage, source, *CHOSEN)
+            check(w.sim.get("faults")["faults"][0]["struck"] == 1, "no request broke")
+            w.sim.clear_faults()
+            (series,) = plans(w)["Daily"]
+            (occurrence,) = series["exceptions"]
+            check(names_of(series) == ["series.bin"], f"the series has {names_of(series)}")
+            wanted = ["own2.bin", "own3.bin", "series.bin"]
+            check(names_of(occurrence) == wanted, f"request {nth} broke: the occurrence has {names_of(occurrence)}")
+        return "3 broken requests"
+
+
+@scenario
+def restore_calendar_sessions(options):
+    """calendars: an upload session that breaks goes on where it is, and one that ended is begun again"""
+    with one_calendar(options, "calsessions") as w:
+        change(w, "new", calendar="Plans", set=SHORT, attachments=[{"name": "big.bin", "size": 9_000_000, "seed": 1}])
+        w.stage.sync(expect=0)
+        source = copy_of(w.stage)
+        # What breaks, and how many sessions it takes.
+        ended = {"service": "files", "nth": 2, "count": 2}  # a piece, and how far the session is
+        faults = ((1, "reset", {"nth": 2}), (1, "short_body", {"nth": 2}),
+                  (2, "error", ended | {"status": 401, "code": "InvalidToken"}),
+                  (2, "error", ended | {"status": 404, "code": "ErrorItemNotFound"}))
+        for sessions, kind, more in faults:
+            wipe(w.sim)
+            forget_journal(w)
+            before = sessions_begun(w)
+            w.sim.fault(kind, path="/_upload/", **more)
+            restore(w.stage, source, *CHOSEN)
+            w.sim.clear_faults()
+            begun = sessions_begun(w) - before
+            check(begun == sessions, f"{kind} {more}: {begun} sessions")
+            (event,) = plans(w)["Short"]
+            check(names_of(event) == ["big.bin"], f"{kind}: it has {names_of(event)}")
+        return f"{len(faults)} faults"
+
+
+def sessions_begun(w):
+    return sum("createUploadSession" in x["request"] for x in w.sim.get("log?limit=2000")["log"])
