@@ -352,6 +352,32 @@ def restore_calendar_occurrence_files(options):
 
 
 @scenario
+def restore_calendar_unread(options):
+    """calendars: one attachment, or one calendar, that can't be read back is told, and the rest is read back"""
+    with one_calendar(options, "calunread") as w:
+        for name in ("first", "other"):
+            change(w, "new", calendar="Plans", set=SHORT | {"subject": name},
+                   attachments=[{"name": name + ".bin", "size": 3000, "seed": 1}])
+        w.stage.sync(expect=0)
+        source = copy_of(w.stage)
+        wipe(w.sim)
+        w.sim.fault("error", path="/attachments/.*value", status=400, code="ErrorCannotOpenFileAttachment", count=-1)
+        for _ in range(2):
+            out = restore(w.stage, source, *CHOSEN, expect=1)
+            check(out.summary["kinds"]["event"]["failed"] == 2 and "failure" not in out.summary, out.told()[-1500:])
+            check(all(names_of(e) == [s + ".bin"] for s, (e,) in plans(w).items()), "attachments are there twice")
+        w.sim.clear_faults()
+        restore(w.stage, source, *CHOSEN)
+        w.sim.fault("error", path=r"/calendars/.*/events\?", method="GET", status=403, code="ErrorAccessDenied", count=-1)
+        out = restore(w.stage, source, *CHOSEN, expect=1)
+        check(len(out.summary["left"]) == 1 and "failure" not in out.summary, out.told()[-1500:])
+        check("could not be read back" in out.summary["left"][0]["reason"], f"{out.summary['left']}")
+        w.sim.clear_faults()
+        restore(w.stage, source, *CHOSEN)
+        return f"{out.summary['kinds']}"
+
+
+@scenario
 def restore_calendar_sessions(options):
     """calendars: an upload session that breaks goes on where it is, and one that ended is begun again"""
     with one_calendar(options, "calsessions") as w:
