@@ -276,13 +276,28 @@ private:
     }
 
     /// The occurrence of the new series that belongs to a date; null if there is none.
-    task<core::result<json>> occurrence_on(unix_seconds date, const sources::event_clock& clock) {
+    /// `moved`: where it may have been moved to, [start, end): the service goes by where they are now.
+    task<core::result<json>> occurrence_on(
+        unix_seconds date, const sources::event_clock& clock,
+        std::optional<std::pair<unix_seconds, unix_seconds>> moved = {}
+    ) {
         const auto start = clock.wall_of(sources::utc_of_event_time(event_, "start").value_or(0));
         const auto wall = date + ((start % core::seconds_a_day) + core::seconds_a_day) % core::seconds_a_day;
         const auto about = clock.zone && !clock.all_day ? clock.zone->utc_of(wall) : wall;
-        auto call = calls_.instances(
-            entry_.id, about - core::seconds_a_day, about + 2 * core::seconds_a_day, o_.path
-        );
+        auto found =
+            co_await find_instance(about - core::seconds_a_day, about + 2 * core::seconds_a_day, date, clock);
+        if (found && found->is_null() && moved) {
+            found = co_await find_instance(
+                moved->first - core::seconds_a_day, moved->second + core::seconds_a_day, date, clock
+            );
+        }
+        co_return found;
+    }
+
+    task<core::result<json>> find_instance(
+        unix_seconds from, unix_seconds to, unix_seconds date, const sources::event_clock& clock
+    ) {
+        auto call = calls_.instances(entry_.id, from, to, o_.path);
         const auto fits = [&](const json& one) { return date_of(one, clock) == date; };
         co_return co_await graph::find_element(with_.graph, std::move(call), fits);
     }
@@ -291,7 +306,12 @@ private:
         const auto date = date_of(one, clock);
         core::result<json> there = json();
         if (date) {
-            there = co_await occurrence_on(*date, clock);
+            std::optional<std::pair<unix_seconds, unix_seconds>> moved;
+            const auto start = sources::utc_of_event_time(one, "start");
+            if (const auto end = sources::utc_of_event_time(one, "end"); start && end) {
+                moved.emplace(*start, std::max(*start, *end));
+            }
+            there = co_await occurrence_on(*date, clock, moved);
         }
         if (!there) {
             co_return there.error();

@@ -352,6 +352,28 @@ def restore_calendar_occurrence_files(options):
 
 
 @scenario
+def restore_calendar_moved_occurrence(options):
+    """calendars: an occurrence that was moved by days is found when a series is finished in a later run"""
+    with one_calendar(options, "calmoved") as w:
+        made = change(w, "new", calendar="Plans", set=DAILY, attachments=[{"name": "a.bin", "size": 3000, "seed": 1}])
+        change(w, "set", event=made["id"], day="2026-03-05",
+               set={"start": {"dateTime": "2026-03-12T15:00:00", "timeZone": "UTC"},
+                    "end": {"dateTime": "2026-03-12T16:00:00", "timeZone": "UTC"}})
+        w.stage.sync(expect=0)
+        source = copy_of(w.stage)
+        takes_place = told_occasions(plans(w)["Daily"][0])
+        wipe(w.sim)
+        w.sim.fault("error", path="/attachments$", method="POST", status=400, code="ErrorInvalidRequest", count=1)
+        out = restore(w.stage, source, *CHOSEN, expect=1)
+        check([x["kind"] for x in out.summary["left"]] == ["attachment"], f"{out.summary['left']}")
+        w.sim.clear_faults()
+        restore(w.stage, source, *CHOSEN)
+        (series,) = plans(w)["Daily"]
+        check(names_of(series) == ["a.bin"] and told_occasions(series) == takes_place, "it is not as it was")
+        return f"{len(takes_place)} occurrences"
+
+
+@scenario
 def restore_calendar_unread(options):
     """calendars: one attachment, or one calendar, that can't be read back is told, and the rest is read back"""
     with one_calendar(options, "calunread") as w:
