@@ -95,7 +95,7 @@ graph::call calendar_calls::instances(
     return ask(
         "/events/" + segment(id) + "/instances?startDateTime=" + core::format_timestamp(from) +
             "&endDateTime=" + core::format_timestamp(to) +
-            "&$select=id,type,originalStart,subject,start,end,isAllDay",
+            "&$select=id,type,originalStart,subject,start,end,isAllDay,attendees",
         std::move(object), 50
     );
 }

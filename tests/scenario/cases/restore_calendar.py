@@ -352,6 +352,85 @@ def restore_calendar_occurrence_files(options):
 
 
 @scenario
+def restore_calendar_changed(options):
+    """calendars: another version of an event is reported or replaced; what only Exchange moved counts as there"""
+    with one_calendar(options, "calchanged") as w:
+        ids = {}
+        for name, what in (("text", SHORT), ("place", SHORT), ("file", SHORT), ("cancelled", DAILY), ("day", DAILY),
+                           ("person", SHORT), ("key", SHORT), ("reminder", SHORT), ("series key", DAILY)):
+            ids[name] = change(w, "new", calendar="Plans", set=what | {"subject": name},
+                               attachments=[{"name": "a.bin", "size": 3000, "seed": 1}])["id"]
+        change(w, "set", event=ids["series key"], day="2026-03-04", set={"subject": "series key 4"})
+        w.stage.sync(expect=0)
+        source = copy_of(w.stage)
+
+        def damage():
+            now = {s: e["id"] for s, (e,) in plans(w).items()}
+            change(w, "set", event=now["text"], set={"body": {"contentType": "text", "content": "something else"}})
+            change(w, "set", event=now["place"], set={"location": {"displayName": "nowhere"}})
+            change(w, "attach", event=now["file"], name="b.bin", size=10, seed=2)
+            change(w, "delete", event=now["cancelled"], day="2026-03-06")
+            change(w, "set", event=now["day"], day="2026-03-05", set={"subject": "another day"})
+
+        damage()
+        change(w, "set", event=ids["person"], set=INVITED)
+        for name in ("key", "series key"):
+            change(w, "rekey", event=ids[name])
+        change(w, "set", event=ids["reminder"], set={"isReminderOn": False})
+        before = plans(w)
+        w.sim.forget_requests()
+        out = restore(w.stage, source, *CHOSEN, expect=1)
+        left = {re.search("_(.*)_", x["path"]).group(1): x for x in out.summary["left"]}
+        changed = {"text", "place", "file", "cancelled", "day", "person"}
+        check(set(left) == changed, f"left are {sorted(left)}")
+        check(all(x["state"] == "skipped" and x["reason"] == "another version is there" for x in left.values()), f"{left}")
+        check(out.summary["kinds"]["event"]["present"] == 3, f"{out.summary['kinds']}")
+        check(plans(w) == before and w.sim.get("requests")["outlook_write"] == 0, "what is there was written")
+        out = restore(w.stage, source, *CHOSEN, "--conflict", "replace", expect=1)
+        check([x["reason"] for x in out.summary["left"]] ==
+              ["another version is there, and replacing a meeting would mail its attendees"], f"{out.summary['left']}")
+        after = plans(w)
+        check(all(len(all_) == 1 for all_ in after.values()) and after.keys() == before.keys(), f"{sorted(after)}")
+        check(after["text"][0]["graph"]["body"]["content"] == "the agenda", "its text is not back")
+        check(after["place"][0]["graph"]["location"]["displayName"] == "Room 1", "its place is not back")
+        check(names_of(after["file"][0]) == ["a.bin"], f"its files are {names_of(after['file'][0])}")
+        check(not after["cancelled"][0]["cancelled"] and not after["day"][0]["exceptions"], "an occurrence is not back")
+        check(all(after[n] == before[n] for n in ("person", "key", "reminder", "series key")), "others were written")
+        return f"{out.summary['kinds']['event']}"
+
+
+@scenario
+def restore_calendar_replaced(options):
+    """calendars: of a replaced event the old version goes in the end, also in a later run, but no meeting does"""
+    with one_calendar(options, "calreplaced") as w:
+        ids = {n: change(w, "new", calendar="Plans", set=what | {"subject": n})["id"]
+               for n, what in (("one", SHORT), ("late", SHORT), ("series", DAILY))}
+        w.stage.sync(expect=0)
+        source = copy_of(w.stage)
+        change(w, "set", event=ids["series"], day="2026-03-05", set=INVITED)
+        for name in ("one", "late"):
+            change(w, "set", event=ids[name], set={"subject": "not " + name})
+        replace = [*CHOSEN, "--conflict", "replace"]
+        w.sim.fault("error", method="DELETE", status=403, code="ErrorAccessDenied", count=-1)
+        out = restore(w.stage, source, *replace, expect=1)
+        check(sorted(x["state"] for x in out.summary["left"]) == ["failed", "failed", "skipped"], f"{out.summary['left']}")
+        check(sorted(plans(w)) == ["late", "not late", "not one", "one", "series"], f"{sorted(plans(w))}")
+        w.sim.clear_faults()
+        change(w, "set", event=ids["late"], set=INVITED)
+        for _ in range(2):
+            out = restore(w.stage, source, *replace, expect=1)
+            left = {re.search("_(.*)_", x["path"]).group(1): x["reason"] for x in out.summary["left"]}
+            check(set(left) == {"late", "series"} and "stays beside it" in left["late"], f"{left}")
+            check(sorted(plans(w)) == ["late", "not late", "one", "series"], f"{sorted(plans(w))}")
+        no_mails(w.sim)
+        change(w, "set", event=ids["late"], set={"attendees": []})
+        out = restore(w.stage, source, *replace, expect=1)
+        check(sorted(plans(w)) == ["late", "one", "series"], f"{sorted(plans(w))}")
+        check(plans(w)["series"][0]["id"] == ids["series"], "a meeting was replaced")
+        return f"{out.summary['kinds']['event']}"
+
+
+@scenario
 def restore_calendar_moved_occurrence(options):
     """calendars: an occurrence that was moved by days is found when a series is finished in a later run"""
     with one_calendar(options, "calmoved") as w:
@@ -370,6 +449,17 @@ def restore_calendar_moved_occurrence(options):
         restore(w.stage, source, *CHOSEN)
         (series,) = plans(w)["Daily"]
         check(names_of(series) == ["a.bin"] and told_occasions(series) == takes_place, "it is not as it was")
+        # Once people were invited to what is half done, no change goes out to them.
+        wipe(w.sim)
+        forget_journal(w)
+        w.sim.fault("error", path="/attachments$", method="POST", status=400, code="ErrorInvalidRequest", count=1)
+        restore(w.stage, source, *CHOSEN, expect=1)
+        w.sim.clear_faults()
+        (series,) = plans(w)["Daily"]
+        change(w, "set", event=series["id"], set=INVITED)
+        change(w, "set", event=series["id"], day="2026-03-05", set={"subject": "an occurrence of theirs"})
+        out = restore(w.stage, source, *CHOSEN, expect=1)
+        check(out.summary["left"][0]["reason"].startswith("people were invited to it since"), f"{out.summary['left']}")
         return f"{len(takes_place)} occurrences"
 
 
