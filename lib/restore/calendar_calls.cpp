@@ -29,11 +29,16 @@ bool calendar_calls::is_group() const {
     return owner_.starts_with("groups/");
 }
 
-graph::call calendar_calls::ask(std::string path, std::string object, unsigned page_size) const {
+index::container calendar_calls::owner_of(std::string object) const {
     index::container c;
+    c.owner_kind = is_group() ? "group" : "user";
     c.owner_id = id_;
     c.key = std::move(object);
-    return sources::calendar_call(c, base_ + path, page_size);
+    return c;
+}
+
+graph::call calendar_calls::ask(std::string path, std::string object, unsigned page_size) const {
+    return sources::calendar_call(owner_of(std::move(object)), base_ + path, page_size);
 }
 
 graph::call calendar_calls::send(http::method verb, std::string path, const json* body, std::string object)
@@ -90,7 +95,7 @@ graph::call calendar_calls::instances(
     return ask(
         "/events/" + segment(id) + "/instances?startDateTime=" + core::format_timestamp(from) +
             "&endDateTime=" + core::format_timestamp(to) +
-            "&$select=id,type,originalStart,subject,start,end,isAllDay",
+            "&$select=id,type,originalStart,subject,start,end,isAllDay,attendees",
         std::move(object), 50
     );
 }
@@ -137,11 +142,8 @@ graph::call calendar_calls::begin_upload(const std::string& event, const json& b
 graph::call calendar_calls::piece(
     const std::string& address, std::int64_t from, std::int64_t total, std::string bytes, std::string object
 ) const {
-    graph::call c;
+    auto c = progress(address, std::move(object));
     c.verb = http::method::put;
-    c.target = address;
-    c.where = graph::scope(graph::service::outlook, id_);
-    c.object = std::move(object);
     c.fields.set("Content-Type", "application/octet-stream");
     const auto last = from + std::ssize(bytes) - 1;
     c.fields.set(
@@ -150,6 +152,14 @@ graph::call calendar_calls::piece(
     );
     c.body = std::move(bytes);
     c.idempotent = false;
+    return c;
+}
+
+graph::call calendar_calls::progress(const std::string& address, std::string object) const {
+    graph::call c;
+    c.target = address;
+    c.where = graph::scope(graph::service::outlook, id_);
+    c.object = std::move(object);
     return c;
 }
 

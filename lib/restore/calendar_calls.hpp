@@ -5,6 +5,7 @@
 
 #include "core/time.hpp"
 #include "graph/client.hpp"
+#include "index/rows.hpp"
 
 namespace m365stage::restore {
 
@@ -16,6 +17,8 @@ public:
     explicit calendar_calls(std::string owner);
     const std::string& mailbox() const { return id_; }  ///< as its limits are counted
     bool is_group() const;
+    /// Whose calendars they are, as sources take it.
+    index::container owner_of(std::string object) const;
 
     graph::call usual_calendar(std::string object) const;
     graph::call calendars(std::string object) const;
@@ -44,6 +47,8 @@ public:
         const std::string& address, std::int64_t from, std::int64_t total, std::string bytes,
         std::string object
     ) const;
+    /// How far such an upload is.
+    graph::call progress(const std::string& address, std::string object) const;
 
 private:
     graph::call ask(std::string path, std::string object, unsigned page_size = 0) const;

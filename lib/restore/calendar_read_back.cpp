@@ -27,19 +27,21 @@ public:
         if (calendars && calls_.is_group()) {
             auto call = calls_.usual_calendar("what was put back");
             auto usual = co_await with_.graph.get_json(std::move(call));
-            if (!usual) {
-                co_return usual.error();
+            if (usual) {
+                there_[text(*usual, "id")];
+            } else {
+                listed = usual.error();
             }
-            there_[text(*usual, "id")];
         } else {
             auto call = calendars ? calls_.calendars("what was put back")
                                   : calls_.events(where.parent, "what was put back");
             listed = co_await list(std::move(call));
         }
-        if (!listed) {
-            co_return listed.error();
-        }
         auto written = co_await with_.log.written_in(std::move(where));
+        if (!listed) {
+            auto told = co_await note_unread(written, listed.error());
+            co_return told ? core::result<std::uint64_t>(open_) : told.error();
+        }
         for (auto& [path, e] : written) {
             auto checked = co_await check(path, std::move(e));
             if (!checked) {
@@ -59,6 +61,30 @@ private:
         co_return gone ? core::result<void>() : listed;
     }
 
+    /// What can't be listed may well be there: it is tried once more, then told in one entry, and the events
+    /// stay as they are in the journal. Errors: those that concern everything.
+    task<core::result<void>> note_unread(
+        const std::vector<std::pair<std::string, entry>>& written, core::error why
+    ) {
+        if (ends_all(why) || written.empty()) {
+            co_return ends_all(why) ? core::result<void>(why) : core::result<void>();
+        }
+        stop_if_away(with_, why);
+        if (!last_) {
+            open_ = 1;
+            co_return core::result<void>();
+        }
+        const auto& path = written.front().first;
+        const auto above = path.substr(0, std::min(path.rfind('/'), path.size()));
+        entry e;
+        e.kind = "calendar";
+        co_await note(
+            with_, above + "\nread back", std::move(e), outcome::failed,
+            "what was put into it could not be read back: " + reason_of(why)
+        );
+        co_return core::result<void>();
+    }
+
     task<core::result<void>> check(std::string path, entry e) {
         const auto found = there_.find(e.id);
         if (found == there_.end()) {
@@ -73,7 +99,7 @@ private:
         if (e.hash.find(' ') != std::string::npos) {
             auto sums = co_await attachments(e.id, path);
             if (!sums) {
-                co_return sums.error();
+                co_return co_await note_failure(with_, std::move(path), std::move(e), sums.error());
             }
             now += sums->empty() ? "" : " " + core::short_tag(*sums);
         }

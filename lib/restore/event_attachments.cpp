@@ -10,6 +10,7 @@
 
 #include "auth/encoding.hpp"
 #include "restore/hash_sink.hpp"
+#include "restore/upload.hpp"
 #include "sources/event_render.hpp"
 #include "sources/fields.hpp"
 
@@ -29,6 +30,8 @@ constexpr std::int64_t text_between = 3;
 // Contract 8.2: up to 3 MB in one request, above by a session.
 constexpr std::int64_t largest_at_once = 2'900'000;
 constexpr int attachment_tries = 3;
+// Failures of a session without progress between them.
+constexpr int session_failures = 5;
 
 /// An item as it may be posted: without what the service fills in itself (contract 8.2).
 json cleaned(json item) {
@@ -65,6 +68,7 @@ task<core::result<std::string>> hash_of_attachment(graph::client& graph, graph::
 task<core::result<void>> event_attachments::bring(
     std::vector<staged_attachment> wanted, bool fresh, bool alone
 ) {
+    listed_ = fresh;
     if (!fresh) {
         auto listed = co_await list();
         if (!listed) {
@@ -92,7 +96,7 @@ task<core::result<void>> event_attachments::bring(
         }
     }
     for (const auto& other : there_) {
-        if (alone && !other.kept) {
+        if (alone && !other.kept && !other.is_new) {
             auto call = calls_.remove_attachment(into_, other.id, file_);
             auto gone = co_await with_.graph.send(std::move(call));
             if (!gone && gone.error().kind != error_kind::not_found) {
@@ -103,23 +107,30 @@ task<core::result<void>> event_attachments::bring(
     co_return core::result<void>();
 }
 
+/// What is known of those that were listed before stays known.
 task<core::result<void>> event_attachments::list() {
-    there_.clear();
     auto call = calls_.attachments(into_, file_);
     auto all = co_await sources::list_attachments(with_.graph, std::move(call));
     if (!all) {
         co_return all.error();
     }
+    std::vector<remote> now;
     for (const auto& element : *all) {
         remote r;
         r.id = text(element, "id");
         r.name = text(element, "name");
-        there_.push_back(std::move(r));
+        r.is_new = listed_;
+        const auto known =
+            std::find_if(there_.begin(), there_.end(), [&r](const remote& k) { return k.id == r.id; });
+        now.push_back(known == there_.end() ? std::move(r) : *known);
     }
+    there_ = std::move(now);
+    listed_ = true;
     co_return core::result<void>();
 }
 
-/// By name and content; items are served as the service writes them, so the name has to do.
+/// By name and content. The name has to do for items, which are served as the service writes them, and for
+/// what the service has but can't open: another one beside it would not be better off.
 task<core::result<bool>> event_attachments::is_there(const staged_attachment& a) {
     for (auto& r : there_) {
         if (r.kept || r.name != a.name) {
@@ -133,8 +144,9 @@ task<core::result<bool>> event_attachments::is_there(const staged_attachment& a)
             }
             r.hashed = true;
             r.sha256 = hash ? *hash : std::string();
+            r.unreadable = !hash && hash.error().kind != error_kind::not_found;
         }
-        if (!a.item.empty() || r.sha256 == a.sha256) {
+        if (!a.item.empty() || r.unreadable || r.sha256 == a.sha256) {
             r.kept = true;
             co_return true;
         }
@@ -201,6 +213,12 @@ task<core::result<void>> event_attachments::add_small(const staged_attachment& a
     if (!answer) {
         co_return answer.error();
     }
+    const auto made = json::parse(answer->body, nullptr, false);
+    remote r;
+    r.id = text(made, "id");
+    r.name = a.name;
+    r.kept = r.is_new = true;
+    there_.push_back(std::move(r));  // so that no other of the same name and bytes is taken for it
     co_return core::result<void>();
 }
 
@@ -226,25 +244,62 @@ task<core::result<void>> event_attachments::add_large(const staged_attachment& a
 }
 
 task<core::result<void>> event_attachments::send_pieces(const staged_attachment& a, std::string address) {
-    for (std::int64_t at = 0; at < a.size; at += bytes_a_piece) {
-        const auto size = std::min(bytes_a_piece, a.size - at);
-        auto read = [this, &a, at, size] { return read_text(a, at, size); };
-        auto base64 = co_await with_.disk.run(std::move(read));
-        if (!base64) {
-            co_return base64.error();
+    std::int64_t at = 0;
+    for (int failures = 0; at < a.size;) {
+        auto bytes = co_await read_piece(a, at);
+        if (!bytes) {
+            co_return bytes.error();
         }
-        auto bytes = auth::base64_decode(*base64);
-        if (!bytes || std::ssize(*bytes) != size) {
-            co_return core::error(error_kind::disk, "its text in the file is not base64");
-        }
+        const auto size = std::ssize(*bytes);
         co_await with_.pace.admit(calls_.mailbox(), static_cast<std::uint64_t>(size));
         auto put = calls_.piece(address, at, a.size, std::move(*bytes), file_);
         auto answer = co_await with_.graph.send(std::move(put));
-        if (!answer) {
-            co_return answer.error();
+        if (answer && answer->status == 201) {
+            co_return core::result<void>();
         }
+        if (answer) {
+            failures = 0;
+            const auto next = next_expected(answer->body);
+            at = next && *next < a.size ? *next : at + size;
+            continue;
+        }
+        auto why = answer.error();
+        if (ends_all(why) && why.kind != error_kind::unauthorized) {
+            co_return why;
+        }
+        // The answer was lost, or a part of the bytes: the session knows how far it is. When it is gone, so
+        // may be what was lost: whoever called looks what is there.
+        std::optional<std::int64_t> next;
+        if (++failures < session_failures) {
+            auto asked = calls_.progress(address, file_);
+            auto state = co_await with_.graph.send(std::move(asked));
+            next = state ? next_expected(state->body) : std::nullopt;
+        }
+        if (!next || *next >= a.size) {
+            const bool gone = why.kind == error_kind::unauthorized || why.kind == error_kind::not_found;
+            why.kind = gone ? error_kind::transport : why.kind;
+            co_return why;
+        }
+        at = *next;
     }
     co_return core::result<void>();
+}
+
+/// The bytes of one piece, which may begin anywhere.
+task<core::result<std::string>> event_attachments::read_piece(const staged_attachment& a, std::int64_t at) {
+    const auto from = at - at % bytes_a_line;
+    const auto size = std::min(bytes_a_piece, a.size - from);
+    auto read = [this, &a, from, size] { return read_text(a, from, size); };
+    auto base64 = co_await with_.disk.run(std::move(read));
+    if (!base64) {
+        co_return base64.error();
+    }
+    auto bytes = auth::base64_decode(*base64);
+    if (!bytes || std::ssize(*bytes) != size) {
+        co_return core::error(error_kind::disk, "its text in the file is not base64");
+    }
+    bytes->erase(0, static_cast<std::size_t>(at - from));
+    co_return std::move(*bytes);
 }
 
 task<core::result<void>> event_attachments::note_lost(

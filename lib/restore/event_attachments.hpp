@@ -26,7 +26,8 @@ public:
 private:
     struct remote {
         std::string id, name, sha256;
-        bool hashed = false, kept = false;
+        bool hashed = false, unreadable = false, kept = false;
+        bool is_new = false;  ///< it was not there when `bring` began
     };
     task<core::result<void>> list();
     task<core::result<bool>> is_there(const staged_attachment& a);
@@ -34,6 +35,7 @@ private:
     task<core::result<void>> add_small(const staged_attachment& a);
     task<core::result<void>> add_large(const staged_attachment& a);
     task<core::result<void>> send_pieces(const staged_attachment& a, std::string address);
+    task<core::result<std::string>> read_piece(const staged_attachment& a, std::int64_t at);
     task<core::result<void>> note_lost(
         const staged_attachment& a, std::string why, std::string_view again = {}
     );
@@ -44,6 +46,7 @@ private:
     const calendar_calls& calls_;
     std::string file_, into_;
     std::vector<remote> there_;
+    bool listed_ = false;  ///< `there_` holds what was there when `bring` began
     std::vector<std::string> lost_;
 };
 

@@ -1,7 +1,9 @@
 #include "restore/event_body.hpp"
 
+#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "core/hash.hpp"
 #include "sources/event_times.hpp"
@@ -136,6 +138,35 @@ bool is_series(const json& event) {
     return recurrence != nullptr && recurrence->is_object();
 }
 
+const json& elements(const json& event, const char* name) {
+    static const json none = json::array();
+    const auto* all = member(event, name);
+    return all != nullptr && all->is_array() ? *all : none;
+}
+
+/// What somebody sees of an event, or of one occurrence.
+json sight_of(const json& event) {
+    json out = json::object();
+    for (const char* key : kept_members) {
+        const auto* value = member(event, key);
+        const bool reminder = std::string_view(key).find("eminder") != std::string_view::npos;
+        if (value != nullptr && !reminder) {
+            out[key] = *value;
+        }
+    }
+    out["start"] = time_of(event, "start", "originalStartTimeZone");
+    out["end"] = time_of(event, "end", "originalEndTimeZone");
+    out["recurrence"] = recurrence_of(event);
+    out["isCancelled"] = sources::is_true(event, "isCancelled");
+    out["originalStart"] = text(event, "originalStart");
+    std::set<std::string> people;
+    for (const auto& one : elements(event, "attendees")) {
+        people.insert(person(one));
+    }
+    out["attendees"] = people;
+    return out;
+}
+
 }  // namespace
 
 std::vector<staged_attachment> attachments_of(const json& event) {
@@ -227,6 +258,46 @@ std::string event_fingerprint(const json& event) {
         text(event, "subject") + "\n" + at("start") + "\n" + at("end") + "\n" +
         (sources::is_true(event, "isAllDay") ? "day" : "hour") + "\n" + (series ? "series" : "single")
     );
+}
+
+bool looks_the_same(const json& staged, const json& there) {
+    const auto whole = [](const json& event) {
+        std::multiset<std::string> out{sources::canonical(sight_of(event))};
+        for (const auto& one : elements(event, "exceptionOccurrences")) {
+            out.insert(sources::canonical(sight_of(one)));
+        }
+        auto cancelled = sources::cancelled_dates(event);
+        std::sort(cancelled.begin(), cancelled.end());
+        return std::pair(std::move(out), std::move(cancelled));
+    };
+    return whole(staged) == whole(there);
+}
+
+bool same_attachments(const json& staged, const json& listed) {
+    const auto marks = [](const json& all) {
+        std::multiset<std::string> out;
+        for (const auto& one : all) {
+            const auto* size = member(one, "size");
+            out.insert(text(one, "name") + "\n" + (size == nullptr ? std::string() : size->dump()));
+        }
+        return out;
+    };
+    const auto* all = member(staged, "attachments");
+    const bool unknown = all != nullptr && all->is_object();
+    return unknown || marks(elements(staged, "attachments")) == marks(listed);
+}
+
+bool may_have_attachments(const json& event) {
+    // The service does not count inline pictures (contract Q77).
+    const auto* body = member(event, "body");
+    return !elements(event, "attachments").empty() || sources::is_true(event, "hasAttachments") ||
+           (body != nullptr && text(*body, "content").find("cid:") != std::string::npos);
+}
+
+bool is_meeting(const json& event) {
+    const auto& exceptions = elements(event, "exceptionOccurrences");
+    return !elements(event, "attendees").empty() ||
+           std::any_of(exceptions.begin(), exceptions.end(), is_meeting);
 }
 
 }  // namespace m365stage::restore

@@ -37,4 +37,17 @@ std::string transaction_id(const std::string& calendar, const std::string& remot
 /// A text that is equal for events which are the same for their owner: subject, times, kind.
 std::string event_fingerprint(const nlohmann::json& event);
 
+/// True if two events, whole (sources::read_event), are the same for whoever looks at them, occurrences
+/// included. Change keys move with less: reminders that went off, answers that came. Attachments: below.
+bool looks_the_same(const nlohmann::json& staged, const nlohmann::json& there);
+
+/// True if `listed` are the attachments of the staged event (or occurrence) by name and size; those that
+/// could not be listed when it was staged are taken for the same.
+bool same_attachments(const nlohmann::json& staged, const nlohmann::json& listed);
+/// False if an event needs no asking for its attachments: it has none.
+bool may_have_attachments(const nlohmann::json& event);
+
+/// True if somebody was invited to it or to one of its occurrences.
+bool is_meeting(const nlohmann::json& event);
+
 }  // namespace m365stage::restore

@@ -5,6 +5,7 @@
 #include "graph/paging.hpp"
 #include "restore/event_attachments.hpp"
 #include "restore/upload.hpp"
+#include "sources/event_render.hpp"
 #include "sources/event_times.hpp"
 #include "sources/fields.hpp"
 
@@ -15,6 +16,10 @@ using core::error_kind;
 using core::unix_seconds;
 using nlohmann::json;
 using sources::text;
+
+// In the journal before the id of the version that the new event takes the place of, until that is deleted.
+// Events have no use for the name there; earlier runs may have left a subject.
+constexpr std::string_view instead_of = "instead of\n";
 
 // Events of one transactionId that were made and deleted since, before one is given up.
 constexpr int event_rounds = 4;
@@ -60,7 +65,8 @@ public:
     task<core::result<void>> run() {
         entry_ = co_await with_.log.find(o_.path, o_.mark);
         if (entry_.state == outcome::done || entry_.state == outcome::present) {
-            const auto again = co_await reopen_parts(with_, o_.path);
+            auto again = co_await reopen_parts(with_, o_.path);
+            again = again || !replaced().empty();
             entry_.state = again ? outcome::intended : entry_.state;
             co_await with_.log.put(o_.path, entry_);
             if (!again) {
@@ -93,6 +99,7 @@ private:
         if (entry_.parent != into_.id()) {
             entry_.state = outcome::open;  // a calendar of an earlier run, which is gone
             entry_.id.clear();
+            entry_.name.clear();
         }
         entry_.target = into_.home().target;
         entry_.parent = into_.id();
@@ -108,7 +115,6 @@ private:
                 "its bytes are not those that its sidecar tells: this copy is damaged"
             );
         }
-        entry_.name = text(event_, "subject");
         entry_.size = examined->size;
         entry_.hash = mark_of_event(event_, {});
         co_return core::result<void>();
@@ -138,12 +144,8 @@ private:
         if (done) {
             done = co_await occurrences();
         }
-        if (done && !replaced_.empty()) {
-            auto call = calls_.remove(replaced_, o_.path);
-            auto gone = co_await with_.graph.send(std::move(call));
-            if (!gone && gone.error().kind != error_kind::not_found) {
-                co_return gone.error();
-            }
+        if (done && !replaced().empty()) {
+            done = co_await remove_other();
         }
         if (done) {
             entry_.state = outcome::done;
@@ -170,9 +172,9 @@ private:
                 co_return there.error();
             }
             if (*there) {
-                const bool settled = decide(**there);
-                if (settled) {
-                    co_return core::result<void>();
+                auto settled = co_await decide(**there);
+                if (!settled || *settled) {
+                    co_return settled ? core::result<void>() : core::result<void>(settled.error());
                 }
             }
             auto made = co_await create(transaction);
@@ -196,30 +198,116 @@ private:
     }
 
     /// Something stands for the event already. True: nothing new has to be made.
-    bool decide(const remote_event& there) {
+    task<core::result<bool>> decide(remote_event there) {
         if (there.ours) {
             entry_.id = there.id;  // of a run whose journal is gone, perhaps in the middle of it
-            return true;
+            co_return true;
         }
-        if (there.change_key == text(event_, "changeKey") || there.fingerprint == event_fingerprint(event_)) {
+        bool same = there.change_key == text(event_, "changeKey");
+        bool meeting = is_meeting(event_);
+        const bool replace = with_.asked.conflict == conflict_rule::replace;
+        // Not worth asking for where the list tells that it is another one.
+        const bool alike = there.fingerprint == event_fingerprint(event_);
+        if (!same && (alike || replace)) {
+            auto now = co_await sources::read_event(with_.graph, calls_.owner_of(o_.path), there.id);
+            if (!now) {
+                const bool gone = now.error().kind == error_kind::not_found;
+                co_return gone ? core::result<bool>(false) : now.error();
+            }
+            auto compared = co_await is_same(*now);
+            if (!compared) {
+                co_return compared.error();
+            }
+            same = *compared;
+            meeting = meeting || is_meeting(*now);
+        }
+        if (same) {
             entry_.id = there.id;
             entry_.state = outcome::present;
-            return true;
+            co_return true;
         }
         if (with_.asked.conflict == conflict_rule::rename) {
-            return false;
+            co_return false;
         }
-        const auto* attendees = sources::member(event_, "attendees");
-        const bool meeting = attendees != nullptr && !attendees->empty();
-        if (with_.asked.conflict == conflict_rule::replace && !meeting) {
-            replaced_ = there.id;
-            return false;
+        if (replace && !meeting) {
+            entry_.name = std::string(instead_of) + there.id;
+            co_return false;
         }
         entry_.state = outcome::skipped;
-        entry_.detail = meeting && with_.asked.conflict == conflict_rule::replace
-                            ? "another version is there, and replacing a meeting would mail its attendees"
-                            : "another version is there";
-        return true;
+        entry_.detail = replace ? "another version is there, and replacing a meeting would mail its attendees"
+                                : "another version is there";
+        co_return true;
+    }
+
+    /// Compares what is there, whole, with what was staged.
+    task<core::result<bool>> is_same(const json& now) {
+        if (!looks_the_same(event_, now)) {
+            co_return false;
+        }
+        auto same = co_await has_same_attachments(event_, now);
+        const auto* before = sources::member(event_, "exceptionOccurrences");
+        const auto* after = sources::member(now, "exceptionOccurrences");
+        if (before == nullptr || after == nullptr || !before->is_array() || !after->is_array()) {
+            co_return same;
+        }
+        for (const auto& one : *before) {
+            const auto is_it = [&one](const json& other) {
+                return text(other, "originalStart") == text(one, "originalStart");
+            };
+            const auto other = std::find_if(after->begin(), after->end(), is_it);
+            if (!same || !*same || other == after->end()) {
+                co_return same;
+            }
+            same = co_await has_same_attachments(one, *other);
+        }
+        co_return same;
+    }
+
+    task<core::result<bool>> has_same_attachments(const json& staged, const json& now) {
+        json listed = json::array();
+        if (may_have_attachments(staged) || may_have_attachments(now)) {
+            auto call = calls_.attachments(text(now, "id"), o_.path);
+            auto all = co_await sources::list_attachments(with_.graph, std::move(call));
+            if (!all) {
+                co_return all.error();
+            }
+            listed = std::move(*all);
+        }
+        co_return same_attachments(staged, listed);
+    }
+
+    /// The id of the other version that has to go, of this run or of an earlier one that did not get so far;
+    /// empty: there is none, or it is to stay.
+    std::string replaced() const {
+        const bool owed =
+            entry_.name.starts_with(instead_of) && with_.asked.conflict == conflict_rule::replace;
+        return owed ? entry_.name.substr(instead_of.size()) : std::string();
+    }
+
+    /// The new event is there, whole: the other version goes. Asked for right before, since whoever was
+    /// invited meanwhile would get a mail.
+    task<core::result<void>> remove_other() {
+        auto now = co_await sources::read_event(with_.graph, calls_.owner_of(o_.path), replaced());
+        if (now && is_meeting(*now)) {
+            co_return core::error(
+                error_kind::conflict,
+                "it was put back, but the other version stays beside it: deleting what people were invited "
+                "to since would mail them"
+            );
+        }
+        core::result<void> gone;
+        if (now) {
+            auto call = calls_.remove(replaced(), o_.path);
+            auto removed = co_await with_.graph.send(std::move(call));
+            gone = removed ? core::result<void>() : core::result<void>(removed.error());
+        } else {
+            gone = now.error();
+        }
+        if (!gone && gone.error().kind != error_kind::not_found) {
+            co_return gone;
+        }
+        entry_.name.clear();
+        co_return core::result<void>();
     }
 
     task<core::result<void>> create(std::string transaction) {
@@ -276,22 +364,53 @@ private:
     }
 
     /// The occurrence of the new series that belongs to a date; null if there is none.
-    task<core::result<json>> occurrence_on(unix_seconds date, const sources::event_clock& clock) {
+    /// `moved`: where it may have been moved to, [start, end): the service goes by where they are now.
+    task<core::result<json>> occurrence_on(
+        unix_seconds date, const sources::event_clock& clock,
+        std::optional<std::pair<unix_seconds, unix_seconds>> moved = {}
+    ) {
         const auto start = clock.wall_of(sources::utc_of_event_time(event_, "start").value_or(0));
         const auto wall = date + ((start % core::seconds_a_day) + core::seconds_a_day) % core::seconds_a_day;
         const auto about = clock.zone && !clock.all_day ? clock.zone->utc_of(wall) : wall;
-        auto call = calls_.instances(
-            entry_.id, about - core::seconds_a_day, about + 2 * core::seconds_a_day, o_.path
-        );
+        auto found =
+            co_await find_instance(about - core::seconds_a_day, about + 2 * core::seconds_a_day, date, clock);
+        if (found && found->is_null() && moved) {
+            found = co_await find_instance(
+                moved->first - core::seconds_a_day, moved->second + core::seconds_a_day, date, clock
+            );
+        }
+        co_return found;
+    }
+
+    task<core::result<json>> find_instance(
+        unix_seconds from, unix_seconds to, unix_seconds date, const sources::event_clock& clock
+    ) {
+        auto call = calls_.instances(entry_.id, from, to, o_.path);
         const auto fits = [&](const json& one) { return date_of(one, clock) == date; };
         co_return co_await graph::find_element(with_.graph, std::move(call), fits);
+    }
+
+    /// A change of what people were invited to since the series was made would mail them.
+    core::result<void> check_nobody_invited(const json& occurrence) const {
+        if (!is_meeting(occurrence)) {
+            return core::result<void>();
+        }
+        return core::error(
+            error_kind::conflict,
+            "people were invited to it since, so its occurrences stay as they are: a change would mail them"
+        );
     }
 
     task<core::result<void>> exception(const json& one, const sources::event_clock& clock) {
         const auto date = date_of(one, clock);
         core::result<json> there = json();
         if (date) {
-            there = co_await occurrence_on(*date, clock);
+            std::optional<std::pair<unix_seconds, unix_seconds>> moved;
+            const auto start = sources::utc_of_event_time(one, "start");
+            if (const auto end = sources::utc_of_event_time(one, "end"); start && end) {
+                moved.emplace(*start, std::max(*start, *end));
+            }
+            there = co_await occurrence_on(*date, clock, moved);
         }
         if (!there) {
             co_return there.error();
@@ -310,6 +429,10 @@ private:
         const bool changed =
             text(*there, "type") == "exception" && event_fingerprint(*there) == event_fingerprint(one);
         if (!changed) {
+            auto allowed = check_nobody_invited(*there);
+            if (!allowed) {
+                co_return allowed;
+            }
             const auto body = exception_changes(one, event_);
             auto call = calls_.change(id, body, o_.path);
             co_await with_.pace.admit(calls_.mailbox(), call.body.size());
@@ -335,6 +458,10 @@ private:
         if (there->is_null()) {
             co_return core::result<void>();  // it is cancelled already
         }
+        auto allowed = check_nobody_invited(*there);
+        if (!allowed) {
+            co_return allowed;
+        }
         auto call = calls_.remove(text(*there, "id"), o_.path);
         auto gone = co_await with_.graph.send(std::move(call));
         if (!gone && gone.error().kind != error_kind::not_found) {
@@ -349,8 +476,7 @@ private:
     const object& o_;
     entry entry_;
     json event_;
-    std::string replaced_;  ///< id of what the new event takes the place of
-    bool fresh_ = false;    ///< made just now
+    bool fresh_ = false;  ///< made just now
 };
 
 }  // namespace

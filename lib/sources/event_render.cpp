@@ -49,45 +49,19 @@ std::string parameter(std::string_view in) {
     return out;
 }
 
-class renderer {
+/// One event, whole.
+class event_reader {
 public:
-    renderer(
-        graph::client& graph, const index::container& c, const index::work_item& item, http::body_sink& out
-    )
+    event_reader(graph::client& graph, const index::container& c, const std::string& id)
         : graph_(graph),
           container_(c),
-          item_(item),
-          out_(out),
-          base_(mailbox_address(c.owner_kind, c.owner_id) + "/events/") {}
+          address_(mailbox_address(c.owner_kind, c.owner_id) + "/events/" + segment(id)) {}
 
-    task<core::result<rendered_item>> run() {
-        auto event = co_await read();
-        if (!event) {
-            co_return event.error();
-        }
-        auto written = co_await write(*event);
-        if (!written) {
-            co_return written.error();
-        }
-        rendered_item made;
-        made.mark = made.hash = event_key(*event);
-        made.hash += doubtful_ ? " incomplete" : "";  // asked for again in the next pass
-        const auto meta = event_metadata(std::move(*event));
-        made.meta = canonical(meta);
-        co_return made;
-    }
-
-private:
-    task<core::result<json>> get(std::string target) {
-        auto call = calendar_call(container_, std::move(target));
-        co_return co_await graph_.get_json(std::move(call));
-    }
-
-    task<core::result<json>> read() {
-        auto event = co_await get(base_ + segment(item_.remote_id) + "?$expand=exceptionOccurrences");
+    task<core::result<json>> run() {
+        auto event = co_await get(address_ + "?$expand=exceptionOccurrences");
         if (!event && event.error().kind == error_kind::bad_request) {
             // A cloud that does not know exceptions by that name: what has none is staged all the same.
-            auto plain = co_await get(base_ + segment(item_.remote_id));
+            auto plain = co_await get(address_);
             if (plain && text(*plain, "type") != "seriesMaster") {
                 co_return plain;
             }
@@ -103,7 +77,7 @@ private:
             co_return event;
         }
         // Some tell the cancelled ones only when they are asked for by name.
-        auto more = co_await get(base_ + segment(item_.remote_id) + "?$select=id,cancelledOccurrences");
+        auto more = co_await get(address_ + "?$select=id,cancelledOccurrences");
         if (!more) {
             co_return more.error();
         }
@@ -111,6 +85,12 @@ private:
             (*event)["cancelledOccurrences"] = *cancelled;
         }
         co_return event;
+    }
+
+private:
+    task<core::result<json>> get(std::string target) {
+        auto call = calendar_call(container_, std::move(target));
+        co_return co_await graph_.get_json(std::move(call));
     }
 
     /// An expanded collection may go on behind a link of its own.
@@ -136,6 +116,45 @@ private:
             all.push_back(std::move(one));
         }
         co_return core::result<void>();
+    }
+
+    graph::client& graph_;
+    const index::container& container_;
+    std::string address_;
+};
+
+class renderer {
+public:
+    renderer(
+        graph::client& graph, const index::container& c, const index::work_item& item, http::body_sink& out
+    )
+        : graph_(graph),
+          container_(c),
+          item_(item),
+          out_(out),
+          base_(mailbox_address(c.owner_kind, c.owner_id) + "/events/") {}
+
+    task<core::result<rendered_item>> run() {
+        auto event = co_await read_event(graph_, container_, item_.remote_id);
+        if (!event) {
+            co_return event.error();
+        }
+        auto written = co_await write(*event);
+        if (!written) {
+            co_return written.error();
+        }
+        rendered_item made;
+        made.mark = made.hash = event_key(*event);
+        made.hash += doubtful_ ? " incomplete" : "";  // asked for again in the next pass
+        const auto meta = event_metadata(std::move(*event));
+        made.meta = canonical(meta);
+        co_return made;
+    }
+
+private:
+    task<core::result<json>> get(std::string target) {
+        auto call = calendar_call(container_, std::move(target));
+        co_return co_await graph_.get_json(std::move(call));
     }
 
     task<core::result<void>> write(json& event) {
@@ -368,6 +387,12 @@ private:
 };
 
 }  // namespace
+
+task<core::result<json>> read_event(graph::client& graph, const index::container& c, std::string id) {
+    event_reader one(graph, c, id);
+    auto event = co_await one.run();
+    co_return event;
+}
 
 task<core::result<json>> list_attachments(graph::client& graph, graph::call call) {
     json all = json::array();

@@ -12,6 +12,11 @@ task<core::result<rendered_item>> render_event(
     graph::client& graph, const index::container& c, const index::work_item& item, http::body_sink& out
 );
 
+/// One event with its exceptions and cancelled occurrences, times in UTC. Errors: those of the calls.
+task<core::result<nlohmann::json>> read_event(
+    graph::client& graph, const index::container& c, std::string id
+);
+
 /// All attachments of an event as its list tells them, an array; each has an id. Paging is not to be relied
 /// on there (contract 6.4): what is known already ends it. Errors: those of the calls.
 task<core::result<nlohmann::json>> list_attachments(graph::client& graph, graph::call call);

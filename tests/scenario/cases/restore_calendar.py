@@ -1,9 +1,11 @@
 """Calendars from the tree back into mailboxes, without a mail to anybody."""
 
+import contextlib
 import json
 import os
 import random
 import re
+import shutil
 import subprocess
 
 from cases import scenario
@@ -279,3 +281,239 @@ def restore_calendar_kills(options):
         check_equal(before, facts(staged_again(w)))
         no_mails(w.sim)
         return f"{kills} kills; {out.summary['kinds']}"
+
+
+CHOSEN = ["--in-place", "--select", "users/ada@*/calendar/Plans"]
+SHORT = {"subject": "Short", "body": {"contentType": "text", "content": "the agenda"}, "location": {"displayName": "Room 1"},
+         "start": {"dateTime": "2026-03-02T09:00:00", "timeZone": "UTC"},
+         "end": {"dateTime": "2026-03-02T10:00:00", "timeZone": "UTC"}}
+DAILY = SHORT | {"subject": "Daily", "recurrence": {
+    "pattern": {"type": "daily", "interval": 1},
+    "range": {"type": "numbered", "startDate": "2026-03-02", "numberOfOccurrences": 20, "recurrenceTimeZone": "UTC"}}}
+INVITED = {"attendees": [{"type": "required", "emailAddress": {"name": "Eve", "address": "eve@fabrikam.example"}}]}
+
+
+@contextlib.contextmanager
+def one_calendar(options, name):
+    """A tenant of one user, whose calendar Plans is empty."""
+    with World(options, name, "--seed", options.seed, "--users", 1, "--sites", 0, "--groups", 0, "--specials", 0,
+               "--messages-per-mailbox", 0, "--files-per-drive", 0, "--events-per-calendar", 0) as w:
+        allow(w)
+        w.stage.configure(kinds=["calendar"])
+        change(w, "new_calendar", name="Plans")
+        yield w
+        no_mails(w.sim)
+
+
+def change(w, what, **more):
+    return w.sim.post("exchange/calendar/op", op=what, mailbox="ada", **more)
+
+
+def plans(w):
+    """What is in the calendar, by subject: equal subjects are there in a list."""
+    out = {}
+    for e in expected(w.sim):
+        if e["type"] == "event" and e["calendar"] == "Plans":
+            out.setdefault(e["graph"]["subject"], []).append(e)
+    return out
+
+
+def forget_journal(w):
+    shutil.rmtree(os.path.join(w.stage.root, "restore"), ignore_errors=True)
+
+
+def names_of(one):
+    return sorted(a["name"] for a in one["attachments"])
+
+
+@scenario
+def restore_calendar_occurrence_files(options):
+    """calendars: an occurrence keeps what it has from its series and what is its own, also when a request breaks"""
+    with one_calendar(options, "occfiles") as w:
+        made = change(w, "new", calendar="Plans", set=DAILY, attachments=[{"name": "series.bin", "size": 3000, "seed": 1}])
+        for n in (2, 3):
+            change(w, "attach", event=made["id"], day="2026-03-05", name=f"own{n}.bin", size=3000, seed=n)
+        w.stage.sync(expect=0)
+        source = copy_of(w.stage)
+        # The one of the series, and the two of the occurrence: each of the requests breaks once.
+        for nth in (1, 2, 3):
+            wipe(w.sim)
+            forget_journal(w)
+            w.sim.fault("reset", path="/attachments$", method="POST", nth=nth, count=1)
+            restore(w.stage, source, *CHOSEN)
+            check(w.sim.get("faults")["faults"][0]["struck"] == 1, "no request broke")
+            w.sim.clear_faults()
+            (series,) = plans(w)["Daily"]
+            (occurrence,) = series["exceptions"]
+            check(names_of(series) == ["series.bin"], f"the series has {names_of(series)}")
+            wanted = ["own2.bin", "own3.bin", "series.bin"]
+            check(names_of(occurrence) == wanted, f"request {nth} broke: the occurrence has {names_of(occurrence)}")
+        return "3 broken requests"
+
+
+@scenario
+def restore_calendar_changed(options):
+    """calendars: another version of an event is reported or replaced; what only Exchange moved counts as there"""
+    with one_calendar(options, "calchanged") as w:
+        ids = {}
+        for name, what in (("text", SHORT), ("place", SHORT), ("file", SHORT), ("cancelled", DAILY), ("day", DAILY),
+                           ("person", SHORT), ("key", SHORT), ("reminder", SHORT), ("series key", DAILY)):
+            ids[name] = change(w, "new", calendar="Plans", set=what | {"subject": name},
+                               attachments=[{"name": "a.bin", "size": 3000, "seed": 1}])["id"]
+        change(w, "set", event=ids["series key"], day="2026-03-04", set={"subject": "series key 4"})
+        w.stage.sync(expect=0)
+        source = copy_of(w.stage)
+
+        def damage():
+            now = {s: e["id"] for s, (e,) in plans(w).items()}
+            change(w, "set", event=now["text"], set={"body": {"contentType": "text", "content": "something else"}})
+            change(w, "set", event=now["place"], set={"location": {"displayName": "nowhere"}})
+            change(w, "attach", event=now["file"], name="b.bin", size=10, seed=2)
+            change(w, "delete", event=now["cancelled"], day="2026-03-06")
+            change(w, "set", event=now["day"], day="2026-03-05", set={"subject": "another day"})
+
+        damage()
+        change(w, "set", event=ids["person"], set=INVITED)
+        for name in ("key", "series key"):
+            change(w, "rekey", event=ids[name])
+        change(w, "set", event=ids["reminder"], set={"isReminderOn": False})
+        before = plans(w)
+        w.sim.forget_requests()
+        out = restore(w.stage, source, *CHOSEN, expect=1)
+        left = {re.search("_(.*)_", x["path"]).group(1): x for x in out.summary["left"]}
+        changed = {"text", "place", "file", "cancelled", "day", "person"}
+        check(set(left) == changed, f"left are {sorted(left)}")
+        check(all(x["state"] == "skipped" and x["reason"] == "another version is there" for x in left.values()), f"{left}")
+        check(out.summary["kinds"]["event"]["present"] == 3, f"{out.summary['kinds']}")
+        check(plans(w) == before and w.sim.get("requests")["outlook_write"] == 0, "what is there was written")
+        out = restore(w.stage, source, *CHOSEN, "--conflict", "replace", expect=1)
+        check([x["reason"] for x in out.summary["left"]] ==
+              ["another version is there, and replacing a meeting would mail its attendees"], f"{out.summary['left']}")
+        after = plans(w)
+        check(all(len(all_) == 1 for all_ in after.values()) and after.keys() == before.keys(), f"{sorted(after)}")
+        check(after["text"][0]["graph"]["body"]["content"] == "the agenda", "its text is not back")
+        check(after["place"][0]["graph"]["location"]["displayName"] == "Room 1", "its place is not back")
+        check(names_of(after["file"][0]) == ["a.bin"], f"its files are {names_of(after['file'][0])}")
+        check(not after["cancelled"][0]["cancelled"] and not after["day"][0]["exceptions"], "an occurrence is not back")
+        check(all(after[n] == before[n] for n in ("person", "key", "reminder", "series key")), "others were written")
+        return f"{out.summary['kinds']['event']}"
+
+
+@scenario
+def restore_calendar_replaced(options):
+    """calendars: of a replaced event the old version goes in the end, also in a later run, but no meeting does"""
+    with one_calendar(options, "calreplaced") as w:
+        ids = {n: change(w, "new", calendar="Plans", set=what | {"subject": n})["id"]
+               for n, what in (("one", SHORT), ("late", SHORT), ("series", DAILY))}
+        w.stage.sync(expect=0)
+        source = copy_of(w.stage)
+        change(w, "set", event=ids["series"], day="2026-03-05", set=INVITED)
+        for name in ("one", "late"):
+            change(w, "set", event=ids[name], set={"subject": "not " + name})
+        replace = [*CHOSEN, "--conflict", "replace"]
+        w.sim.fault("error", method="DELETE", status=403, code="ErrorAccessDenied", count=-1)
+        out = restore(w.stage, source, *replace, expect=1)
+        check(sorted(x["state"] for x in out.summary["left"]) == ["failed", "failed", "skipped"], f"{out.summary['left']}")
+        check(sorted(plans(w)) == ["late", "not late", "not one", "one", "series"], f"{sorted(plans(w))}")
+        w.sim.clear_faults()
+        change(w, "set", event=ids["late"], set=INVITED)
+        for _ in range(2):
+            out = restore(w.stage, source, *replace, expect=1)
+            left = {re.search("_(.*)_", x["path"]).group(1): x["reason"] for x in out.summary["left"]}
+            check(set(left) == {"late", "series"} and "stays beside it" in left["late"], f"{left}")
+            check(sorted(plans(w)) == ["late", "not late", "one", "series"], f"{sorted(plans(w))}")
+        no_mails(w.sim)
+        change(w, "set", event=ids["late"], set={"attendees": []})
+        out = restore(w.stage, source, *replace, expect=1)
+        check(sorted(plans(w)) == ["late", "one", "series"], f"{sorted(plans(w))}")
+        check(plans(w)["series"][0]["id"] == ids["series"], "a meeting was replaced")
+        return f"{out.summary['kinds']['event']}"
+
+
+@scenario
+def restore_calendar_moved_occurrence(options):
+    """calendars: an occurrence that was moved by days is found when a series is finished in a later run"""
+    with one_calendar(options, "calmoved") as w:
+        made = change(w, "new", calendar="Plans", set=DAILY, attachments=[{"name": "a.bin", "size": 3000, "seed": 1}])
+        change(w, "set", event=made["id"], day="2026-03-05",
+               set={"start": {"dateTime": "2026-03-12T15:00:00", "timeZone": "UTC"},
+                    "end": {"dateTime": "2026-03-12T16:00:00", "timeZone": "UTC"}})
+        w.stage.sync(expect=0)
+        source = copy_of(w.stage)
+        takes_place = told_occasions(plans(w)["Daily"][0])
+        wipe(w.sim)
+        w.sim.fault("error", path="/attachments$", method="POST", status=400, code="ErrorInvalidRequest", count=1)
+        out = restore(w.stage, source, *CHOSEN, expect=1)
+        check([x["kind"] for x in out.summary["left"]] == ["attachment"], f"{out.summary['left']}")
+        w.sim.clear_faults()
+        restore(w.stage, source, *CHOSEN)
+        (series,) = plans(w)["Daily"]
+        check(names_of(series) == ["a.bin"] and told_occasions(series) == takes_place, "it is not as it was")
+        # Once people were invited to what is half done, no change goes out to them.
+        wipe(w.sim)
+        forget_journal(w)
+        w.sim.fault("error", path="/attachments$", method="POST", status=400, code="ErrorInvalidRequest", count=1)
+        restore(w.stage, source, *CHOSEN, expect=1)
+        w.sim.clear_faults()
+        (series,) = plans(w)["Daily"]
+        change(w, "set", event=series["id"], set=INVITED)
+        change(w, "set", event=series["id"], day="2026-03-05", set={"subject": "an occurrence of theirs"})
+        out = restore(w.stage, source, *CHOSEN, expect=1)
+        check(out.summary["left"][0]["reason"].startswith("people were invited to it since"), f"{out.summary['left']}")
+        return f"{len(takes_place)} occurrences"
+
+
+@scenario
+def restore_calendar_unread(options):
+    """calendars: one attachment, or one calendar, that can't be read back is told, and the rest is read back"""
+    with one_calendar(options, "calunread") as w:
+        for name in ("first", "other"):
+            change(w, "new", calendar="Plans", set=SHORT | {"subject": name},
+                   attachments=[{"name": name + ".bin", "size": 3000, "seed": 1}])
+        w.stage.sync(expect=0)
+        source = copy_of(w.stage)
+        wipe(w.sim)
+        w.sim.fault("error", path="/attachments/.*value", status=400, code="ErrorCannotOpenFileAttachment", count=-1)
+        for _ in range(2):
+            out = restore(w.stage, source, *CHOSEN, expect=1)
+            check(out.summary["kinds"]["event"]["failed"] == 2 and "failure" not in out.summary, out.told()[-1500:])
+            check(all(names_of(e) == [s + ".bin"] for s, (e,) in plans(w).items()), "attachments are there twice")
+        w.sim.clear_faults()
+        restore(w.stage, source, *CHOSEN)
+        w.sim.fault("error", path=r"/calendars/.*/events\?", method="GET", status=403, code="ErrorAccessDenied", count=-1)
+        out = restore(w.stage, source, *CHOSEN, expect=1)
+        check(len(out.summary["left"]) == 1 and "failure" not in out.summary, out.told()[-1500:])
+        check("could not be read back" in out.summary["left"][0]["reason"], f"{out.summary['left']}")
+        w.sim.clear_faults()
+        restore(w.stage, source, *CHOSEN)
+        return f"{out.summary['kinds']}"
+
+
+@scenario
+def restore_calendar_sessions(options):
+    """calendars: an upload session that breaks goes on where it is, and one that ended is begun again"""
+    with one_calendar(options, "calsessions") as w:
+        change(w, "new", calendar="Plans", set=SHORT, attachments=[{"name": "big.bin", "size": 9_000_000, "seed": 1}])
+        w.stage.sync(expect=0)
+        source = copy_of(w.stage)
+        # What breaks, and how many sessions it takes.
+        ended = {"service": "files", "nth": 2, "count": 2}  # a piece, and how far the session is
+        faults = ((1, "reset", {"nth": 2}), (1, "short_body", {"nth": 2}),
+                  (2, "error", ended | {"status": 401, "code": "InvalidToken"}),
+                  (2, "error", ended | {"status": 404, "code": "ErrorItemNotFound"}))
+        for sessions, kind, more in faults:
+            wipe(w.sim)
+            forget_journal(w)
+            before = sessions_begun(w)
+            w.sim.fault(kind, path="/_upload/", **more)
+            restore(w.stage, source, *CHOSEN)
+            w.sim.clear_faults()
+            begun = sessions_begun(w) - before
+            check(begun == sessions, f"{kind} {more}: {begun} sessions")
+            (event,) = plans(w)["Short"]
+            check(names_of(event) == ["big.bin"], f"{kind}: it has {names_of(event)}")
+        return f"{len(faults)} faults"
+
+
+def sessions_begun(w):
+    return sum("createUploadSession" in x["request"] for x in w.sim.get("log?limit=2000")["log"])

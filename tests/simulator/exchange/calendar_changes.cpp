@@ -276,7 +276,10 @@ void change_event(world& w, mailbox& b, const std::string& op, const json& s, co
     } else if (op == "delete") {
         place.day ? cancel_day(w, store, place.event, *place.day) : store.remove(place.event, w.now());
     } else if (op == "attach") {
-        it.attachments.push_back(attachment_in(s, it.next_attachment++, w.now()));
+        auto* change = place.day ? &store.make_exception(place.event, *place.day) : nullptr;
+        auto& next = change != nullptr ? change->next_attachment : it.next_attachment;
+        auto& all = change != nullptr ? change->attachments : it.attachments;
+        all.push_back(attachment_in(s, next++, w.now()));
         store.touch(place.event, w.now());
     } else if (op == "wrong") {
         it.wrong = s.value("wrong", "") == "corrupt"          ? trouble::corrupt

@@ -180,6 +180,12 @@ response delete_event(const outlook_call& c, const event_place& place) {
     if (e.organizer) {
         mail_attendees(c, attendees_in(s.properties(place.event, place.day)));
     }
+    // Of a series also those who were invited to one occurrence alone.
+    for (const auto& [day, change] : e.exceptions) {
+        if (e.organizer && !place.day) {
+            mail_attendees(c, attendees_in(change.set));
+        }
+    }
     if (place.day) {
         e.exceptions.erase(*place.day);
         e.cancelled.insert(*place.day);

@@ -171,6 +171,34 @@ TEST_SUITE("simulator") {
         CHECK(invitations() == 4);
     }
 
+    TEST_CASE_FIXTURE(
+        calendar_fixture, "calendar: who was invited to one occurrence is told when the series goes"
+    ) {
+        std::string id = post(events(), weekly())["id"];
+        std::string first = instances(id)[0]["id"];
+        const char* invited = R"({"attendees":[{"emailAddress":{"address":"bela@contoso.example"}}]})";
+        CHECK(serve(world, make("PATCH", base() + "/events/" + first, invited)).status == 200);
+        CHECK(invitations() == 1);
+        CHECK(serve(world, make("DELETE", base() + "/events/" + id)).status == 204);
+        CHECK(invitations() == 2);
+    }
+
+    TEST_CASE_FIXTURE(calendar_fixture, "calendar: an occurrence gets an attachment of its own") {
+        std::string id = post(events(), weekly())["id"];
+        admin(
+            "exchange/calendar/op", {{"op", "attach"},
+                                     {"mailbox", user},
+                                     {"event", id},
+                                     {"day", "2026-10-12"},
+                                     {"name", "own.bin"},
+                                     {"size", 10},
+                                     {"seed", 1}}
+        );
+        std::string second = instances(id)[1]["id"];
+        CHECK(json_of(base() + "/events/" + id + "/attachments")["value"].empty());
+        CHECK(json_of(base() + "/events/" + second + "/attachments")["value"][0]["name"] == "own.bin");
+    }
+
     TEST_CASE_FIXTURE(calendar_fixture, "calendar: what is refused") {
         CHECK(get(events() + "/delta").status == 400);
         auto event = weekly();

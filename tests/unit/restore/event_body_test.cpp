@@ -113,4 +113,82 @@ TEST_SUITE("restore") {
         CHECK_FALSE(all[2].unreadable.empty());
         CHECK_FALSE(all[3].unreadable.empty());
     }
+
+    TEST_CASE("events: what only Exchange moves makes no other version of one") {
+        auto there = staged();
+        there["changeKey"] = "another";
+        there["lastModifiedDateTime"] = "2026-10-09T08:00:00Z";
+        there["isReminderOn"] = false;
+        there["reminderMinutesBeforeStart"] = 30;
+        there["attendees"][0]["status"]["response"] = "declined";
+        there["start"]["dateTime"] = "2026-10-07T07:00:00";
+        CHECK(looks_the_same(staged(), there));
+    }
+
+    TEST_CASE("events: another version is what somebody sees, in whatever part of it") {
+        const auto exception =
+            R"({"type":"exception","originalStart":"2026-10-09T07:00:00Z","subject":"moved",
+                                   "start":{"dateTime":"2026-10-09T09:00:00","timeZone":"UTC"},
+                                   "end":{"dateTime":"2026-10-09T10:00:00","timeZone":"UTC"}})"_json;
+        auto before = staged();
+        before["exceptionOccurrences"] = json::array({exception});
+        before["cancelledOccurrences"] = {"OID.1.2026-10-08", "OID.1.2026-10-10"};
+        auto there = before;
+        there["cancelledOccurrences"] = {"OID.1.2026-10-10", "OID.1.2026-10-08"};
+        REQUIRE(looks_the_same(before, there));
+        SUBCASE("its text") {
+            there["body"]["content"] = "other words";
+        }
+        SUBCASE("its place") {
+            there["location"] = {{"displayName", "Room 1"}};
+        }
+        SUBCASE("its people") {
+            there["attendees"][0]["emailAddress"]["address"] = "c@a";
+        }
+        SUBCASE("its rule") {
+            there["recurrence"]["pattern"]["interval"] = 2;
+        }
+        SUBCASE("its zone") {
+            there["originalStartTimeZone"] = "UTC";
+        }
+        SUBCASE("it is cancelled") {
+            there["isCancelled"] = true;
+        }
+        SUBCASE("a cancelled occurrence more") {
+            there["cancelledOccurrences"].push_back("OID.1.2026-10-12");
+        }
+        SUBCASE("a changed occurrence less") {
+            there["exceptionOccurrences"].clear();
+        }
+        SUBCASE("a changed occurrence") {
+            there["exceptionOccurrences"][0]["subject"] = "again";
+        }
+        CHECK_FALSE(looks_the_same(before, there));
+    }
+
+    TEST_CASE("events: attachments are the same by name and size; what could not be listed is not compared") {
+        auto event = staged();
+        const auto listed = R"([{"id":"1","name":"a","size":7},{"id":"2","name":"a","size":8}])"_json;
+        CHECK_FALSE(may_have_attachments(event));
+        CHECK_FALSE(same_attachments(event, listed));
+        event["attachments"] = R"([{"name":"a","size":8,"staged":{}},{"name":"a","size":7}])"_json;
+        CHECK(may_have_attachments(event));
+        CHECK(same_attachments(event, listed));
+        event["attachments"][0]["size"] = 9;
+        CHECK_FALSE(same_attachments(event, listed));
+        event["attachments"] = {{"unreadable", "HTTP 500"}};
+        CHECK(same_attachments(event, listed));
+        event["attachments"] = json::array();
+        event["body"]["content"] = "<img src=\"cid:1\">";
+        CHECK(may_have_attachments(event));
+    }
+
+    TEST_CASE("events: a meeting is what anybody was invited to, if only to one occurrence") {
+        auto event = staged();
+        CHECK(is_meeting(event));
+        event["attendees"] = json::array();
+        CHECK_FALSE(is_meeting(event));
+        event["exceptionOccurrences"] = json::array({staged()});
+        CHECK(is_meeting(event));
+    }
 }
