@@ -1,5 +1,6 @@
+#include "restore/execute.hpp"
+
 #include "async/group.hpp"
-#include "restore/plan.hpp"
 #include "restore/read_back.hpp"
 #include "restore/walk.hpp"
 

@@ -318,4 +318,11 @@ std::string folded(std::string_view name) {
     return core::lowered(name);
 }
 
+std::string restored_name(const std::string& name, int number) {
+    const auto dot = name.rfind('.');
+    const auto stem = name.substr(0, dot == 0 ? std::string::npos : dot);
+    const auto tag = number == 1 ? std::string(" (restored)") : " (restored " + std::to_string(number) + ")";
+    return stem + tag + name.substr(stem.size());
+}
+
 }  // namespace m365stage::restore

@@ -244,6 +244,9 @@ bool has_any(const std::vector<std::string>& roles, std::initializer_list<std::s
 /// what this misses, a conflict of the service tells).
 std::string folded(std::string_view name);
 
+/// "a.txt" as "a (restored).txt", "a (restored 2).txt", ...
+std::string restored_name(const std::string& name, int number);
+
 /// The names of a path.
 std::vector<std::string> split_path(const std::string& text);
 

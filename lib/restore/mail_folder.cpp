@@ -5,7 +5,6 @@
 #include <nlohmann/json.hpp>
 
 #include "graph/paging.hpp"
-#include "restore/drive_folder.hpp"
 #include "sources/fields.hpp"
 #include "tree/names.hpp"
 

@@ -66,8 +66,4 @@ struct plan {
 /// and what the service says if it fails with every target.
 task<core::result<plan>> make_plan(context& with, auth::token_source& tokens);
 
-/// Does it; what became of each object is in the journal. A container that is refused or fails keeps none of
-/// the others back. Errors: those that ended it early.
-task<core::result<void>> execute(context& with, const plan& p);
-
 }  // namespace m365stage::restore
