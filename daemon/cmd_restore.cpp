@@ -15,6 +15,7 @@
 #include "daemon/progress.hpp"
 #include "daemon/restore_report.hpp"
 #include "daemon/runtime.hpp"
+#include "restore/execute.hpp"
 
 namespace m365stage::daemon {
 namespace {

@@ -29,10 +29,10 @@ std::string many(const std::string& word) {
 std::string named(const std::string& path, const restore::entry& e) {
     const auto end = std::min(path.find('\n'), path.size());
     auto out = end == 0 ? "(a part of a tree)" : path.substr(0, end);
-    if (end == path.size() || e.kind == "permission" || e.kind == "columns") {
+    const auto part = end == path.size() ? std::string() : path.substr(end + 1);
+    if (part.empty() || part == "sidecar" || e.kind == "permission" || e.kind == "columns") {
         return out;
     }
-    const auto part = path.substr(end + 1);
     const bool tells = e.kind == "setting" || e.kind == part || e.kind == "part of a task";
     return out + ": " + (tells ? part : e.kind + " " + part);
 }

@@ -47,6 +47,12 @@ std::optional<remote_item> parse_remote_item(const json& item) {
     return out;
 }
 
+std::optional<remote_item> announced_item(const json& staged) {
+    json item = staged.is_object() ? staged : json::object();
+    item["id"] = "-";
+    return parse_remote_item(item);
+}
+
 json file_system_info(const json& item) {
     json out = json::object();
     const auto* info = member(item, "fileSystemInfo");
@@ -169,6 +175,7 @@ graph::call drive_calls::permissions(const std::string& id, std::string object) 
 graph::call drive_calls::invite(const std::string& id, const json& body, std::string object) const {
     auto c = base("/items/" + sources::segment(id) + "/invite", graph::units::permissions, std::move(object));
     c.verb = http::method::post;
+    c.idempotent = false;
     c.body = dumped(body);
     return c;
 }
@@ -177,6 +184,7 @@ graph::call drive_calls::create_link(const std::string& id, const json& body, st
     auto c =
         base("/items/" + sources::segment(id) + "/createLink", graph::units::permissions, std::move(object));
     c.verb = http::method::post;
+    c.idempotent = false;
     c.body = dumped(body);
     return c;
 }

@@ -29,6 +29,9 @@ struct remote_item {
 /// Tolerates what is missing; nullopt if it has no id.
 std::optional<remote_item> parse_remote_item(const nlohmann::json& item);
 
+/// The same of a sidecar's item, which has no id: what the service announced when it was staged.
+std::optional<remote_item> announced_item(const nlohmann::json& staged);
+
 /// {"createdDateTime", "lastModifiedDateTime"} of a staged item's fileSystemInfo, whole seconds; an empty
 /// object if it has none.
 nlohmann::json file_system_info(const nlohmann::json& item);
@@ -63,6 +66,7 @@ public:
     /// Values of the columns that its library has.
     graph::call change_fields(const std::string& id, const nlohmann::json& fields, std::string object) const;
     graph::call permissions(const std::string& id, std::string object) const;
+    /// Both not idempotent: a request whose answer was lost may have given the right.
     graph::call invite(const std::string& id, const nlohmann::json& body, std::string object) const;
     graph::call create_link(const std::string& id, const nlohmann::json& body, std::string object) const;
 

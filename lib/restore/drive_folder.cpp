@@ -9,13 +9,6 @@ namespace m365stage::restore {
 
 using nlohmann::json;
 
-std::string restored_name(const std::string& name, int number) {
-    const auto dot = name.rfind('.');
-    const auto stem = name.substr(0, dot == 0 ? std::string::npos : dot);
-    const auto tag = number == 1 ? std::string(" (restored)") : " (restored " + std::to_string(number) + ")";
-    return stem + tag + name.substr(stem.size());
-}
-
 drive_folder::drive_folder(context& with, std::string target, drive_calls calls, std::string id, bool origin)
     : made_folder(with.executor, true),
       with_(with),

@@ -56,7 +56,4 @@ private:
     std::map<std::string, remote_item> content_;  ///< by folded name
 };
 
-/// "a.txt" as "a (restored).txt", "a (restored 2).txt", ...
-std::string restored_name(const std::string& name, int number);
-
 }  // namespace m365stage::restore

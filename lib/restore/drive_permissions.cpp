@@ -259,11 +259,23 @@ private:
     }
 
     task<core::result<void>> send(const grant& g) {
-        auto call =
-            g.link ? calls_.create_link(id_, json(), what_.path) : calls_.invite(id_, json(), what_.path);
-        call.body = g.body;
-        auto given = co_await with_.graph.send(std::move(call));
-        co_return given ? core::result<void>() : given.error();
+        for (int round = 0;; ++round) {
+            auto call =
+                g.link ? calls_.create_link(id_, json(), what_.path) : calls_.invite(id_, json(), what_.path);
+            call.body = g.body;
+            auto given = co_await with_.graph.send(std::move(call));
+            if (given) {
+                co_return core::result<void>();
+            }
+            if (!core::is_transient(given.error().kind) || round == most_rounds) {
+                co_return given.error();
+            }
+            // The answer may have been lost: a link that is there already would be made twice.
+            auto listed = co_await present_grants(with_, calls_, id_, what_.path);
+            if (!listed || listed->contains(g.who)) {
+                co_return listed ? core::result<void>() : given.error();
+            }
+        }
     }
 
     static bool is_about_people(const core::error& e) {
@@ -276,6 +288,8 @@ private:
         e.object.clear();
         return reason_of(e);
     }
+
+    static constexpr int most_rounds = 3;
 
     context& with_;
     const drive_calls& calls_;

@@ -27,7 +27,8 @@ public:
         for (;;) {
             const auto page = co_await pages.next();
             if (!page && page.error().kind != core::error_kind::not_found) {
-                co_return page.error();
+                auto told = co_await note_unread(written.front(), page.error());
+                co_return told ? core::result<std::uint64_t>(open_) : told.error();
             }
             if (!page || *page == nullptr) {
                 break;  // not found: the folder itself is gone
@@ -49,6 +50,30 @@ public:
     }
 
 private:
+    /// A folder that can't be read: what is in it may well be there. Tried once more, then told. Errors:
+    /// those that concern everything.
+    task<core::result<void>> note_unread(const std::pair<std::string, entry>& first, core::error why) {
+        if (ends_all(why)) {
+            co_return why;
+        }
+        stop_if_away(with_, why);
+        open_ = last_ ? 0 : 1;
+        if (last_) {
+            const auto& path = first.first;
+            const auto slash = path.rfind('/');
+            // Folders of the target that are in no tree (`plan::shown`) end with a slash at the top.
+            const bool top = slash != std::string::npos && path.find('/') == slash && path.starts_with(':');
+            entry e;
+            e.kind = "folder";
+            e.detail = "what was put into it could not be read back: " + reason_of(why);
+            e.state = core::is_transient(why.kind) ? outcome::open : outcome::failed;
+            with_.count.failed += e.state == outcome::failed ? 1 : 0;
+            const auto folder = slash == std::string::npos ? "" : path.substr(0, slash + (top ? 1 : 0));
+            co_await with_.log.put(folder + "\nread back", std::move(e));
+        }
+        co_return core::result<void>();
+    }
+
     /// The entries of columns that were written in this folder.
     task<void> find_columns(const std::vector<std::pair<std::string, entry>>& written) {
         for (const auto& [path, object] : written) {
@@ -114,17 +139,25 @@ private:
         return there.size == e.size && (there.hash.empty() || e.hash.empty() || there.hash == e.hash);
     }
 
-    /// Folders get a new time when something is put into them.
+    /// Folders get a new time when something is put into them. One that can't be set has an entry of its own:
+    /// the object stays done, so that the next run compares it again.
     task<void> set_time(std::string path, entry e) {
         const json body{{"fileSystemInfo", {{"lastModifiedDateTime", core::format_timestamp(e.mtime)}}}};
         auto call = calls_.change(e.id, body, path);
         auto changed = co_await with_.graph.send(std::move(call));
-        if (!changed) {
-            e.state = outcome::failed;
-            e.detail = "its time could not be set: " + reason_of(changed.error());
-            ++with_.count.failed;
-            co_await with_.log.put(std::move(path), std::move(e));
+        if (changed) {
+            co_return;
         }
+        if (!last_) {
+            ++open_;
+            co_return;
+        }
+        entry part;
+        part.kind = e.kind;
+        co_await note(
+            with_, path + "\ntime", std::move(part), outcome::failed,
+            "it could not be set: " + reason_of(changed.error())
+        );
     }
 
     context& with_;

@@ -30,9 +30,7 @@ bool same_content(const remote_item& there, const local_file& file, const json& 
     if (there.size == file.size && there.hash == file.quick_xor) {
         return true;
     }
-    const auto announced = parse_remote_item(
-        json{{"id", "-"}, {"size", staged.value("size", -1)}, {"file", staged.value("file", json::object())}}
-    );
+    const auto announced = announced_item(staged);
     return announced && announced->hash == there.hash && announced->size == there.size;
 }
 
@@ -252,6 +250,8 @@ private:
         co_return std::move(*item);
     }
 
+    /// Errors: passing ones, and those that end everything. One that is refused its times is there all the
+    /// same: reading back tries once more, and tells.
     task<core::result<void>> set_times(
         drive_folder& folder, const std::string& id, const object& o, const json& staged
     ) {
@@ -259,7 +259,7 @@ private:
         if (!body["fileSystemInfo"].empty()) {
             auto call = folder.calls().change(id, body, o.path);
             auto changed = co_await with_.graph.send(std::move(call));
-            if (!changed) {
+            if (!changed && (core::is_transient(changed.error().kind) || ends_all(changed.error()))) {
                 co_return changed.error();
             }
         }

@@ -106,7 +106,8 @@ task<core::result<target>> find_drive_of(graph::client& graph, const container& 
         why = same.error();
     }
     if (why.kind != core::error_kind::not_found || from.path.empty()) {
-        why.hint = why.hint.empty() ? "--to names another place" : why.hint;
+        const bool lasting = !core::is_transient(why.kind);
+        why.hint = why.hint.empty() && lasting ? "--to names another place" : why.hint;
         co_return std::move(why).on(from.path);
     }
     auto name = parse_place(from.path);

@@ -112,7 +112,12 @@ private:
         const bool good = o.state == object_state::good;
         place below;
         below.from = o.path;
-        below.what = good && o.meta.type == "container" ? find_kind(o.meta.kind) : at.what;
+        below.what = good && o.meta.type == "container" ? find_kind(o.meta.kind)
+                     : !good && at.what == nullptr      ? kind_of(o.path)
+                                                        : at.what;
+        if (o.state == object_state::damaged_sidecar && (at.what == nullptr || asked_.selects(o.path))) {
+            left(o.path, o.problem + "; its name on disk has to do");
+        }
         const bool named = good && o.meta.type != "container";
         below.to = tree::join_path(at.to, named ? name_of(o) : o.local);
         if (one.how && at.what->is_transparent(o)) {
@@ -121,7 +126,7 @@ private:
         }
         if (o.meta.type == "folder" && asked_.selects(o.path) && !one.how) {
             if (auto made = make_folders(below.to); !made) {
-                return made;
+                return left_if_taken(o, made);
             }
         }
         todo_.push_back(std::move(below));
@@ -141,12 +146,12 @@ private:
             return append(o, one);
         }
         if (auto made = make_folders(folder); !made) {
-            return made;
+            return left_if_taken(o, made);
         }
         return copy(o, tree::join_path(folder, name_of(o)));
     }
 
-    joined_file::take taker(joint& one) const {
+    joined_file::take taker(joint& one) {
         return [this, &one](std::string_view bytes) {
             const auto raw = std::as_bytes(std::span(bytes));
             one.sha.update(raw);
@@ -159,10 +164,7 @@ private:
     core::result<void> append(const object& o, joint& one) {
         auto hash = digest(tree_.root(), o.path, -1);
         if (!hash || *hash != o.meta.sha256) {
-            left(
-                o.path, hash ? "its bytes are not those that its sidecar tells: this copy is damaged"
-                             : core::describe(hash.error())
-            );
+            left_damaged(o, hash);
             return core::result<void>();
         }
         const auto take = taker(one);
@@ -170,7 +172,7 @@ private:
             const auto slash = one.target.rfind('/');
             const auto folder = slash == std::string::npos ? "" : one.target.substr(0, slash);
             if (auto made = make_folders(folder); !made) {
-                return made;
+                return left_if_taken(o, made);
             }
             one.part = part_name(one.target);
             auto fd = to_.create(one.part);
@@ -223,7 +225,14 @@ private:
         }
         for (std::size_t at = path.find('/');; at = path.find('/', at + 1)) {
             const auto upper = path.substr(0, at);
-            const bool is_new = !to_.look(upper);
+            const auto there = to_.look(upper);
+            const bool is_new = !there;
+            if (there && !there->folder) {
+                return core::error(
+                           core::error_kind::conflict, "something that is no folder is there: it stays"
+                )
+                    .on(to_.path() + "/" + upper);
+            }
             if (auto made = to_.make_folder(upper); !made) {
                 return made.error();
             }
@@ -236,21 +245,32 @@ private:
         return core::result<void>();
     }
 
+    /// A name that is taken concerns what would lie below it alone.
+    core::result<void> left_if_taken(const object& o, const core::result<void>& made) {
+        if (made.error().kind != core::error_kind::conflict) {
+            return made;
+        }
+        left(o.path, core::describe(made.error()));
+        return core::result<void>();
+    }
+
     core::result<void> copy(const object& o, const std::string& target) {
         if (auto there = to_.look(target)) {
             compare(o, target, *there);
             return core::result<void>();
         }
         const auto part = part_name(target);
-        auto hash = write(o, part);
+        auto out = to_.create(part);
+        if (!out) {
+            return out.error();
+        }
+        auto hash = digest(tree_.root(), o.path, out->get());
         if (!hash || *hash != o.meta.sha256) {
             (void)to_.remove_file(part);
-        }
-        if (!hash) {
-            return hash.error();
-        }
-        if (*hash != o.meta.sha256) {
-            left(o.path, "its bytes are not those that its sidecar tells: this copy is damaged");
+            if (!written_) {
+                return written_;
+            }
+            left_damaged(o, hash);
             return core::result<void>();
         }
         if (auto timed = to_.set_mtime(part, times_of_file(o)); !timed) {
@@ -290,15 +310,8 @@ private:
         }
     }
 
-    core::result<std::string> write(const object& o, const std::string& part) {
-        auto out = to_.create(part);
-        if (!out) {
-            return out.error();
-        }
-        return digest(tree_.root(), o.path, out->get());
-    }
-
-    /// SHA-256 of a file; its bytes go to `copy` as well, unless that is -1.
+    /// SHA-256 of a file; its bytes go to `copy` as well, unless that is -1. What failed there is in
+    /// `written_` too: it concerns more than this file.
     core::result<std::string> digest(const tree::stage_root& root, const std::string& path, int copy) {
         auto in = root.open_file(path);
         if (!in) {
@@ -324,15 +337,24 @@ private:
         }
     }
 
-    core::result<void> put_out(int fd, std::span<const std::byte> bytes) const {
+    core::result<void> put_out(int fd, std::span<const std::byte> bytes) {
         for (std::size_t at = 0; at < bytes.size();) {
             const auto sent = ::write(fd, bytes.data() + at, bytes.size() - at);
             if (sent < 0 && errno != EINTR) {
-                return core::disk_error(errno).during("write").on(to_.path());
+                written_ = core::disk_error(errno).during("write").on(to_.path());
+                return written_;
             }
             at += static_cast<std::size_t>(std::max<ssize_t>(sent, 0));
         }
         return core::result<void>();
+    }
+
+    /// A file whose hash is another one, or that can't be read.
+    void left_damaged(const object& o, const core::result<std::string>& hash) {
+        left(
+            o.path, hash ? "its bytes are not those that its sidecar tells: this copy is damaged"
+                         : "it can't be read: " + hash.error().cause
+        );
     }
 
     void left(const std::string& path, const std::string& why) {
@@ -347,6 +369,7 @@ private:
     std::vector<std::byte> buffer_;
     std::vector<place> todo_;
     std::string last_folder_;
+    core::result<void> written_;
     export_counts count_;
 };
 

@@ -19,7 +19,8 @@ struct export_counts {
 /// can hold them, with their modification times. Every file's hash is compared with its sidecar's on the way;
 /// only whole files appear. Folders whose kind joins them (`kind::join`) become one file each. Nothing that
 /// is there is overwritten, and no symbolic link is followed, on either side. `problem` is told of each
-/// object that stays out, and why. Errors: usage, disk (the target can't be written, or is full).
+/// object that stays out, as one that can't be read does, and why. Errors: usage, disk (the target can't be
+/// written, or is full).
 core::result<export_counts> export_files(
     const source_tree& tree, const request& asked, const tree::stage_root& to,
     const std::function<void(const std::string& path, const std::string& why)>& problem

@@ -143,6 +143,13 @@ task<void> journal::put(std::string path, entry e) {
     co_await store_->call(std::move(work));
 }
 
+task<void> journal::forget(std::string path) {
+    auto work = [path = std::move(path)](index::database& db) {
+        return db.run("DELETE FROM object WHERE path=?", path);
+    };
+    co_await store_->call(std::move(work));
+}
+
 task<std::vector<std::pair<std::string, entry>>> journal::below(std::string prefix) {
     auto end = prefix;
     end.back() = static_cast<char>(end.back() + 1);

@@ -74,6 +74,9 @@ public:
     /// Writes the entry; it counts as seen in this run.
     task<void> put(std::string path, entry e);
 
+    /// Nothing is known of it any more.
+    task<void> forget(std::string path);
+
     /// Entries whose path begins so (it is not empty): those of an object's parts.
     task<std::vector<std::pair<std::string, entry>>> below(std::string prefix);
 

@@ -147,11 +147,18 @@ core::result<void> take_container_name(
     return core::result<void>();
 }
 
+bool is_entered(const object& o) {
+    return o.folder && o.state != object_state::odd && o.meta.type != "package";
+}
+
 std::optional<decision> judge_state(const object& o) {
     if (o.state == object_state::no_sidecar && o.folder) {
         return decision();  // its name on disk has to do; what is in it has sidecars of its own
     }
-    return o.state == object_state::good ? std::nullopt : std::optional(decision::cannot(o.problem));
+    if (o.state == object_state::good) {
+        return std::nullopt;
+    }
+    return decision::cannot(is_entered(o) ? o.problem + "; its name on disk has to do" : o.problem);
 }
 
 std::optional<decision> judge_as_of(const object& o, const request& asked) {
@@ -185,10 +192,19 @@ bool ends_all(const core::error& e) {
            e.kind == error_kind::unauthorized || e.kind == error_kind::cancelled;
 }
 
+bool ends_restore(const core::error& e) {
+    const bool here = e.kind == core::error_kind::insufficient;  // other targets may have room
+    return (ends_all(e) && !here) || core::exit_code_for(e.kind) == core::exit_code::local;
+}
+
 std::string reason_of(const core::error& why) {
     auto told = why;
     told.object.clear();
     return core::describe(told);
+}
+
+std::string reason_at(const std::string& path, const core::error& why) {
+    return why.object == path ? reason_of(why) : core::describe(why);
 }
 
 task<void> note(context& with, std::string path, entry e, outcome state, std::string why) {
@@ -236,6 +252,10 @@ void stop_if_away(context& with, const core::error& why) {
     core::error e(why.kind, "Microsoft 365 does not answer any more, whatever is tried: " + reason_of(why));
     e.hint = "nothing is lost: the same command goes on where it was";
     throw core::fatal(std::move(e));
+}
+
+std::string sidecar_part(const std::string& path) {
+    return path + "\nsidecar";
 }
 
 task<bool> reopen_parts(context& with, std::string path) {
@@ -296,6 +316,13 @@ bool has_any(const std::vector<std::string>& roles, std::initializer_list<std::s
 
 std::string folded(std::string_view name) {
     return core::lowered(name);
+}
+
+std::string restored_name(const std::string& name, int number) {
+    const auto dot = name.rfind('.');
+    const auto stem = name.substr(0, dot == 0 ? std::string::npos : dot);
+    const auto tag = number == 1 ? std::string(" (restored)") : " (restored " + std::to_string(number) + ")";
+    return stem + tag + name.substr(stem.size());
 }
 
 }  // namespace m365stage::restore

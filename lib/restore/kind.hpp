@@ -181,6 +181,10 @@ core::result<void> take_container_name(
     place& where, std::string_view own, std::initializer_list<std::string_view> owners
 );
 
+/// True for a folder whose content is looked at, whatever is said of the folder itself: what is in it has
+/// sidecars of its own. What a notebook holds is a part of it.
+bool is_entered(const object& o);
+
 /// What no kind can put back: `cannot` for objects that are not good; nullopt: the kind decides.
 std::optional<decision> judge_state(const object& o);
 
@@ -190,8 +194,13 @@ std::optional<decision> judge_as_of(const object& o, const request& asked);
 /// True for what no other object would do better with: no room, sign-in refused, stopped.
 bool ends_all(const core::error& e);
 
+/// True for what the next containers would not do better with either.
+bool ends_restore(const core::error& e);
+
 /// What a report says of an error beside the object's name: everything but the object.
 std::string reason_of(const core::error& why);
+/// The same beside `path`, which is not told twice.
+std::string reason_at(const std::string& path, const core::error& why);
 
 /// Writes into the journal what became of an object, and counts it.
 task<void> note(context& with, std::string path, entry e, outcome state, std::string why);
@@ -207,6 +216,9 @@ void stop_if_away(context& with, const core::error& why);
 
 /// `entry::hash` of a part that no other try would put back.
 inline constexpr std::string_view never_again = "never";
+
+/// What is told of a folder's or a container's own sidecar stands beside what became of the folder.
+std::string sidecar_part(const std::string& path);
 
 /// The parts that an earlier run wrote down of an object that is done. If one of them may do better at
 /// another try, all that failed are open and the object has to be put again (true); otherwise they belong to
@@ -231,6 +243,9 @@ bool has_any(const std::vector<std::string>& roles, std::initializer_list<std::s
 /// Names compare without regard to the case of ASCII letters, as the service compares them (it folds more;
 /// what this misses, a conflict of the service tells).
 std::string folded(std::string_view name);
+
+/// "a.txt" as "a (restored).txt", "a (restored 2).txt", ...
+std::string restored_name(const std::string& name, int number);
 
 /// The names of a path.
 std::vector<std::string> split_path(const std::string& text);

@@ -5,7 +5,6 @@
 #include <nlohmann/json.hpp>
 
 #include "graph/paging.hpp"
-#include "restore/drive_folder.hpp"
 #include "sources/fields.hpp"
 #include "tree/names.hpp"
 
@@ -30,7 +29,7 @@ bool is_month(const object& o) {
     if (good) {
         return named && sources::is_true(json::parse(o.meta.item, nullptr, false), "made");
     }
-    return named && o.state == object_state::no_sidecar;  // its name has to do
+    return named && o.state != object_state::odd;  // its name has to do
 }
 
 mail_folder::mail_folder(context& with, std::string target, mail_calls calls, std::string id, bool origin)

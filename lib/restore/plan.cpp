@@ -12,38 +12,38 @@ class scanner {
 public:
     scanner(context& with, plan& out) : with_(with), out_(out) {}
 
-    task<core::result<void>> scan(plan_part& part) {
+    task<void> scan(plan_part& part) {
         const auto& start = with_.tree.start();
         std::vector<std::string> todo{start.size() > part.from.path.size() ? start : part.from.path};
         while (!todo.empty()) {
             auto work = [this, &part, &todo, path = todo.back()] {
                 todo.pop_back();
-                return folder(part, todo, path);
+                folder(part, todo, path);
+                return true;
             };
-            auto done = co_await with_.disk.run(std::move(work));
-            if (!done) {
-                co_return done.error();
-            }
+            co_await with_.disk.run(std::move(work));
         }
-        co_return core::result<void>();
     }
 
 private:
-    core::result<void> folder(plan_part& part, std::vector<std::string>& todo, const std::string& path) {
+    void folder(plan_part& part, std::vector<std::string>& todo, const std::string& path) {
         auto names = with_.tree.names(path, with_.asked);
         if (!names) {
-            return names.error();
+            out_.leave_out(path, reason_of(names.error()));
+            return;
         }
         for (const auto& name : *names) {
             const auto o = with_.tree.read(path, name);
-            if (o.folder && o.state != object_state::odd) {
+            if (o.meta.type == "container") {
+                continue;
+            }
+            if (is_entered(o)) {
                 todo.push_back(o.path);
             }
-            if (o.meta.type != "container" && with_.asked.selects(o.path)) {
+            if (with_.asked.selects(o.path)) {
                 count(part, o);
             }
         }
-        return core::result<void>();
     }
 
     void count(plan_part& part, const object& o) {
@@ -53,10 +53,7 @@ private:
         }
         const auto verdict = part.what->judge(o, with_.asked);
         if (verdict.action == decision::what::cannot) {
-            ++out_.cannot_count;
-            if (out_.cannot.size() < plan::most_listed) {
-                out_.cannot.emplace_back(o.path, verdict.why);
-            }
+            out_.leave_out(o.path, verdict.why);
             part.words[part.what->word_for(o)];
             return;
         }
@@ -137,20 +134,11 @@ task<core::result<target>> look_up(context& with, plan_part& part) {
     co_return found;
 }
 
-/// Sets where a part goes, or why it can't. Errors: those that concern every part.
-task<core::result<void>> find_target(context& with, plan_part& part, bool several) {
-    if (part.what == nullptr) {
-        part.obstacle = "this version can't put " + part.from.kind + " back";
-        co_return core::result<void>();
-    }
+/// Sets where a part goes. Errors: why it can't.
+task<core::result<void>> choose_target(context& with, plan_part& part, bool several) {
     auto found = co_await look_up(with, part);
     if (!found) {
-        const auto code = core::exit_code_for(found.error().kind);
-        if (code != core::exit_code::some_failed && code != core::exit_code::usage) {
-            co_return found.error();
-        }
-        part.obstacle = core::describe(found.error());
-        co_return core::result<void>();
+        co_return found.error();
     }
     part.to = std::move(*found);
     const auto scope = part.what->scope_of(part.to);
@@ -180,7 +168,7 @@ task<core::result<void>> find_target(context& with, plan_part& part, bool severa
 
 /// What objects have that their target does not take.
 task<core::result<void>> find_lost_parts(context& with, plan_part& part) {
-    if (!part.obstacle.empty() || part.parts.empty()) {
+    if (part.parts.empty()) {
         co_return core::result<void>();
     }
     std::vector<std::string> names;
@@ -188,7 +176,7 @@ task<core::result<void>> find_lost_parts(context& with, plan_part& part) {
         names.push_back(name);
     }
     auto judged = co_await part.what->judge_parts(with, part.to, std::move(names));
-    if (!judged && ends_all(judged.error())) {
+    if (!judged && ends_restore(judged.error())) {
         co_return judged.error();
     }
     if (!judged) {
@@ -199,6 +187,35 @@ task<core::result<void>> find_lost_parts(context& with, plan_part& part) {
         part.lost.push_back({std::move(why), part.parts[name]});
     }
     co_return core::result<void>();
+}
+
+/// Sets where each part goes, or why it can't. Errors: those that concern every part.
+task<core::result<void>> find_targets(context& with, plan& p) {
+    core::result<void> away;
+    for (auto& part : p.parts) {
+        if (!part.obstacle.empty()) {
+            continue;
+        }
+        auto found = co_await choose_target(with, part, p.parts.size() > 1);
+        if (found) {
+            found = co_await find_lost_parts(with, part);
+        }
+        if (found) {
+            continue;
+        }
+        const auto& why = found.error();
+        if (ends_restore(why)) {
+            co_return found;
+        }
+        part.obstacle = reason_at(part.from.path, why);
+        part.forbidden = why.kind == core::error_kind::forbidden;
+        part.passing = core::is_transient(why.kind);
+        stop_if_away(with, why);
+        away = core::exit_code_for(why.kind) == core::exit_code::unreachable ? found : away;
+    }
+    const bool none =
+        std::all_of(p.parts.begin(), p.parts.end(), [](const plan_part& part) { return part.passing; });
+    co_return !p.parts.empty() && none ? away : core::result<void>();
 }
 
 /// What is there may not be enough for what is to come.
@@ -217,9 +234,15 @@ task<void> check_room(context& with, plan& p) {
         const auto done = co_await with.log.bytes_written(name);
         const auto all = needed[name];
         const auto left = all - std::min(all, done);
-        if (part.to.room && left > static_cast<std::uint64_t>(*part.to.room)) {
-            part.obstacle = part.to.label + " has room for " + std::to_string(*part.to.room) + " bytes and " +
-                            std::to_string(left) + " are needed: make room, or select less";
+        if (!part.to.room || left <= static_cast<std::uint64_t>(*part.to.room)) {
+            continue;
+        }
+        auto short_of = part.to.label + " has room for " + std::to_string(*part.to.room) + " bytes and " +
+                        std::to_string(left) + " are needed";
+        if (with.asked.in_place) {  // what is still there needs none: nobody knows before it is looked at
+            part.notes.push_back(short_of + " if nothing of it is there any more");
+        } else {
+            part.obstacle = short_of + ": make room, or select less";
         }
     }
 }
@@ -231,10 +254,8 @@ void check_roles(context& with, plan& p, const std::vector<std::string>& roles) 
             continue;
         }
         const auto found = part.what->check_roles(roles, with.asked);
-        if (part.obstacle.empty() && !found.obstacle.empty()) {
-            part.obstacle = found.obstacle;
-            part.forbidden = true;
-        }
+        part.obstacle = found.obstacle;
+        part.forbidden = !found.obstacle.empty();
         for (const auto& note : found.notes) {
             if (std::find(p.notes.begin(), p.notes.end(), note) == p.notes.end()) {
                 p.notes.push_back(note);
@@ -283,7 +304,15 @@ std::string plan::shown(const std::string& path) const {
 }
 
 bool plan::is_forbidden() const {
-    return std::all_of(parts.begin(), parts.end(), [](const plan_part& part) { return part.forbidden; });
+    return !parts.empty() &&
+           std::all_of(parts.begin(), parts.end(), [](const plan_part& part) { return part.forbidden; });
+}
+
+void plan::leave_out(const std::string& path, const std::string& why) {
+    ++cannot_count;
+    if (cannot.size() < most_listed) {
+        cannot.emplace_back(path, why);
+    }
 }
 
 std::uint64_t plan::objects() const {
@@ -303,20 +332,22 @@ task<core::result<plan>> make_plan(context& with, auth::token_source& tokens) {
         co_return containers.error();
     }
     scanner scan(with, p);
-    for (auto& c : *containers) {
+    p.flawed = std::move(containers->flawed);
+    for (const auto& one : p.flawed) {
+        p.leave_out(one.path, one.why);
+    }
+    for (auto& c : containers->all) {
         plan_part part;
         part.from = std::move(c);
         part.what = find_kind(part.from.kind);
+        part.obstacle = part.what == nullptr ? "this version can't put " + part.from.kind + " back" : "";
         const auto before = p.cannot_count;
-        auto done = co_await scan.scan(part);
-        if (!done) {
-            co_return done.error();
-        }
+        co_await scan.scan(part);
         if (part.objects() > 0 || p.cannot_count > before) {
             p.parts.push_back(std::move(part));
         }
     }
-    if (p.parts.empty()) {
+    if (p.parts.empty() && p.flawed.empty()) {
         core::error e(core::error_kind::usage, "nothing there is selected");
         e.object = with.tree.root().path() + "/" + with.tree.start();
         e.hint = "--select takes patterns over paths in the tree, such as 'users/ann@*/onedrive/Reports'";
@@ -327,22 +358,16 @@ task<core::result<plan>> make_plan(context& with, auth::token_source& tokens) {
         co_return e;
     }
     with.count.phase = "looking at the target";
-    for (auto& part : p.parts) {
-        auto found = co_await find_target(with, part, p.parts.size() > 1);
-        if (!found) {
-            co_return found.error();
-        }
-        found = co_await find_lost_parts(with, part);
-        if (!found) {
-            co_return found.error();
-        }
-    }
     auto token = co_await tokens.get();
     if (!token) {
         co_return token.error();
     }
     if (const auto facts = auth::decode_token(token->value)) {
         check_roles(with, p, facts->roles);
+    }
+    auto found = co_await find_targets(with, p);
+    if (!found) {
+        co_return found.error();
     }
     co_await check_room(with, p);
     estimate(with, p);

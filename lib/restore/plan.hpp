@@ -32,16 +32,10 @@ struct plan_part {
     std::vector<lost_part> lost;                 ///< of these, what the target does not take
     std::string obstacle;                        ///< why nothing of it can be put back; empty: it can
     bool forbidden = false;                      ///< the obstacle is a missing permission
+    bool passing = false;                        ///< it may be gone at the next run
     std::vector<std::string> notes;
 
     std::uint64_t objects() const;
-};
-
-/// Something that can't be put back, and why.
-struct left_out {
-    left_out() = default;
-    left_out(std::string p, std::string w) : path(std::move(p)), why(std::move(w)) {}
-    std::string path, why;
 };
 
 /// What a restore would do. Holds no object that can be put back, so its size does not depend on their
@@ -49,6 +43,7 @@ struct left_out {
 struct plan {
     plan() = default;
     std::vector<plan_part> parts;
+    std::vector<left_out> flawed;  ///< `found_containers::flawed`; of `cannot` as well
     std::vector<left_out> cannot;  ///< the first `most_listed`
     std::uint64_t cannot_count = 0;
     std::map<std::string, std::uint64_t> quiet;  ///< left out by options: how many for which reason
@@ -57,6 +52,7 @@ struct plan {
     std::vector<std::string> notes;
 
     static constexpr std::size_t most_listed = 1000;
+    void leave_out(const std::string& path, const std::string& why);
     std::uint64_t objects() const;
     /// A path of the journal as people read it: folders of the target that are in no tree have keys there.
     std::string shown(const std::string& path) const;
@@ -65,12 +61,9 @@ struct plan {
 };
 
 /// Reads the tree's metadata and asks the service for the targets. Writes nothing but the chosen names of new
-/// folders, in the journal.
-/// Errors: usage (nothing selected, a target that can't be understood), those of the login and of the disk.
+/// folders, in the journal. A target that is refused or fails is an obstacle of its part alone.
+/// Errors: usage (nothing selected, a target that can't be understood), those of the login and of the disk,
+/// and what the service says if it fails with every target.
 task<core::result<plan>> make_plan(context& with, auth::token_source& tokens);
-
-/// Does it; what became of each object is in the journal.
-/// Errors: those that ended it early.
-task<core::result<void>> execute(context& with, const plan& p);
 
 }  // namespace m365stage::restore

@@ -244,68 +244,96 @@ core::result<std::unique_ptr<source_tree>> source_tree::find(const std::string& 
     return out;
 }
 
-core::result<std::vector<container>> source_tree::containers(const request& asked) const {
-    std::vector<container> out;
+core::result<found_containers> source_tree::containers(const request& asked) const {
+    found_containers out;
     // On the way down to the start: the container that it is in.
     for (std::size_t at = start_.find('/'); !start_.empty(); at = start_.find('/', at + 1)) {
         const auto path = start_.substr(0, at);
-        if (auto s = tree::read_sidecar(*root_, tree::sidecar_path(path)); s && s->type == "container") {
-            out.push_back(container_of(path, *s));
+        auto s = tree::read_sidecar(*root_, tree::sidecar_path(path));
+        if (s && s->type == "container") {
+            out.all.push_back(container_of(path, *s));
             return out;
+        }
+        if (!s && s.error().kind != core::error_kind::not_found && path == container_path(start_)) {
+            out.flawed.emplace_back(path, "its sidecar is damaged: " + s.error().cause);
         }
         if (at == std::string::npos) {
             break;
         }
     }
-    if (auto done = collect(start_, asked, out); !done) {
+    if (auto done = collect(asked, out); !done) {
         return done.error();
     }
-    std::sort(out.begin(), out.end(), [](const container& a, const container& b) { return a.path < b.path; });
-    const auto twins = std::unique(out.begin(), out.end(), [](const container& a, const container& b) {
-        return a.path == b.path;
+    std::sort(out.all.begin(), out.all.end(), [](const container& a, const container& b) {
+        return a.path < b.path;
     });
-    out.erase(twins, out.end());
+    const auto twins =
+        std::unique(out.all.begin(), out.all.end(), [](const container& a, const container& b) {
+            return a.path == b.path;
+        });
+    out.all.erase(twins, out.all.end());
     return out;
 }
 
-core::result<void> source_tree::collect(
-    const std::string& folder, const request& asked, std::vector<container>& out
-) const {
-    std::vector<std::string> todo{folder};
+struct source_tree::level {
+    std::vector<std::string> folders;
+    std::vector<left_out> flawed;
+    std::optional<tree::sidecar> item;  ///< of a container whose own sidecar does not tell of it
+};
+
+core::result<void> source_tree::collect(const request& asked, found_containers& out) const {
+    std::vector<std::string> todo{start_};
     while (!todo.empty()) {
         const auto at = std::move(todo.back());
         todo.pop_back();
         auto below = names(at, asked);
-        if (!below) {
+        if (!below && at == start_) {
             return below.error();
         }
-        std::vector<std::string> folders;
-        std::optional<tree::sidecar> item;  // of a container whose own sidecar was not restored with it
+        if (!below) {
+            out.flawed.emplace_back(at, "it can't be read: " + below.error().cause);
+            continue;
+        }
+        level here;
         for (const auto& name : *below) {
-            const auto path = tree::join_path(at, name.local);
-            if (name.sidecar.empty()) {
-                auto facts = root_->look(path);
-                if (facts && facts->folder) {
-                    folders.push_back(path);
-                }
-                continue;
-            }
-            auto s = tree::read_sidecar(
-                *root_, tree::join_path(tree::join_path(at, tree::sidecar_folder), name.sidecar)
-            );
-            if (s && s->type == "container") {
-                out.push_back(container_of(path, *s));
-            } else if (s) {
-                item = std::move(*s);
+            if (!name.local.empty() ||
+                asked.may_select_below(tree::join_path(at, object_name(name.sidecar)))) {
+                look_at(at, name, here, out);
             }
         }
-        if (item) {
-            out.push_back(loose_container(at, *item));
-        } else {
-            todo.insert(todo.end(), folders.begin(), folders.end());
+        if (here.item) {
+            out.all.push_back(loose_container(at, *here.item));  // which tells of each object by itself
+            continue;
         }
+        todo.insert(todo.end(), here.folders.begin(), here.folders.end());
+        std::move(here.flawed.begin(), here.flawed.end(), std::back_inserter(out.flawed));
     }
     return core::result<void>();
+}
+
+void source_tree::look_at(
+    const std::string& folder, const name_pair& name, level& here, found_containers& out
+) const {
+    auto o = read(folder, name);
+    switch (o.state) {
+        case object_state::no_sidecar:
+        case object_state::damaged_sidecar:
+            if (o.folder) {
+                here.folders.push_back(o.path);
+            }
+            if (o.state == object_state::damaged_sidecar) {
+                here.flawed.emplace_back(o.path, o.problem);
+            }
+            break;
+        default:
+            if (o.meta.type != "container") {
+                here.item = std::move(o.meta);
+            } else if (o.state == object_state::good) {
+                out.all.push_back(container_of(o.path, o.meta));
+            } else {
+                here.flawed.emplace_back(o.path, o.problem);
+            }
+    }
 }
 
 core::result<std::vector<source_tree::name_pair>> source_tree::names(const std::string& folder) const {

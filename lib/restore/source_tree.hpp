@@ -26,6 +26,21 @@ struct container {
     std::string name;                              ///< as the service called it
 };
 
+/// Something that can't be put back, and why.
+struct left_out {
+    left_out() = default;
+    left_out(std::string p, std::string w) : path(std::move(p)), why(std::move(w)) {}
+    std::string path, why;
+};
+
+/// The containers of a tree.
+struct found_containers {
+    found_containers() = default;
+    std::vector<container> all;  ///< sorted by path
+    std::vector<left_out>
+        flawed;  ///< of them: sidecars that are damaged or alone, folders that can't be read
+};
+
 enum class object_state {
     good,
     no_sidecar,       ///< nothing tells its name and its hash
@@ -62,9 +77,9 @@ public:
     /// True if no tree was found around the folder: paths are relative to the folder itself.
     bool is_part() const { return part_; }
 
-    /// The containers at, above and below `start`, sorted by path; those alone in which something may be
-    /// selected. Errors: disk.
-    core::result<std::vector<container>> containers(const request& asked) const;
+    /// The containers at, above and below `start`; those alone in which something may be selected. One whose
+    /// own sidecar is damaged or missing is told by what lies in it. Errors: disk (`start` can't be read).
+    core::result<found_containers> containers(const request& asked) const;
 
     /// An object in a folder: its local name ("" if only its sidecar is there) and its sidecar's ("" if it
     /// has none).
@@ -79,8 +94,10 @@ public:
 
 private:
     source_tree() = default;
-    core::result<void> collect(const std::string& folder, const request& asked, std::vector<container>& out)
-        const;
+    /// What one folder above or at the top of containers says of them.
+    struct level;
+    core::result<void> collect(const request& asked, found_containers& out) const;
+    void look_at(const std::string& folder, const name_pair& name, level& here, found_containers& out) const;
 
     std::unique_ptr<tree::stage_root> root_;
     std::string start_;

@@ -130,10 +130,11 @@ private:
         }
         const bool selected = with_.asked.selects(o.path);
         const auto verdict = kind_.judge(o, with_.asked);
-        if (o.folder && verdict.action == decision::what::put) {
-            co_await enter(next, o, selected);
+        const bool quiet = verdict.action == decision::what::skip_quietly;
+        if (is_entered(o)) {
+            co_await enter(next, o, selected && !quiet);
         }
-        if (!selected || verdict.action == decision::what::skip_quietly) {
+        if (!selected || quiet) {
             co_return;
         }
         with_.count.objects_done += o.folder && kind_.is_transparent(o) ? 0 : 1;
@@ -141,7 +142,8 @@ private:
             entry e;
             e.kind = kind_.word_for(o);
             e.mark = o.mark;
-            co_await note(with_, o.path, std::move(e), outcome::failed, verdict.why);
+            const auto path = is_entered(o) ? sidecar_part(o.path) : o.path;
+            co_await note(with_, path, std::move(e), outcome::failed, verdict.why);
         } else if (!o.folder) {
             auto put = co_await writer_->put(next.folder, o);
             end_with(put);

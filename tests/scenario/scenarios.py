@@ -31,6 +31,7 @@ import cases.restore_records  # noqa: F401
 import cases.tenant  # noqa: F401
 import cases.restore_mail  # noqa: F401
 import cases.restore_calendar  # noqa: F401
+import cases.restore_trouble  # noqa: F401
 import cases.api  # noqa: F401
 import cases.trouble  # noqa: F401
 import cases.page  # noqa: F401

@@ -48,6 +48,38 @@ TEST_SUITE("restore: drives") {
         begin = calls.begin_upload("p", "a", true, info, "o");
         CHECK(json::parse(begin.body)["item"]["@microsoft.graph.conflictBehavior"] == "replace");
         CHECK(calls.put_empty("p", "a", false, "o").target.ends_with("conflictBehavior=fail"));
+        // One whose answer was lost would give a link twice.
+        CHECK(!calls.create_link("i", json::object(), "o").idempotent);
+        CHECK(!calls.invite("i", json::object(), "o").idempotent);
+    }
+
+    TEST_CASE("what a sidecar announces of a file larger than 2 GiB is not cut") {
+        const json hashes{{"quickXorHash", "hash"}};
+        const json staged{{"size", 5'000'000'000}, {"file", {{"hashes", hashes}}}};
+        const auto announced = restore::announced_item(staged);
+        REQUIRE(announced.has_value());
+        CHECK(announced->size == 5'000'000'000);
+        CHECK(announced->hash == "hash");
+        CHECK(announced->file);
+        CHECK(restore::announced_item(json()).has_value());
+    }
+
+    TEST_CASE("a folder is looked into unless it is a notebook or no folder by its sidecar") {
+        restore::object o;
+        o.folder = true;
+        for (const auto state :
+             {restore::object_state::good, restore::object_state::no_sidecar,
+              restore::object_state::damaged_sidecar}) {
+            o.state = state;
+            CHECK(restore::is_entered(o));
+        }
+        o.state = restore::object_state::odd;
+        CHECK(!restore::is_entered(o));
+        o.state = restore::object_state::good;
+        o.meta.type = "package";
+        CHECK(!restore::is_entered(o));
+        o = restore::object();
+        CHECK(!restore::is_entered(o));
     }
 
     TEST_CASE("a right is given without a mail, or the reason is told") {

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 #include <stdlib.h>
+#include <sys/fsuid.h>
 
 #include <filesystem>
 #include <fstream>
@@ -115,10 +116,11 @@ TEST_SUITE("restore: tree") {
             CHECK((*found)->root().path() == top.string());
             const auto containers = (*found)->containers({});
             REQUIRE(containers.has_value());
-            REQUIRE(containers->size() == 1);
-            CHECK(containers->front().path == "users/ann@contoso.com/onedrive");
-            CHECK(containers->front().id == "b!1");
-            CHECK(containers->front().owner_name == "ann@contoso.com");
+            CHECK(containers->flawed.empty());
+            REQUIRE(containers->all.size() == 1);
+            CHECK(containers->all.front().path == "users/ann@contoso.com/onedrive");
+            CHECK(containers->all.front().id == "b!1");
+            CHECK(containers->all.front().owner_name == "ann@contoso.com");
         }
     }
 
@@ -133,7 +135,7 @@ TEST_SUITE("restore: tree") {
             restore::request asked;
             asked.select = {pattern};
             CAPTURE(pattern);
-            CHECK((*found)->containers(asked)->size() == (seen ? 1 : 0));
+            CHECK((*found)->containers(asked)->all.size() == (seen ? 1 : 0));
         }
     }
 
@@ -145,10 +147,51 @@ TEST_SUITE("restore: tree") {
         REQUIRE(found.has_value());
         const auto containers = (*found)->containers({});
         REQUIRE(containers.has_value());
-        REQUIRE(containers->size() == 1);
-        CHECK(containers->front().path == "users/ann@contoso.com/onedrive");
-        CHECK(containers->front().id == "b!1");
-        CHECK(containers->front().owner_kind == "user");
+        CHECK(containers->flawed.empty());
+        REQUIRE(containers->all.size() == 1);
+        CHECK(containers->all.front().path == "users/ann@contoso.com/onedrive");
+        CHECK(containers->all.front().id == "b!1");
+        CHECK(containers->all.front().owner_kind == "user");
+    }
+
+    TEST_CASE("a container whose own sidecar is damaged is found by what lies in it, and told") {
+        const temp_folder t;
+        const auto top = make_tree(t.path());
+        const std::string drive = "users/ann@contoso.com/onedrive";
+        write(top / "users/ann@contoso.com/.m365/onedrive.json", "{\"kind\":\"dri");
+        for (const auto& from : {top, top / drive, top / drive / "Reports"}) {
+            auto found = restore::source_tree::find(from.string());
+            REQUIRE(found.has_value());
+            CAPTURE((*found)->start());
+            const auto containers = (*found)->containers({});
+            REQUIRE(containers.has_value());
+            REQUIRE(containers->all.size() == 1);
+            CHECK(containers->all.front().path == drive);
+            CHECK(containers->all.front().id == "b!1");
+            REQUIRE(containers->flawed.size() == 1);
+            CHECK(containers->flawed.front().path == drive);
+            CHECK(containers->flawed.front().why.find("its sidecar is damaged") != std::string::npos);
+        }
+    }
+
+    TEST_CASE("a container's sidecar without its folder is no container, and told where it is selected") {
+        const temp_folder t;
+        const auto top = make_tree(t.path());
+        fs::remove_all(top / "users/ann@contoso.com/onedrive");
+        auto found = restore::source_tree::find(t.path());
+        REQUIRE(found.has_value());
+        for (const auto& [pattern, told] :
+             {std::pair("users/ann@*", 1), std::pair("users/ann@*/onedrive/Reports", 1),
+              std::pair("users/bela@*", 0)}) {
+            restore::request asked;
+            asked.select = {pattern};
+            CAPTURE(pattern);
+            const auto containers = (*found)->containers(asked);
+            REQUIRE(containers.has_value());
+            CHECK(containers->all.empty());
+            REQUIRE(containers->flawed.size() == static_cast<std::size_t>(told));
+            CHECK((told == 0 || containers->flawed.front().path == "users/ann@contoso.com/onedrive"));
+        }
     }
 
     TEST_CASE("a part of a tree under another name is found by users/ and sidecars in it") {
@@ -160,8 +203,8 @@ TEST_SUITE("restore: tree") {
         CHECK((*found)->root().path() == t.path() + "/some/where");
         const auto containers = (*found)->containers({});
         REQUIRE(containers.has_value());
-        REQUIRE(containers->size() == 1);
-        CHECK(containers->front().path == "users/ann@contoso.com/onedrive");
+        REQUIRE(containers->all.size() == 1);
+        CHECK(containers->all.front().path == "users/ann@contoso.com/onedrive");
     }
 
     TEST_CASE("a part that does not tell whose it is has to be named itself") {
@@ -256,6 +299,54 @@ TEST_SUITE("restore: export") {
             files += entry.is_regular_file() ? 1 : 0;
         }
         CHECK(files == 1);
+    }
+
+    TEST_CASE("a file that can't be read stays out of an export, and no other") {
+        const temp_folder t;
+        const auto drive = make_tree(t.path() + "/from") / "users/ann@contoso.com/onedrive";
+        add_file(drive / "Reports/0.txt", "nobody may read it");
+        fs::permissions(drive / "Reports/0.txt", fs::perms::none);
+        fs::permissions(t.path(), fs::perms(0755));
+        fs::create_directories(t.path() + "/to");
+        fs::permissions(t.path() + "/to", fs::perms(0777));
+        restore::export_counts n;
+        const auto self = static_cast<uid_t>(::setfsuid(65534));  // root may read everything
+        const auto left = export_all(t.path() + "/from", t.path() + "/to", n);
+        ::setfsuid(self);
+        REQUIRE(left.size() == 1);
+        CHECK(
+            left.front() ==
+            "users/ann@contoso.com/onedrive/Reports/0.txt: it can't be read: Permission denied"
+        );
+        CHECK(n.files == 1);
+        CHECK(read(t.path() + "/to/users/ann@contoso.com/onedrive/Reports/a.txt") == "hello");
+    }
+
+    TEST_CASE("a file in the place of a folder keeps what would lie in it out of an export, and nothing else"
+    ) {
+        const temp_folder t;
+        const auto drive = make_tree(t.path() + "/from") / "users/ann@contoso.com/onedrive";
+        fs::create_directories(drive / "Work");
+        describe(drive / "Work", sidecar("folder", "Work"));
+        add_file(drive / "Work/b.txt", "work");
+        const fs::path to = t.path() + "/to/users/ann@contoso.com/onedrive";
+        write(to / "Reports", "mine");
+        restore::export_counts n;
+        CHECK(export_all(t.path() + "/from", t.path() + "/to", n).size() == 1);  // the folder
+        CHECK(read(to / "Reports") == "mine");
+        CHECK(read(to / "Work/b.txt") == "work");
+    }
+
+    TEST_CASE("folders whose sidecars are damaged are exported under their names on disk, and told") {
+        const temp_folder t;
+        const auto top = make_tree(t.path() + "/from");
+        const auto drive = top / "users/ann@contoso.com/onedrive";
+        write(drive / ".m365/Reports.json", "{");
+        write(top / "users/ann@contoso.com/.m365/onedrive.json", "{");
+        restore::export_counts n;
+        CHECK(export_all(t.path() + "/from", t.path() + "/to", n).size() == 2);
+        CHECK(n.files == 1);
+        CHECK(read(t.path() + "/to/users/ann@contoso.com/onedrive/Reports/a.txt") == "hello");
     }
 }
 
