@@ -359,7 +359,7 @@ TEST_SUITE("restore: mail") {
         other["sentDateTime"] = "2026-10-01T08:01:02Z";
         auto b = restore::parse_remote_message(other, "2");
         CHECK(restore::is_same_message(*a, *b));
-        CHECK(restore::difference(*a, *b) == "read state");
+        CHECK(restore::difference(*a, *b, true) == "read state");
         other["subject"] = "t";
         b = restore::parse_remote_message(other, "2");
         CHECK(!restore::is_same_message(*a, *b));
