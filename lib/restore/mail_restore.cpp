@@ -149,6 +149,7 @@ private:
 
     /// True: there is nothing to be sent (any more), and the journal says how it ended.
     task<core::result<bool>> look(letter& l) {
+        replaced_.insert(l.e.name);
         if (!l.e.id.empty() && (l.e.state == outcome::intended || !l.e.name.empty())) {
             auto filled = co_await fill(l, std::nullopt);
             if (filled || filled.error().kind != core::error_kind::not_found) {
@@ -162,7 +163,7 @@ private:
         if (!found) {
             co_return found.error();
         }
-        const remote_message* other = nullptr;
+        std::vector<std::string> others;
         for (const auto& m : *found) {
             auto used = co_await with_.log.is_used(m.id, l.what.path);
             used = used || claimed_.contains(m.id);
@@ -186,17 +187,29 @@ private:
                 claimed_.erase(m.id);
                 co_return true;
             }
-            other = other == nullptr ? &m : other;
+            others.push_back(m.id);
         }
-        const bool replace = other != nullptr && with_.asked.conflict == conflict_rule::replace;
-        l.e.name = replace ? other->id : "";
-        if (other == nullptr || replace || with_.asked.conflict == conflict_rule::rename) {
+        if (with_.asked.conflict == conflict_rule::replace) {
+            choose_replaced(l, others);
+            co_return false;
+        }
+        l.e.name.clear();
+        if (others.empty() || with_.asked.conflict == conflict_rule::rename) {
             co_return false;
         }
         co_await note(
             with_, l.what.path, std::move(l.e), outcome::skipped, "another version of the message is there"
         );
         co_return true;
+    }
+
+    /// What the message takes the place of: one that no other message does.
+    void choose_replaced(letter& l, const std::vector<std::string>& others) {
+        const auto free = std::find_if(others.begin(), others.end(), [&](const std::string& id) {
+            return id == l.e.name || !replaced_.contains(id);
+        });
+        l.e.name = free == others.end() ? "" : *free;
+        replaced_.insert(l.e.name);
     }
 
     /// A draft that a restore of another day made may have been changed since, as any other.
@@ -451,7 +464,8 @@ private:
 
     context& with_;
     std::shared_ptr<mail_folder> top_;
-    std::set<std::string> claimed_;  ///< ids that a message is about to count as its own
+    std::set<std::string> claimed_;   ///< ids that a message is about to count as its own
+    std::set<std::string> replaced_;  ///< ids that one takes the place of: not another one, too
 };
 
 }  // namespace

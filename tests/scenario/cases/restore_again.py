@@ -144,6 +144,15 @@ def restore_replaced_mail(options):
             out = restore(w.stage, source, *replace)
             check(inbox() == ["Right"], f"{cut}: {inbox()}")
             check(counts(out, "message") == {"done": 1}, f"{cut}: {out.summary['kinds']}")
+        # Of two with one internetMessageId each takes the place of another one.
+        other_version()
+        mail(w, set={**note("Right"), "body": {"contentType": "text", "content": "a twin"}})
+        w.stage.sync(expect=(0, 1))
+        twins = copy_of(w.stage, "twins")
+        for message in messages(w, "Inbox"):
+            op(w, "set", message=message["id"], set={"subject": "Changed " + message["subject"]})
+        restore(w.stage, twins, *replace)
+        check(inbox() == ["Right", "Wrong"], f"twins: {inbox()}")
         # Somebody has put the other version away: it is not in the way any more.
         other = other_version()
         refused()
