@@ -50,13 +50,16 @@ public:
         if (!*photo) {
             co_return core::result<void>();
         }
+        auto refused = co_await with.log.find(o.path + "\nphoto", o.mark);
         auto call = sources::mailbox_call(owner, address + "/photo", o.path);
-        auto there = co_await with.graph.send(call);
-        if (there) {
-            co_return core::result<void>();
-        }
-        if (there.error().kind != core::error_kind::not_found) {
-            co_return there.error();
+        if (!is_replaced(e) && !is_replaced(refused)) {
+            auto there = co_await with.graph.send(call);
+            if (there) {
+                co_return core::result<void>();
+            }
+            if (there.error().kind != core::error_kind::not_found) {
+                co_return there.error();
+            }
         }
         auto read = [&with, &o, &photo] { return photo_bytes(with, o, (*photo)->where); };
         auto bytes = co_await with.disk.run(std::move(read));
@@ -75,6 +78,7 @@ public:
         }
         if (!put) {
             e.kind = "photo";
+            e.name = is_replaced(refused) ? refused.name : e.name;
             co_await note(with, o.path + "\nphoto", std::move(e), outcome::failed, reason_of(put.error()));
         }
         co_return core::result<void>();

@@ -161,13 +161,16 @@ std::optional<decision> judge_state(const object& o) {
     return decision::cannot(is_entered(o) ? o.problem + "; its name on disk has to do" : o.problem);
 }
 
-std::optional<decision> judge_as_of(const object& o, const request& asked) {
+std::optional<decision> judge_as_of(const object& o, const request& asked, bool by_file) {
     if (!asked.as_of || o.folder) {
         return std::nullopt;
     }
     const auto item = nlohmann::json::parse(o.meta.item, nullptr, false);
     const auto created = core::parse_timestamp(sources::text(item, "createdDateTime"));
-    const auto modified = core::parse_timestamp(sources::text(item, "lastModifiedDateTime"));
+    auto modified = core::parse_timestamp(sources::text(item, "lastModifiedDateTime"));
+    if (!modified && by_file) {
+        modified = o.mtime;
+    }
     if (created && *created > *asked.as_of) {
         return decision::left_out("made after --as-of");
     }

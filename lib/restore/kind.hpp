@@ -189,7 +189,8 @@ bool is_entered(const object& o);
 std::optional<decision> judge_state(const object& o);
 
 /// What --as-of says to an object by its `createdDateTime` and `lastModifiedDateTime`; nullopt: nothing.
-std::optional<decision> judge_as_of(const object& o, const request& asked);
+/// `by_file`: where no sidecar tells when it was changed, its file does, which has the time of the item.
+std::optional<decision> judge_as_of(const object& o, const request& asked, bool by_file = false);
 
 /// True for what no other object would do better with: no room, sign-in refused, stopped.
 bool ends_all(const core::error& e);

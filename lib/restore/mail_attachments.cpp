@@ -2,12 +2,12 @@
 
 #include <nlohmann/json.hpp>
 
-#include "graph/paging.hpp"
 #include "restore/hash_sink.hpp"
 #include "restore/kind.hpp"
 #include "restore/mail_json.hpp"
 #include "restore/part_source.hpp"
 #include "restore/upload.hpp"
+#include "sources/event_render.hpp"
 #include "sources/fields.hpp"
 
 namespace m365stage::restore {
@@ -220,7 +220,7 @@ task<core::result<attachment_marks>> read_attachments(
 ) {
     attachment_marks out;
     auto call = calls.attachments(message, object);
-    const auto all = co_await graph::read_list(with.graph, std::move(call));
+    const auto all = co_await sources::list_attachments(with.graph, std::move(call));
     if (!all) {
         co_return all.error();
     }

@@ -14,7 +14,7 @@ using nlohmann::json;
 constexpr unsigned messages_a_page = 250;
 constexpr unsigned folders_a_page = 100;
 constexpr const char* compared_messages =
-    "$select=id,internetMessageId,subject,from,sentDateTime,receivedDateTime,isRead,isDraft,flag,"
+    "$select=id,changeKey,internetMessageId,subject,from,sentDateTime,receivedDateTime,isRead,isDraft,flag,"
     "hasAttachments,importance,categories";
 
 }  // namespace

@@ -151,6 +151,7 @@ std::optional<remote_message> parse_remote_message(const json& message, std::str
         m.from = address_in(*from);
     }
     m.importance = text(message, "importance");
+    m.change_key = text(message, "changeKey");
     if (const auto* flag = member(message, "flag")) {
         m.flag = text(*flag, "flagStatus");
     }
@@ -232,20 +233,26 @@ json file_to_attach(const mime_part& part) {
     return out;
 }
 
-bool is_same_message(const remote_message& a, const remote_message& b) {
-    return a.internet_id == b.internet_id && a.subject == b.subject && a.from == b.from && a.sent == b.sent &&
-           a.draft == b.draft && a.attachments == b.attachments;
+bool is_same_message(const remote_message& wanted, const remote_message& there) {
+    const bool touched = wanted.draft && !wanted.change_key.empty() && wanted.change_key != there.change_key;
+    return wanted.internet_id == there.internet_id && wanted.subject == there.subject &&
+           wanted.from == there.from && wanted.sent == there.sent && wanted.draft == there.draft &&
+           wanted.attachments == there.attachments && !touched;
 }
 
-std::string difference(const remote_message& wanted, const remote_message& there) {
+std::string difference(const remote_message& wanted, const remote_message& there, bool settable) {
     std::string out;
     auto tell = [&out](bool differs, const char* what) {
         out += differs ? (out.empty() ? "" : ", ") + std::string(what) : "";
     };
-    tell(wanted.subject != there.subject, "subject");
-    tell(wanted.sent && wanted.sent != there.sent, "time sent");
-    tell(wanted.received && wanted.received != there.received, "time received");
+    const bool fixed = settable || !wanted.draft;  // a draft's owner may change everything
+    tell(fixed && wanted.subject != there.subject, "subject");
+    tell(fixed && wanted.sent && wanted.sent != there.sent, "time sent");
+    tell(fixed && wanted.received && wanted.received != there.received, "time received");
     tell(wanted.draft != there.draft, "draft or not");
+    if (!settable) {
+        return out;
+    }
     tell(wanted.read != there.read, "read state");
     tell(!wanted.flag.empty() && wanted.flag != there.flag, "flag");
     tell(wanted.categories != there.categories, "categories");

@@ -14,6 +14,7 @@ namespace m365stage::restore {
 struct remote_message {
     remote_message() = default;
     std::string id, internet_id, subject, from, importance, flag, mark;
+    std::string change_key;  ///< in sidecars of drafts only: that of other messages moves with their folder
     std::string categories;  ///< canonical JSON
     std::optional<core::unix_seconds> sent, received;
     bool read = false, draft = false, attachments = false;
@@ -42,11 +43,13 @@ nlohmann::json file_to_attach(const mime_part& part);
 /// The name that a part has as a file: messages that go as files end in ".eml".
 std::string file_name_of(const mime_part& part);
 
-/// True if both are the same message with the same content, whatever people have done with it since.
-bool is_same_message(const remote_message& a, const remote_message& b);
+/// True if both are the same message with the same content, whatever people have done with it since. Anything
+/// in a draft may have been changed, its text as well: it is the same as long as nobody has touched it.
+bool is_same_message(const remote_message& wanted, const remote_message& there);
 
-/// What of a message is not as it was: "read state", ...; empty: nothing.
-std::string difference(const remote_message& wanted, const remote_message& there);
+/// What of a message is not as it was: "read state", ...; empty: nothing. `settable`: also in what its owner
+/// may have changed since it was put there.
+std::string difference(const remote_message& wanted, const remote_message& there, bool settable);
 
 /// Addresses that replyTo may hold (contract Q87).
 bool is_reply_address(std::string_view address);

@@ -24,6 +24,10 @@ public:
         }
         if (asked.as_of && !o.folder) {
             const auto item = json::parse(o.meta.item, nullptr, false);
+            const auto changed = sources::is_true(item, "isDraft") ? judge_as_of(o, asked) : std::nullopt;
+            if (changed) {
+                return *changed;
+            }
             const auto received = core::parse_timestamp(sources::text(item, "receivedDateTime"));
             if (received && *received > *asked.as_of) {
                 return decision::left_out("received after --as-of");

@@ -33,10 +33,11 @@ public:
             messages_ = messages_ || e.kind == "message";
         }
         auto listed = co_await list(folders);
-        if (!listed) {
-            co_return listed.error();
-        }
-        auto one = [this](std::size_t n) { return check(entries_[n].first, std::move(entries_[n].second)); };
+        const core::error unread = listed ? core::error() : listed.error();
+        auto one = [this, &listed, &unread](std::size_t n) {
+            auto& [path, e] = entries_[n];
+            return listed ? check(path, std::move(e)) : note_failure(with_, path, std::move(e), unread);
+        };
         auto done = co_await spread(with_, entries_.size(), messages_at_once, std::move(one));
         if (!done) {
             co_return done.error();
@@ -90,7 +91,7 @@ private:
         const bool message = e.kind == "message";
         auto there = co_await find(e.id, message);
         if (!there) {
-            co_return there.error();
+            co_return co_await note_failure(with_, std::move(path), std::move(e), there.error());
         }
         if (!*there) {
             auto open = co_await note_gone(with_, std::move(path), std::move(e), last_);
@@ -129,11 +130,12 @@ private:
         const auto staged = json::parse(o.meta.item, nullptr, false);
         const auto wanted = parse_remote_message(staged, o.meta.id);
         const auto there = parse_remote_message(json::parse(facts, nullptr, false));
-        auto different = wanted && there ? difference(*wanted, *there) : std::string("everything");
-        if (!different.empty() && there) {
+        const bool ours = !e.compared;
+        auto different = wanted && there ? difference(*wanted, *there, ours) : std::string("everything");
+        if (!different.empty() && wanted && there && ours) {
             auto mended = co_await mend(e.id, staged, path);
             const auto now = parse_remote_message(mended);
-            different = now ? difference(*wanted, *now) : different;
+            different = now ? difference(*wanted, *now, ours) : different;
         }
         if (different.empty()) {
             auto marks = co_await read_attachments(with_, calls_, e.id, path);

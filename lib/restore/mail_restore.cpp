@@ -40,9 +40,8 @@ struct letter {
     std::shared_ptr<mail_folder> folder;
     entry e;
     std::shared_ptr<mime_file> mime;
-    json staged;             ///< the sidecar's metadata
-    std::string mark;        ///< that the message gets
-    std::string instead_of;  ///< --conflict replace: id of the message that goes
+    json staged;       ///< the sidecar's metadata
+    std::string mark;  ///< that the message gets
     std::vector<refused_part> refused;
 };
 
@@ -74,6 +73,9 @@ public:
         letter l(o, std::static_pointer_cast<mail_folder>(std::move(into)));
         auto known = co_await with_.log.find(o.path, o.mark);
         l.e = std::move(known);
+        // Made by an earlier run, or compared by this one.
+        l.e.compared = l.e.compared || l.e.hash.starts_with(compared_mark) ||
+                       (!l.e.id.empty() && l.e.state != outcome::failed);
         if (l.e.state == outcome::done || l.e.state == outcome::present) {
             const auto again = co_await reopen_parts(with_, o.path);
             l.e.state = again ? outcome::intended : l.e.state;
@@ -101,6 +103,7 @@ private:
         if (l.e.parent != l.folder->id()) {
             l.e.state = outcome::open;  // a folder of an earlier run, which is gone
             l.e.id.clear();
+            l.e.name.clear();
         }
         l.e.parent = l.folder->id();
         auto read = [this, &l] { return open(l); };
@@ -138,7 +141,7 @@ private:
         l.staged = json::parse(l.what.meta.item, nullptr, false);
         l.mark = mark_of(l.what.meta.id);
         l.e.size = file->size;
-        l.e.name = l.mark;
+        l.e.name = l.e.name == l.mark ? "" : l.e.name;  // written by 0.1.0
         l.e.hash = digest_of(marks_of(*l.mime));
         l.e.mtime = file->mtime;
         return 0;
@@ -146,7 +149,8 @@ private:
 
     /// True: there is nothing to be sent (any more), and the journal says how it ended.
     task<core::result<bool>> look(letter& l) {
-        if (l.e.state == outcome::intended && !l.e.id.empty()) {
+        replaced_.insert(l.e.name);
+        if (!l.e.id.empty() && (l.e.state == outcome::intended || !l.e.name.empty())) {
             auto filled = co_await fill(l, std::nullopt);
             if (filled || filled.error().kind != core::error_kind::not_found) {
                 co_return filled ? core::result<bool>(true) : filled.error();
@@ -159,12 +163,14 @@ private:
         if (!found) {
             co_return found.error();
         }
-        const remote_message* other = nullptr;
+        std::vector<std::string> others;
         for (const auto& m : *found) {
             auto used = co_await with_.log.is_used(m.id, l.what.path);
             used = used || claimed_.contains(m.id);
             // A try that was cut off, or a restore of another day.
-            if (m.mark == l.mark || (!used && is_ours_unmarked(l, m))) {
+            if (is_ours_marked(l, m) || (!used && is_ours_unmarked(l, m))) {
+                const bool another_day = l.e.state != outcome::intended && l.e.state != outcome::failed;
+                l.e.compared = l.e.compared || another_day;
                 l.e.id = m.id;
                 auto filled = co_await fill(l, std::nullopt);
                 co_return filled ? core::result<bool>(true) : filled.error();
@@ -176,23 +182,48 @@ private:
                 claimed_.insert(m.id);
                 l.e.id = m.id;
                 l.e.state = outcome::present;
+                l.e.name.clear();
                 co_await with_.log.put(l.what.path, l.e);
                 claimed_.erase(m.id);
                 co_return true;
             }
-            other = other == nullptr ? &m : other;
-        }
-        if (other == nullptr || with_.asked.conflict == conflict_rule::rename) {
-            co_return false;
+            others.push_back(m.id);
         }
         if (with_.asked.conflict == conflict_rule::replace) {
-            l.instead_of = other->id;
+            choose_replaced(l, others);
+            co_return false;
+        }
+        l.e.name.clear();
+        if (others.empty() || with_.asked.conflict == conflict_rule::rename) {
             co_return false;
         }
         co_await note(
             with_, l.what.path, std::move(l.e), outcome::skipped, "another version of the message is there"
         );
         co_return true;
+    }
+
+    /// What the message takes the place of: one that no other message does.
+    void choose_replaced(letter& l, const std::vector<std::string>& others) {
+        const auto free = std::find_if(others.begin(), others.end(), [&](const std::string& id) {
+            return id == l.e.name || !replaced_.contains(id);
+        });
+        l.e.name = free == others.end() ? "" : *free;
+        replaced_.insert(l.e.name);
+    }
+
+    /// A draft that a restore of another day made may have been changed since, as any other.
+    static bool is_ours_marked(const letter& l, remote_message there) {
+        if (there.mark != l.mark) {
+            return false;
+        }
+        const auto wanted = parse_remote_message(l.staged, l.what.meta.id);
+        if (l.e.state == outcome::intended || there.id == l.e.id || !there.draft || !wanted) {
+            return true;
+        }
+        there.attachments = wanted->attachments;
+        there.change_key = wanted->change_key;
+        return is_same_message(*wanted, there);
     }
 
     /// Where the service does not tell marks: a message like ours that appeared since we began to make it. It
@@ -203,12 +234,14 @@ private:
             return false;
         }
         there.attachments = wanted->attachments;
+        there.change_key = wanted->change_key;
         return is_same_message(*wanted, there);
     }
 
     /// Makes the message, looks after lost answers, and adds what did not go with it.
     task<core::result<void>> create_and_fill(letter& l) {
         l.e.state = outcome::intended;
+        l.e.compared = false;
         co_await with_.log.put(l.what.path, l.e);
         auto body = co_await render(l, true);
         if (!body) {
@@ -291,21 +324,32 @@ private:
         if (whole) {
             there = marks_of(*l.mime);
         }
-        auto filled = co_await fill(l, std::move(there));
-        if (!filled) {
-            co_return filled;
+        co_return co_await fill(l, std::move(there));
+    }
+
+    /// --conflict replace: what the message takes the place of goes, unless somebody has moved it away.
+    task<core::result<void>> remove_replaced(letter& l) {
+        if (l.e.name.empty() || with_.asked.conflict != conflict_rule::replace) {
+            l.e.name.clear();
+            co_return core::result<void>();
         }
-        if (!l.instead_of.empty()) {
-            auto call = l.folder->calls().remove(l.instead_of, l.what.path);
+        const auto& calls = l.folder->calls();
+        auto there = co_await with_.graph.get_json(calls.message(l.e.name, l.what.path));
+        if (!there && there.error().kind != core::error_kind::not_found) {
+            co_return there.error();
+        }
+        if (there && sources::text(*there, "parentFolderId") == l.e.parent) {
+            auto call = calls.remove(l.e.name, l.what.path);
             auto removed = co_await with_.graph.send(std::move(call));
             if (!removed && removed.error().kind != core::error_kind::not_found) {
                 co_return removed.error();
             }
         }
+        l.e.name.clear();
         co_return core::result<void>();
     }
 
-    /// Adds the attachments that are not there; then the message is done.
+    /// Adds the attachments that are not there, and removes what the message replaces; then it is done.
     task<core::result<void>> fill(letter& l, std::optional<attachment_marks> there) {
         if (l.mime->parts().empty()) {
             there = attachment_marks();
@@ -321,10 +365,14 @@ private:
         }
         l.e.hash = digest_of(marks);
         l.refused = std::move(*added);
+        auto removed = co_await remove_replaced(l);
+        if (!removed) {
+            co_return removed;
+        }
+        co_await note_parts(l);  // before `done`: a run that is cut off here looks again
         l.e.state = outcome::done;
         l.e.detail.clear();
         co_await with_.log.put(l.what.path, l.e);
-        co_await note_parts(l);
         co_return core::result<void>();
     }
 
@@ -416,7 +464,8 @@ private:
 
     context& with_;
     std::shared_ptr<mail_folder> top_;
-    std::set<std::string> claimed_;  ///< ids that a message is about to count as its own
+    std::set<std::string> claimed_;   ///< ids that a message is about to count as its own
+    std::set<std::string> replaced_;  ///< ids that one takes the place of: not another one, too
 };
 
 }  // namespace

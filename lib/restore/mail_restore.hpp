@@ -16,6 +16,8 @@ task<core::result<std::uint64_t>> read_back_mail_folder(
 );
 
 /// In entries of messages `hash` tells the attachments; behind this it tells that they were compared.
+/// `compared`: read state, flag and the like are their owner's by now, and are not to be set any more.
+/// `name`: id of the message that it takes the place of, as long as that is there.
 inline constexpr char compared_mark = '=';
 
 /// An mbox for each folder of an export.

@@ -176,7 +176,7 @@ public:
             return;
         }
         if (GMIME_IS_MULTIPART(o)) {
-            take_multipart(GMIME_MULTIPART(o), depth);
+            take_multipart(GMIME_MULTIPART(o), alternative, depth);
         } else if (GMIME_IS_MESSAGE_PART(o)) {
             found_part p;
             p.facts.kind = mime_part::what::message;
@@ -202,15 +202,21 @@ public:
     bool is_signed = false;
 
 private:
-    void take_multipart(GMimeMultipart* m, int depth) {
+    /// `inherited`: it stands for the whole text as one of several (the HTML with its pictures, beside the
+    /// plain text). So does the first text in it; the others are files.
+    void take_multipart(GMimeMultipart* m, bool inherited, int depth) {
         auto* type = g_mime_object_get_content_type(GMIME_OBJECT(m));
         const bool alternative = g_mime_content_type_is_type(type, "multipart", "alternative");
         is_signed = is_signed || g_mime_content_type_is_type(type, "multipart", "signed") ||
                     g_mime_content_type_is_type(type, "multipart", "encrypted");
+        const int before = texts();
         for (int i = 0; i < g_mime_multipart_get_count(m); ++i) {
-            take(g_mime_multipart_get_part(m, i), alternative, depth + 1);
+            const bool first = inherited && texts() == before;
+            take(g_mime_multipart_get_part(m, i), alternative || first, depth + 1);
         }
     }
+
+    int texts() const { return (html != nullptr ? 1 : 0) + (plain != nullptr ? 1 : 0); }
 
     void take_part(GMimePart* p, bool alternative) {
         auto* object = GMIME_OBJECT(p);

@@ -2,6 +2,8 @@
 
 #include <vector>
 
+#include "core/hash.hpp"
+
 namespace m365stage::restore {
 namespace {
 
@@ -9,17 +11,7 @@ namespace {
 constexpr std::size_t encoded_piece = 3u << 16;
 
 void append_base64(std::string& out, std::span<const std::byte> bytes) {
-    static constexpr char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (std::size_t at = 0; at < bytes.size(); at += 3) {
-        const auto left = std::min<std::size_t>(3, bytes.size() - at);
-        unsigned three = 0;
-        for (std::size_t i = 0; i < 3; ++i) {
-            three = three << 8 | (i < left ? std::to_integer<unsigned>(bytes[at + i]) : 0U);
-        }
-        for (std::size_t i = 0; i < 4; ++i) {
-            out += i <= left ? digits[three >> (18 - 6 * i) & 63U] : '=';
-        }
-    }
+    out += core::base64({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
 }
 
 /// Reads until the buffer is full or the part ends.

@@ -182,38 +182,44 @@ task<core::result<void>> record_folder::create(entry e) {
 task<core::result<void>> record_folder::list() {
     const auto& format = target_->format;
     auto call = target_->call(address() + format.items(), path_, records_a_page);
-    auto all = co_await graph::read_list(target_->with.graph, std::move(call));
-    if (!all) {
-        co_return all.error();
-    }
     by_key_.clear();
     by_identity_.clear();
-    for (const auto& element : *all) {
+    const auto take = [this, &format](const json& element) {
         const auto id = text(element, "id");
         const auto body = format.body_of(element);
         by_identity_.emplace(format.identity_of(body), id);
         by_key_.emplace(record_key(body), id);
-    }
-    co_return core::result<void>();
+    };
+    co_return co_await graph::each_element(target_->with.graph, std::move(call), take);
 }
 
-task<core::result<std::optional<remote_record>>> record_folder::find(std::string identity, std::string key) {
+std::set<std::string> record_folder::named(const std::string& identity) const {
+    std::set<std::string> out;
+    for (auto [at, end] = by_identity_.equal_range(identity); at != end; ++at) {
+        out.insert(at->second);
+    }
+    return out;
+}
+
+task<core::result<std::optional<remote_record>>> record_folder::find(
+    std::string identity, std::string key, std::set<std::string> others
+) {
     const auto list_it = [this] { return list(); };
     const auto listed = co_await listed_.run(list_it);
     if (!listed) {
         co_return listed.error();
     }
-    const auto free_one = [this](const auto& all, const std::string& wanted) {
+    const auto free_one = [this](const auto& all, const std::string& wanted, const auto& passed_over) {
         const auto [begin, end] = all.equal_range(wanted);
-        const auto at = std::find_if(begin, end, [this](const auto& one) {
-            return !target_->claimed.contains(one.second);
+        const auto at = std::find_if(begin, end, [&](const auto& one) {
+            return !target_->claimed.contains(one.second) && !passed_over.contains(one.second);
         });
         return at == end ? std::string() : at->second;
     };
     remote_record out;
-    out.id = free_one(by_key_, key);
+    out.id = free_one(by_key_, key, std::set<std::string>());
     out.same = !out.id.empty();
-    out.id = out.same ? out.id : free_one(by_identity_, identity);
+    out.id = out.same ? out.id : free_one(by_identity_, identity, others);
     co_return out.id.empty() ? std::nullopt : std::optional(std::move(out));
 }
 

@@ -38,9 +38,14 @@ public:
     const std::string& id() const { return id_; }
     std::string address() const;  ///< of the folder, from "/v1.0" on
 
-    /// An item that was there before and is the same (`key`) or goes by the same name (`identity`), and that
-    /// no object has claimed; the same one first. Lists the folder once.
-    task<core::result<std::optional<remote_record>>> find(std::string identity, std::string key);
+    /// An item that is the same (`key`) or goes by the same name (`identity`), and that no object has
+    /// claimed; the same one first. `others`: ids that are passed over, unless it is the same. Lists the
+    /// folder once.
+    task<core::result<std::optional<remote_record>>> find(
+        std::string identity, std::string key, std::set<std::string> others
+    );
+    /// Ids of all that go by that name, as the folder was when it was listed.
+    std::set<std::string> named(const std::string& identity) const;
     /// The list has to be asked for again.
     void forget() { listed_.reset(); }
     record_target& target() { return *target_; }

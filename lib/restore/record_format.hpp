@@ -34,8 +34,9 @@ public:
     virtual std::string identity_of(const nlohmann::json& body) const = 0;
 
     /// Puts to the item at `address` what is no part of its body: a photo, a checklist. What is there already
-    /// is left alone. What can't be put there has an entry of its own. Errors: those that are worth another
-    /// try, and not_found if the item is gone.
+    /// is left alone; if the item takes the place of another version (`is_replaced`), that version's parts
+    /// go. What can't be put there has an entry of its own, a copy of `e`. Errors: those that are worth
+    /// another try, and not_found if the item is gone.
     virtual task<core::result<void>> complete(
         context& with, const std::string& owner, const std::string& address, const object& o, entry e
     ) const = 0;
@@ -43,6 +44,20 @@ public:
 
 const record_format& contact_format();
 const record_format& task_format();
+
+// How an item came by its id, in `entry::name`: items have no names that would be put there.
+inline constexpr const char* record_to_replace = "to be replaced";  ///< its old content is to be overwritten
+inline constexpr const char* record_replaced = "replaced";  ///< it is overwritten; its parts may not be
+inline constexpr const char* record_alike =
+    "alike";  ///< the name was ours behind a lost answer, the rest not
+
+inline bool is_replaced(const entry& e) {
+    return e.name == record_replaced;
+}
+
+/// `body` as a change of what is `there`: what only that has is emptied. (A PATCH leaves alone what it does
+/// not tell.)
+nlohmann::json replacing_body(const nlohmann::json& body, const nlohmann::json& there);
 
 /// What stands for a body: equal ones are the same record.
 std::string record_key(const nlohmann::json& body);

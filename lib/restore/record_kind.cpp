@@ -40,7 +40,7 @@ public:
         if (auto known = judge_state(o)) {
             return *known;
         }
-        if (auto known = judge_as_of(o, asked)) {
+        if (auto known = judge_as_of(o, asked, true)) {
             return *known;
         }
         return decision();
@@ -123,6 +123,23 @@ private:
 
 std::unique_ptr<kind> make_record_kind(std::string name, std::string role, const record_format& format) {
     return std::make_unique<record_kind_of>(std::move(name), std::move(role), format);
+}
+
+json replacing_body(const json& body, const json& there) {
+    json out = body;
+    for (const auto& [key, value] : there.items()) {
+        const bool told = out.contains(key);
+        if (value.is_object() && (key == "body" || key.ends_with("Address"))) {
+            for (const auto& [part, text] : value.items()) {
+                if (!told || !out[key].contains(part)) {
+                    out[key][part] = nullptr;
+                }
+            }
+        } else if (!told) {
+            out[key] = value.is_array() ? json::array() : value.is_boolean() ? json(false) : json();
+        }
+    }
+    return out;
 }
 
 std::string record_key(const json& body) {

@@ -18,6 +18,23 @@ using sources::text;
 
 constexpr int record_rounds = 3;
 
+// Ids in `entry::session`, one a line: Graph's have no line breaks.
+std::string joined(const std::set<std::string>& ids) {
+    std::string out;
+    for (const auto& id : ids) {
+        out += id + "\n";
+    }
+    return out;
+}
+
+std::set<std::string> ids_in(const std::string& text) {
+    std::set<std::string> out;
+    for (std::size_t at = 0, end = 0; (end = text.find('\n', at)) != std::string::npos; at = end + 1) {
+        out.insert(text.substr(at, end - at));
+    }
+    return out;
+}
+
 json item_of(const object& o) {
     auto item = json::parse(o.meta.item, nullptr, false);
     return item.is_object() ? item : json::object();
@@ -82,9 +99,11 @@ private:
         if (!ready) {
             co_return ready.error();
         }
-        if (e.parent != folder.id()) {
-            e.state = outcome::open;  // a folder of an earlier run, which is gone
+        const bool no_more = e.name == record_to_replace && with_.asked.conflict != conflict_rule::replace;
+        if (e.parent != folder.id() || no_more) {
+            e.state = outcome::open;  // a folder of an earlier run, which is gone; or another rule
             e.id.clear();
+            e.name.clear();
         }
         e.target = folder.target().journal_name;
         e.parent = folder.id();
@@ -117,6 +136,9 @@ private:
             }
             if (made) {
                 folder.target().claimed.insert(e.id);
+                made = co_await overwrite(folder, o, e, body, where);
+            }
+            if (made) {
                 const auto address = folder.target().address() + where + "/" + sources::segment(e.id);
                 auto whole = co_await format_.complete(with_, folder.target().owner, address, o, e);
                 if (whole) {
@@ -124,20 +146,24 @@ private:
                     e.hash = record_key(body);
                     e.state = e.state == outcome::present ? outcome::present : outcome::done;
                     e.detail.clear();
+                    e.name = is_replaced(e) ? "" : e.name;
                     co_await with_.log.put(o.path, std::move(e));
                     co_await close_parts(with_, o.path);
                     co_return core::result<void>();
                 }
-                if (whole.error().kind != error_kind::not_found) {
-                    co_return whole.error();
-                }
-                e.id.clear();  // gone since an earlier run made it
-                e.state = outcome::open;
                 made = whole.error();
             }
+            const bool gone = made.error().kind == error_kind::not_found;
+            if (!e.id.empty() && !gone) {
+                co_return made.error();
+            }
+            if (!e.id.empty()) {
+                e.id.clear();  // since an earlier run made it, or since it was listed
+                e.name.clear();
+                e.state = outcome::open;
+            }
             // Perhaps it was made, and the answer was lost.
-            const bool again =
-                core::is_transient(made.error().kind) || made.error().kind == error_kind::not_found;
+            const bool again = gone || core::is_transient(made.error().kind);
             if (!again || round + 1 == record_rounds) {
                 co_return made.error();
             }
@@ -149,16 +175,25 @@ private:
     task<core::result<bool>> find_or_make(
         record_folder& folder, const object& o, entry& e, const json& body, const std::string& where
     ) {
-        auto there = co_await folder.find(format_.identity_of(body), record_key(body));
+        const auto rule = with_.asked.conflict;
+        const auto identity = format_.identity_of(body);
+        const auto key = record_key(body);
+        // What was there before we began to make ours is not ours, whatever it is called.
+        const auto before = ids_in(e.session);
+        auto there = co_await folder.find(identity, key, before);
+        bool may_be_ours = e.state == outcome::intended;
+        if (there && !*there && !before.empty() && rule != conflict_rule::rename) {
+            may_be_ours = false;
+            there = co_await folder.find(identity, key, std::set<std::string>());
+        }
         if (!there) {
             co_return there.error();
         }
-        const bool may_be_ours = e.state == outcome::intended;
         const auto& found = *there;
-        auto rule = with_.asked.conflict;
         if (found && (found->same || may_be_ours)) {
             e.id = found->id;
             e.state = may_be_ours ? outcome::intended : outcome::present;
+            e.name = found->same ? "" : record_alike;
             co_return true;
         }
         if (found && rule == conflict_rule::skip) {
@@ -166,13 +201,22 @@ private:
             co_await note(with_, o.path, std::move(e), outcome::skipped, "another version is there");
             co_return false;
         }
-        const bool replace = found && rule == conflict_rule::replace;
+        if (found && rule == conflict_rule::replace) {
+            e.id = found->id;
+            e.name = record_to_replace;
+            e.state = outcome::intended;
+            co_return true;
+        }
+        if (e.state != outcome::intended) {
+            e.session = joined(folder.named(identity));
+        }
         e.state = outcome::intended;
+        e.name.clear();
         co_await with_.log.put(o.path, e);
-        auto call = folder.target().call(where + (replace ? "/" + sources::segment(found->id) : ""), o.path);
-        call.verb = replace ? http::method::patch : http::method::post;
+        auto call = folder.target().call(where, o.path);
+        call.verb = http::method::post;
         call.body = body.dump(-1, ' ', false, json::error_handler_t::replace);
-        call.idempotent = replace;
+        call.idempotent = false;
         auto made = co_await with_.graph.get_json(std::move(call));
         if (!made) {
             co_return made.error();
@@ -181,6 +225,31 @@ private:
         if (e.id.empty()) {
             co_return core::error(error_kind::protocol, "the service does not tell what it made");
         }
+        co_await with_.log.put(o.path, e);
+        co_return true;
+    }
+
+    /// --conflict replace: gives the item that is there the content of ours, unless that was done.
+    task<core::result<bool>> overwrite(
+        record_folder& folder, const object& o, entry& e, const json& body, const std::string& where
+    ) {
+        if (e.name != record_to_replace) {
+            co_return true;
+        }
+        co_await with_.log.put(o.path, e);
+        auto call = folder.target().call(where + "/" + sources::segment(e.id), o.path);
+        auto there = co_await with_.graph.get_json(call);
+        if (!there) {
+            co_return there.error();
+        }
+        call.verb = http::method::patch;
+        call.body = replacing_body(body, format_.body_of(*there))
+                        .dump(-1, ' ', false, json::error_handler_t::replace);
+        auto changed = co_await with_.graph.send(std::move(call));
+        if (!changed) {
+            co_return changed.error();
+        }
+        e.name = record_replaced;
         co_await with_.log.put(o.path, e);
         co_return true;
     }
@@ -201,26 +270,30 @@ public:
 
     task<core::result<std::uint64_t>> run() {
         auto written = co_await with_.log.written_in(where_);
-        const bool items = std::any_of(written.begin(), written.end(), [&](const auto& one) {
-            return one.second.kind == format_.item_word();
-        });
-        if (items) {
-            auto listed = co_await list();
-            if (!listed) {
-                co_return listed.error();
+        for (const auto& [path, e] : written) {
+            if (e.kind == format_.item_word()) {
+                sent_.emplace(e.id, e.hash);
             }
+        }
+        core::result<void> listed;
+        if (!sent_.empty()) {
+            listed = co_await list();
         }
         for (auto& [path, e] : written) {
             core::result<bool> good = true;
-            if (e.kind == format_.item_word()) {
+            if (e.kind == format_.item_word() && !listed) {
+                good = listed.error();
+            } else if (e.kind == format_.item_word()) {
                 good = co_await check_item(path, e);
             } else if (e.kind == format_.folder_word()) {
                 good = co_await is_there(e);
             }
             if (!good) {
-                co_return good.error();
-            }
-            if (!*good) {
+                auto noted = co_await note_failure(with_, path, std::move(e), good.error());
+                if (!noted) {
+                    co_return noted.error();
+                }
+            } else if (!*good) {
                 auto open = co_await note_gone(with_, path, std::move(e), last_);
                 open_ += open;
             }
@@ -229,19 +302,22 @@ public:
     }
 
 private:
+    /// Of what is not ours nothing is kept, and of what is as it was sent no content.
     task<core::result<void>> list() {
         auto call = target_->call(
             format_.folders() + "/" + sources::segment(where_.parent) + format_.items(), "what was put back",
             records_a_page
         );
-        auto all = co_await graph::read_list(with_.graph, std::move(call));
-        if (!all && all.error().kind != error_kind::not_found) {
-            co_return all.error();
-        }
-        for (const auto& element : all ? *all : json::array()) {
-            there_.emplace(text(element, "id"), format_.body_of(element));
-        }
-        co_return core::result<void>();
+        const auto take = [this](const json& element) {
+            const auto ours = sent_.find(text(element, "id"));
+            if (ours != sent_.end()) {
+                auto body = format_.body_of(element);
+                there_.emplace(ours->first, record_key(body) == ours->second ? json() : std::move(body));
+            }
+        };
+        auto all = co_await graph::each_element(with_.graph, std::move(call), take);
+        const bool gone = !all && all.error().kind == error_kind::not_found;
+        co_return gone ? core::result<void>() : all;
     }
 
     task<core::result<bool>> is_there(const entry& e) {
@@ -261,7 +337,7 @@ private:
         }
         const auto body = std::move(found->second);
         there_.erase(found);
-        if (e.state != outcome::done || record_key(body) == e.hash) {
+        if (e.state != outcome::done || body.is_null()) {
             co_return true;
         }
         const auto slash = path.rfind('/');
@@ -281,9 +357,14 @@ private:
                 }
             }
             entry failed = e;
-            co_await note(
-                with_, path, std::move(failed), outcome::failed, "read back: these differ: " + members
-            );
+            const auto why = "read back: these differ: " + members;
+            if (e.name == record_alike) {
+                // Somebody else's: ours is still to be made.
+                auto open = co_await note_open(with_, path, std::move(failed), why, last_);
+                open_ += open;
+                co_return true;
+            }
+            co_await note(with_, path, std::move(failed), outcome::failed, why);
         }
         co_return true;
     }
@@ -293,7 +374,8 @@ private:
     journal::written_folder where_;
     const bool last_;
     std::shared_ptr<record_target> target_;
-    std::map<std::string, json> there_;
+    std::map<std::string, std::string> sent_;  ///< id: key of the body that was sent
+    std::map<std::string, json> there_;        ///< id: the body; null if it is what was sent
     std::uint64_t open_ = 0;
 };
 

@@ -360,9 +360,11 @@ public:
             settings_writer all(with, where.parent, path);
             auto missing = co_await all.run(json::parse(o.meta.item, nullptr, false), false);
             if (!missing) {
-                co_return missing.error();
-            }
-            if (*missing > 0) {
+                auto noted = co_await note_failure(with, path, std::move(e), missing.error());
+                if (!noted) {
+                    co_return noted.error();
+                }
+            } else if (*missing > 0) {
                 auto more = co_await note_gone(with, path, std::move(e), last);
                 open += more;
             }

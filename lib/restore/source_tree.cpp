@@ -399,6 +399,7 @@ object source_tree::read(const std::string& folder, const name_pair& name) const
         o.folder = facts && facts->folder;
         regular = facts && facts->regular;
         o.size = facts ? facts->size : 0;
+        o.mtime = facts ? facts->mtime : 0;
     }
     if (name.sidecar.empty()) {
         o.state = object_state::no_sidecar;

@@ -57,8 +57,9 @@ struct object {
     std::string local;    ///< its name on disk
     bool folder = false;  ///< on disk
     std::int64_t size = 0;
-    tree::sidecar meta;  ///< meaningful if the state is `good` or `missing`
-    std::string mark;    ///< of the sidecar's text: another mark is another version
+    core::unix_seconds mtime = 0;  ///< of the file on disk
+    tree::sidecar meta;            ///< meaningful if the state is `good` or `missing`
+    std::string mark;              ///< of the sidecar's text: another mark is another version
     std::string problem;
 };
 

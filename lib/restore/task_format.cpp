@@ -37,7 +37,7 @@ public:
                 co_return given.error();
             }
         }
-        if (!file->bytes.empty()) {
+        if (!file->bytes.empty() || is_replaced(entry_)) {
             co_return co_await attachments(*file);
         }
         co_return core::result<void>();
@@ -58,7 +58,7 @@ private:
 
     /// What only looks alike after a lost answer is looked for again by the caller's next round.
     task<core::result<void>> parts(std::string what, json wanted) {
-        if (wanted.empty()) {
+        if (wanted.empty() && !is_replaced(entry_)) {
             co_return core::result<void>();
         }
         auto there = co_await graph::read_list(with_.graph, call("/" + what));
@@ -78,6 +78,26 @@ private:
             auto made = co_await with_.graph.send(post("/" + what, part));
             if (!made) {
                 auto left = co_await leave(made.error(), what + ": " + text(part, "displayName"));
+                if (!left) {
+                    co_return left;
+                }
+            }
+        }
+        co_return co_await remove_rest(what, std::move(*there));
+    }
+
+    /// What only the version had that this one takes the place of.
+    task<core::result<void>> remove_rest(std::string what, json rest) {
+        if (!is_replaced(entry_)) {
+            co_return core::result<void>();
+        }
+        for (const auto& part : rest) {
+            auto request = call("/" + what + "/" + sources::segment(text(part, "id")));
+            request.verb = http::method::del;
+            auto removed = co_await with_.graph.send(std::move(request));
+            if (!removed && removed.error().kind != error_kind::not_found) {
+                const auto name = text(part, what == "attachments" ? "name" : "displayName");
+                auto left = co_await leave(removed.error(), what + " of the other version: " + name);
                 if (!left) {
                     co_return left;
                 }
@@ -108,7 +128,7 @@ private:
                 }
             }
         }
-        co_return core::result<void>();
+        co_return co_await remove_rest("attachments", std::move(*there));
     }
 
     static bool is_as_long(const json& a, const json& b) {

@@ -17,8 +17,8 @@ task<core::result<nlohmann::json>> read_event(
     graph::client& graph, const index::container& c, std::string id
 );
 
-/// All attachments of an event as its list tells them, an array; each has an id. Paging is not to be relied
-/// on there (contract 6.4): what is known already ends it. Errors: those of the calls.
+/// All attachments of an event or a message as their list tells them, an array; each has an id. Paging is not
+/// to be relied on there (contract 6.4): what is known already ends it. Errors: those of the calls.
 task<core::result<nlohmann::json>> list_attachments(graph::client& graph, graph::call call);
 
 /// A call for the calendar of a mailbox: times in UTC.

@@ -30,6 +30,7 @@ import cases.columns  # noqa: F401
 import cases.restore_records  # noqa: F401
 import cases.tenant  # noqa: F401
 import cases.restore_mail  # noqa: F401
+import cases.restore_again  # noqa: F401
 import cases.restore_calendar  # noqa: F401
 import cases.restore_trouble  # noqa: F401
 import cases.api  # noqa: F401

@@ -106,4 +106,34 @@ TEST_SUITE("restore") {
             record_key(contact_format().body_of({{"surname", "B"}}))
         );
     }
+
+    TEST_CASE("records: what only the other version has is emptied when it is replaced") {
+        const json ours = {
+            {"displayName", "Con"},
+            {"homeAddress", {{"street", "1 Road"}}},
+            {"body", {{"contentType", "text"}}}
+        };
+        const json theirs = {
+            {"displayName", "Con Tact"},
+            {"mobilePhone", "+1 555"},
+            {"categories", {"Red"}},
+            {"isReminderOn", true},
+            {"homeAddress", {{"street", "2 Road"}, {"city", "Town"}}},
+            {"otherAddress", {{"city", "Town"}}},
+            {"recurrence", {{"pattern", {{"type", "daily"}}}}},
+            {"body", {{"contentType", "text"}, {"content", "more"}}}
+        };
+        const json wanted = {
+            {"displayName", "Con"},
+            {"mobilePhone", nullptr},
+            {"categories", json::array()},
+            {"isReminderOn", false},
+            {"homeAddress", {{"street", "1 Road"}, {"city", nullptr}}},
+            {"otherAddress", {{"city", nullptr}}},
+            {"recurrence", nullptr},
+            {"body", {{"contentType", "text"}, {"content", nullptr}}}
+        };
+        CHECK(replacing_body(ours, theirs) == wanted);
+        CHECK(replacing_body(ours, ours) == ours);
+    }
 }

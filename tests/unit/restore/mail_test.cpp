@@ -176,6 +176,73 @@ TEST_SUITE("restore: mail") {
         CHECK(restore::part_as_base64(*m, 0).value() == "AAEC");
     }
 
+    TEST_CASE("an HTML text with its pictures or files beside the plain one is the text, and no attachment") {
+        const auto beside_plain = [](const std::string& type) {
+            return lines({
+                "Content-Type: multipart/alternative; boundary=a",
+                "",
+                "--a",
+                "Content-Type: text/plain",
+                "",
+                "plain words",
+                "--a",
+                "Content-Type: multipart/" + type + "; boundary=b",
+                "",
+                "--b",
+                "Content-Type: text/html",
+                "",
+                "<p>html</p>",
+                "--b",
+                "Content-Type: image/png; name=p.png",
+                "Content-ID: <p@1>",
+                "",
+                "pixels",
+                "--b",
+                "Content-Type: text/html",
+                "",
+                "<p>below the picture</p>",
+                "--b",
+                "Content-Type: text/plain",
+                "",
+                "below that",
+                "--b--",
+                "--a--",
+            });
+        };
+        for (const char* type : {"related", "mixed"}) {
+            const message_folder folder(beside_plain(type));
+            const auto m = folder.open();
+            CHECK(m->words().html);
+            CHECK(m->words().body == "<p>html</p>");
+            REQUIRE(m->parts().size() == 3);
+            CHECK(m->parts()[0].name == "p.png");
+            CHECK(m->parts()[1].name == "ATT00002.htm");
+            CHECK(m->parts()[2].name == "ATT00003.txt");
+        }
+        // The first text stands for all of it: what follows must not be lost as another form of it.
+        const message_folder folder(lines({
+            "Content-Type: multipart/alternative; boundary=a",
+            "",
+            "--a",
+            "Content-Type: multipart/mixed; boundary=b",
+            "",
+            "--b",
+            "Content-Type: text/html",
+            "",
+            "<p>html</p>",
+            "--b",
+            "Content-Type: text/plain",
+            "",
+            "a footer",
+            "--b--",
+            "--a--",
+        }));
+        const auto m = folder.open();
+        CHECK(m->words().body == "<p>html</p>");
+        REQUIRE(m->parts().size() == 1);
+        CHECK(m->parts()[0].name == "ATT00001.txt");
+    }
+
     TEST_CASE("what was received is made whole in one request, and as no draft") {
         const message_folder folder(mixed);
         const auto m = folder.open();
@@ -292,7 +359,7 @@ TEST_SUITE("restore: mail") {
         other["sentDateTime"] = "2026-10-01T08:01:02Z";
         auto b = restore::parse_remote_message(other, "2");
         CHECK(restore::is_same_message(*a, *b));
-        CHECK(restore::difference(*a, *b) == "read state");
+        CHECK(restore::difference(*a, *b, true) == "read state");
         other["subject"] = "t";
         b = restore::parse_remote_message(other, "2");
         CHECK(!restore::is_same_message(*a, *b));
