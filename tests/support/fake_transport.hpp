@@ -86,7 +86,9 @@ private:
     http::task<outcome> exchange(http::request r, http::body_sink* sink) {
         flight here(*this);
         if (connecting.count() > 0) {
-            co_await clock_.sleep_until(clock_.now() + std::exchange(connecting, {}));
+            const auto connected = clock_.now() + connecting;
+            connecting = std::chrono::milliseconds(0);
+            co_await clock_.sleep_until(connected);
         }
         if (r.may_send && !r.may_send()) {
             co_return http::held_back();
