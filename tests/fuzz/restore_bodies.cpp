@@ -43,8 +43,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         (void)restore::record_key(record);
     }
     const auto message = restore::parse_remote_message(e, "id");
-    if (message &&
-        (!restore::is_same_message(*message, *message) || !restore::difference(*message, *message, true).empty())) {
+    if (message && (!restore::is_same_message(*message, *message) ||
+                    !restore::difference(*message, *message, true).empty())) {
         std::abort();
     }
     return 0;
