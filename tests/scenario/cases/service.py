@@ -60,6 +60,33 @@ def lease(options):
 
 
 @scenario
+def lease_lasts(options):
+    """a lease lasts for lease.max_duration; a script that runs twice has it at once; a stop tells who waits; any line ends it"""
+    with serving(options, "leaselasts", "--users", 1, "--sites", 0, "--specials", 0, sync={"interval": "1h"},
+                 lease={"max_duration": "72h"}) as (w, service):
+        stage = w.stage
+        before(stage, "1")
+        row = stage.rows("SELECT since, until FROM lease")[0]
+        check(row["until"] - row["since"] == 72 * 3600, f"it ends after {row['until'] - row['since']} s")
+        wait_until(lambda: time.time() > row["since"] + 2, "the tree is older than the jobs want it")
+        before(stage, "1", "--max-age", "1s", "--timeout", "5s")
+        command = [stage.binary, "--config", stage.config_file, "hook", "before-job", "--job", "nightly", "--jobid", "2",
+                   "--max-age", "1s"]
+        waiting = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        wait_until(lambda: "lease for job 2" in service.log(), "the script of job 2 waits")
+        service.stop()
+        told, _ = waiting.communicate(timeout=60)
+        check(waiting.returncode != 0 and "stopping" in told, f"{waiting.returncode}: {told}")
+        service.start()
+        with open(stage.config_file, "a", encoding="utf-8") as config:
+            config.write("\tmistaken: [\n")
+        hook(stage, "after-job", "--job", "nightly", "--jobid", "1", "--level", "Full", "--timeout", "10m", "--status", "OK")
+        stage.configure()
+        check("nobody" in stage.run("lease", "list").stdout, "the lease is still there")
+    return told.strip()
+
+
+@scenario
 def lease_of_ended_job(options):
     """the Director's word ends a lease that nobody else ends, and a job that ended while its script waited gets none"""
     with serving(options, "endedjob", "--users", 1, "--sites", 0) as (w, service):

@@ -44,6 +44,16 @@ void start(staged_drive& s, drive_model& m) {
     s.fetched = 0;
 }
 
+/// All generations are finished, and a job has saved the first.
+void save_first_generation(index::database& db) {
+    db.run("UPDATE generation SET finished_at=2");
+    index::job_row job;
+    job.job_id = "7";
+    job.generation = 1;
+    index::add_lease(db, index::lease_row(), job);
+    index::record_job_ended(db, "7", "OK", 3);
+}
+
 }  // namespace
 
 TEST_SUITE("sync") {
@@ -122,12 +132,7 @@ TEST_SUITE("sync") {
         m.add(false, in_y, "f");
         m.add(false, in_x, "of x");
         start(s, m);
-        s.db.run("UPDATE generation SET finished_at=2");
-        index::job_row job;
-        job.job_id = "7";
-        job.generation = 1;
-        index::add_lease(s.db, index::lease_row(), job);
-        index::record_job_ended(s.db, "7", "OK", 3);
+        save_first_generation(s.db);
         m.move(x, "root", "y");
         m.move(y, "root", "x");
         m.move(in_x, y, "deep");
@@ -159,12 +164,7 @@ TEST_SUITE("sync") {
         m.move(x, "root", "y");
         m.move(y, "root", "x");
         round(s, m);
-        s.db.run("UPDATE generation SET finished_at=2");
-        index::job_row job;
-        job.job_id = "7";
-        job.generation = 1;
-        index::add_lease(s.db, index::lease_row(), job);
-        index::record_job_ended(s.db, "7", "OK", 3);
+        save_first_generation(s.db);
         const std::string top(staged_drive::key);
         for (const std::string folder : {"x", "y"}) {
             std::set<std::string> paths;
